@@ -1,0 +1,200 @@
+"""Parses ``bench.toml`` and each ``app.toml``, once, into an Experiment.
+
+Floor 0: this module reads no files. The edge hands it TOML documents; it returns frozen values or raises ConfigError.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from bench.spec import Adapter, App, Contract, Experiment, Lane, League, Offer, Preset, Server, Serving
+
+RESERVED_ENVIRONMENT = re.compile(
+    r"^(PYTHON|GUNICORN|UVICORN|BENCH_|OTEL_|LD_|MALLOC_)|^(WEB_CONCURRENCY|PORT|PATH|FORWARDED_ALLOW_IPS)$"
+)
+"""Variables that would change the Server or the interpreter, and so make an App's Lanes differ from the others."""
+
+NATIVE = "native"
+"""A League whose ``server`` is this word puts each App on the Server that its own ``app.toml`` names."""
+
+_Parsed = TypeVar("_Parsed")
+
+
+class ConfigError(Exception):
+    """The configuration is wrong: the message names the file, the key, what was found and what was expected."""
+
+
+class LeagueTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A League as ``bench.toml`` has it, before its Lanes are known."""
+
+    title: str
+    server: str
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """A parsed ``bench.toml``."""
+
+    file: str
+    servers: dict[str, Server]
+    adapters: dict[str, Adapter]
+    leagues: dict[str, LeagueTable]
+    presets: dict[str, Preset]
+    serving: Serving
+    offer: Offer
+    contract: Contract
+
+
+def parse_config(file: str, document: Mapping[str, Any]) -> Config:
+    """Parses ``bench.toml``. Raises ConfigError."""
+    known = ("servers", "adapters", "leagues", "presets", "serving", "load", "contract")
+    for key in document:
+        if key not in known:
+            raise ConfigError(
+                f"{file}: {key}: found an unknown table, expected one of {', '.join(known)}; remove or rename it"
+            )
+    return Config(
+        file=file,
+        servers=_named(file, document, "servers", Server),
+        adapters=_named(file, document, "adapters", Adapter) if document.get("adapters") else {},
+        leagues=_tables(file, document, "leagues", LeagueTable),
+        presets=_tables(file, document, "presets", Preset),
+        serving=_parse(file, "serving", document.get("serving"), Serving),
+        offer=_parse(file, "load", document.get("load"), Offer),
+        contract=_parse(file, "contract", document.get("contract"), Contract),
+    )
+
+
+def parse_app(file: str, name: str, document: Mapping[str, Any]) -> App:
+    """Parses one ``app.toml``; ``name`` is its folder's. Raises ConfigError."""
+    app = _parse(file, "", {**document, "name": name}, App)
+    if not app.interfaces:
+        raise ConfigError(f"{file}: interfaces: found an empty table, expected an import string for wsgi, asgi or both")
+    for variable in filter(RESERVED_ENVIRONMENT.match, app.environment):
+        raise ConfigError(
+            f"{file}: environment.{variable}: found {app.environment[variable]!r}, expected a variable of the App's own; "
+            f"remove it, because it changes the server or interpreter, which must be the same in every Lane"
+        )
+    return app
+
+
+def build_experiment(config: Config, apps: Iterable[App], *, preset: str, seed: int) -> Experiment:
+    """Returns the Experiment: every App on the Server of every League. Raises ConfigError."""
+    if preset not in config.presets:
+        raise ConfigError(
+            f"{config.file}: presets: found no {preset!r}, expected one of {', '.join(config.presets)}; choose one or add it"
+        )
+    ordered = sorted(apps, key=lambda app: (app.baseline, app.name))
+    members = {name: _league_lanes(config, name, table, ordered) for name, table in config.leagues.items()}
+    return Experiment(
+        lanes=tuple({lane.name: lane for lanes in members.values() for lane in lanes}.values()),
+        leagues=tuple(
+            League(
+                name=name,
+                title=table.title,
+                lanes=tuple(lane.name for lane in members[name]),
+                same_server=table.server != NATIVE,
+            )
+            for name, table in config.leagues.items()
+        ),
+        serving=config.serving,
+        offer=config.offer,
+        contract=config.contract,
+        preset_name=preset,
+        preset=config.presets[preset],
+        seed=seed,
+    )
+
+
+def _league_lanes(config: Config, name: str, table: LeagueTable, apps: list[App]) -> list[Lane]:
+    """Returns each App's Lane, then the baseline on every Server, and through every Adapter, that those Lanes use."""
+    key = f"{config.file}: leagues.{name}.server"
+    contenders = [
+        _lane(config, key, app, table.server)
+        for app in apps
+        if not app.baseline and (table.server != NATIVE or app.native)
+    ]
+    adapted = {lane.name: lane for lane in contenders if lane.adapter}.values()
+    baselines = [app for app in apps if app.baseline]
+    lanes = [
+        *contenders,
+        *(_lane(config, key, app, lane.server.name) for app in baselines for lane in contenders),
+        *(Lane(app=app, server=lane.server, adapter=lane.adapter) for app in baselines for lane in adapted),
+    ]
+    return list({lane.name: lane for lane in lanes}.values())
+
+
+def _lane(config: Config, key: str, app: App, server_name: str) -> Lane:
+    """Returns the App on the Server, through an Adapter where it needs one. Raises ConfigError where there is none."""
+    if server_name == NATIVE and app.native:
+        key, server_name = f"apps/{app.name}/app.toml: native", app.native
+    if server_name not in config.servers:
+        raise ConfigError(
+            f"{key}: found {server_name!r}, expected a server of {config.file}: {', '.join(config.servers)}"
+        )
+    server = config.servers[server_name]
+    if server.interface in app.interfaces:
+        return Lane(app=app, server=server)
+    for adapter in config.adapters.values():
+        if adapter.gives is server.interface and adapter.accepts in app.interfaces:
+            return Lane(app=app, server=server, adapter=adapter)
+    raise ConfigError(
+        f"apps/{app.name}/app.toml: interfaces: found {', '.join(app.interfaces)}, expected {server.interface} for the server "
+        f"{server.name}; add it, or an adapter to it in {config.file}"
+    )
+
+
+def _tables(file: str, document: Mapping[str, Any], key: str, of: type[_Parsed]) -> dict[str, _Parsed]:
+    """Parses the tables ``[key.NAME]`` by name."""
+    tables = document.get(key)
+    if not isinstance(tables, dict) or not tables:
+        raise ConfigError(f"{file}: {key}: found {_shown(tables)}, expected one or more tables [{key}.NAME]")
+    return {name: _parse(file, f"{key}.{name}", table, of) for name, table in tables.items()}
+
+
+def _named(file: str, document: Mapping[str, Any], key: str, of: type[_Parsed]) -> dict[str, _Parsed]:
+    """Parses the tables ``[key.NAME]`` into values that carry their name."""
+    tables = document.get(key)
+    if isinstance(tables, dict):
+        tables = {name: {**table, "name": name} if isinstance(table, dict) else table for name, table in tables.items()}
+    return _tables(file, {key: tables}, key, of)
+
+
+def _parse(file: str, key: str, table: Any, of: type[_Parsed]) -> _Parsed:
+    """Converts one table. What msgspec says of a mismatch becomes one line with file, key and what was found."""
+    if table is None:
+        raise ConfigError(f"{file}: {key}: found nothing, expected a table [{key}]; add it")
+    try:
+        return msgspec.convert(table, of)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        raise ConfigError(f"{file}: {_explained(message, key, path.rstrip('`'), table)}") from None
+
+
+def _explained(message: str, key: str, path: str, table: Any) -> str:
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", message)
+    unknown = re.fullmatch(r"Object contains unknown field `(.+)`", message)
+    if missing:
+        return f"{_joined(key, path, missing[1])}: found nothing, expected a value; add the key"
+    if unknown:
+        return (
+            f"{_joined(key, path, unknown[1])}: found an unknown key, expected none of that name; remove or rename it"
+        )
+    return f"{_joined(key, path)}: found {_shown(_at(table, path))}, {message[:1].lower()}{message[1:]}"
+
+
+def _joined(key: str, path: str, field: str = "") -> str:
+    return ".".join(part for part in (key, path.strip("."), field) if part)
+
+
+def _at(table: Any, path: str) -> Any:
+    """Returns what stands at an msgspec path such as ``.names[2]``, or its container where the path has no key."""
+    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", path):
+        table = table[name] if name else table[int(index)]
+    return table
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else repr(value)

@@ -1,0 +1,93 @@
+"""What the runner and the driver say to each other: one JSON object a line. Frozen values, no I/O.
+
+The runner sends a ``Setup`` and then one ``SliceOrder`` after another; the driver answers the Setup with ``Ready`` and
+each order with a ``SliceResult``. End of input ends the driver.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+MAX_LATENCY_US = 60_000_000
+"""Latencies are recorded from 1 us to 60 s (a longer one counts as 60 s) ..."""
+SIGNIFICANT_DIGITS = 3
+"""... to three digits: the HdrHistogram layout with 2,048 sub-buckets."""
+
+
+class Closed(Struct, frozen=True, tag="closed", tag_field="kind"):
+    """Closed load: each of ``users`` sends its next request when the last one is answered."""
+
+    users: Annotated[int, Meta(ge=1)]
+
+    def __str__(self) -> str:
+        return f"closed({self.users} users)"
+
+
+class Open(Struct, frozen=True, tag="open", tag_field="kind"):
+    """Open load: requests are due on an absolute schedule, ``rate_rps`` a second, whatever the answers do."""
+
+    rate_rps: Annotated[float, Meta(gt=0)]
+
+    def __str__(self) -> str:
+        return f"open({self.rate_rps:g}/s)"
+
+
+Load = Closed | Open
+
+
+class Request(Struct, frozen=True):
+    """A GET of ``target``. ``body`` is the only right answer; None accepts any body under a status below 400."""
+
+    target: str
+    body: bytes | None = None
+
+
+class Target(Struct, frozen=True):
+    """Where a Lane listens, and the requests that are sent to it in turn."""
+
+    lane: str
+    host: str
+    port: int
+    requests: tuple[Request, ...]
+
+
+class Setup(Struct, frozen=True):
+    """The first message. ``connections`` bounds the requests that an open load may have under way at once."""
+
+    targets: tuple[Target, ...]
+    users: int
+    connections: int
+    cores: tuple[int, ...] = ()
+
+
+class Ready(Struct, frozen=True):
+    """The driver has started its users; ``versions`` are those of the distributions that generate the load."""
+
+    versions: dict[str, str]
+
+
+class SliceOrder(Struct, frozen=True):
+    """Offer ``load`` to a Lane for ``guard_s``, which is not counted, and then for ``window_s``, which is."""
+
+    lane: str
+    load: Load
+    guard_s: float
+    window_s: float
+
+
+class SliceResult(Struct, frozen=True):
+    """What one slice saw. Only right answers are counted as requests and in the histograms.
+
+    A closed load counts answers that arrive within the window; an open load those whose intended start lies within it.
+    Histograms are in us, as HdrHistogram V2 in base64; the last two exist for open loads only.
+    """
+
+    window_s: float
+    requests: int
+    errors: dict[str, int]
+    missed: int
+    requests_in_slice: int
+    bytes_received: int
+    latency_us: str
+    latency_from_intended_us: str | None = None
+    send_lateness_us: str | None = None

@@ -1,0 +1,119 @@
+"""The schedule of a run, as data: Rounds of Slices in a seeded order. No clock, no I/O."""
+
+import random
+from collections.abc import Iterator
+from enum import StrEnum
+
+from msgspec import Struct
+
+from bench.messages import Closed, Load, Open
+from bench.spec import Experiment, Preset
+
+SERVER_START_S = 0.4
+"""Expected cost of starting and checking one Lane, beside the others, on two cores; used for the expected time only."""
+ROUND_START_S = 2.5
+"""Expected cost of starting a driver and ending a round."""
+SLICE_GAP_S = 0.01
+"""Expected time between two slices: the last answers arrive, and the counters are read."""
+REPORT_S = 8.0
+"""Expected cost of the report."""
+
+
+class Phase(StrEnum):
+    """Why a Slice is there. Metrics take the name of the phase that they come from."""
+
+    WARM_UP = "warm_up"
+    SATURATED = "saturated"
+    FIXED = "fixed"
+
+
+class Slice(Struct, frozen=True):
+    """A short window in which a stated Load is offered to stated Lanes."""
+
+    index: int
+    phase: Phase
+    lanes: tuple[str, ...]
+    load: Load
+    guard_s: float
+    window_s: float
+
+
+def warm_up(experiment: Experiment, round_index: int) -> list[Slice]:
+    """Returns one closed slice for every Lane; those of round 0 find the rate for the fixed phase."""
+    preset, load = experiment.preset, Closed(experiment.offer.users)
+    return [
+        Slice(index, Phase.WARM_UP, (lane,), load, preset.guard_s, preset.warm_up_s)
+        for index, lane in enumerate(_shuffled(experiment, _random(experiment, round_index, Phase.WARM_UP)))
+    ]
+
+
+def measured(experiment: Experiment, round_index: int, rate_rps: float) -> list[Slice]:
+    """Returns the Round's saturated slices, then its fixed-rate slices.
+
+    Lanes come in shuffled blocks, each Lane once a block, so that a slow minute falls on all of them alike.
+    """
+    preset = experiment.preset
+    phases: tuple[tuple[Phase, Load, int], ...] = (
+        (Phase.SATURATED, Closed(experiment.offer.users), preset.saturated_slices),
+        (Phase.FIXED, Open(rate_rps), preset.fixed_slices),
+    )
+    drawn = (
+        (phase, load, lane)
+        for phase, load, blocks in phases
+        for lane in _blocks(experiment, round_index, phase, blocks)
+    )
+    return [
+        Slice(index, phase, (lane,), load, preset.guard_s, preset.window_s)
+        for index, (phase, load, lane) in enumerate(drawn, start=len(experiment.lanes))
+    ]
+
+
+def fixed_rate_rps(share: float, throughputs_rps: list[float]) -> float:
+    """Returns ``share`` of the slowest throughput, rounded down to two digits so that it can be said and repeated."""
+    rate = share * min(throughputs_rps)
+    step = 10.0 ** (len(str(int(rate))) - 2)
+    return max(1.0, rate // step * step)
+
+
+def slices_per_round(experiment: Experiment) -> int:
+    """Returns the number of slices in a Round, warm-up included."""
+    preset = experiment.preset
+    return len(experiment.lanes) * (1 + preset.saturated_slices + preset.fixed_slices)
+
+
+def measured_s(experiment: Experiment) -> float:
+    """Returns the seconds of a run that lie inside measured windows: no guard, no warm-up."""
+    preset = experiment.preset
+    return preset.rounds * len(experiment.lanes) * (preset.saturated_slices + preset.fixed_slices) * preset.window_s
+
+
+def expected_s(experiment: Experiment) -> float:
+    """Returns how long a run will take, once its environments are made."""
+    return experiment.preset.rounds * round_s(experiment) + REPORT_S
+
+
+def round_s(experiment: Experiment) -> float:
+    """Returns how long one Round will take."""
+    lanes, preset = len(experiment.lanes), experiment.preset
+    return ROUND_START_S + lanes * (SERVER_START_S + _lane_s(preset))
+
+
+def _lane_s(preset: Preset) -> float:
+    slices = preset.saturated_slices + preset.fixed_slices
+    return (1 + slices) * (preset.guard_s + SLICE_GAP_S) + preset.warm_up_s + slices * preset.window_s
+
+
+def _blocks(experiment: Experiment, round_index: int, phase: Phase, blocks: int) -> Iterator[str]:
+    rng = _random(experiment, round_index, phase)
+    for _ in range(blocks):
+        yield from _shuffled(experiment, rng)
+
+
+def _shuffled(experiment: Experiment, rng: random.Random) -> list[str]:
+    names = [lane.name for lane in experiment.lanes]
+    rng.shuffle(names)
+    return names
+
+
+def _random(experiment: Experiment, round_index: int, phase: Phase) -> random.Random:
+    return random.Random(f"{experiment.seed}/{round_index}/{phase}")  # noqa: S311 - a shuffle that can be repeated

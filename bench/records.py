@@ -1,0 +1,243 @@
+"""What a run leaves behind: manifest, slice records, failures, and the summary that is made from them. No I/O.
+
+``FORMAT_VERSION`` is that of every file in a run's folder. History:
+
+1. The first format.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from bench.messages import Load
+from bench.plan import Phase
+from bench.spec import Experiment
+
+FORMAT_VERSION = 1
+
+
+class SliceRecord(Struct, frozen=True, kw_only=True):
+    """One row of the tidy table: one Lane in one Slice of one Round.
+
+    Histograms are in us, as HdrHistogram V2 in base64. ``requests`` and the histograms cover the window;
+    ``requests_in_slice`` and the CPU and run-queue times cover the whole slice with its guard (``slice_s``), so that
+    one divides by the other without an error at the edges. None means that the machine does not tell.
+    """
+
+    round: int
+    slice: int
+    lane: str
+    phase: Phase
+    load: Load
+    at_s: float
+    window_s: float
+    slice_s: float
+    requests: int
+    errors: dict[str, int]
+    missed: int
+    requests_in_slice: int
+    bytes_received: int
+    latency_us: str
+    latency_from_intended_us: str | None
+    send_lateness_us: str | None
+    server_cpu_ns: int | None
+    server_run_queue_ns: int | None
+    server_rss_bytes: int | None
+    driver_cpu_ns: int | None
+    driver_run_queue_ns: int | None
+    steal_s: float | None
+
+
+class Stage(StrEnum):
+    """Where a Lane failed."""
+
+    ENVIRONMENT = "environment"
+    START = "start"
+    CONTRACT = "contract"
+    LOAD = "load"
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """A Lane that could not be measured: left out from this Round on, with what its own log said last."""
+
+    lane: str
+    round: int
+    stage: Stage
+    reason: str
+    log_tail: str
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """The machine of a run. ``pinned`` is False where servers and driver share cores: every result then says so."""
+
+    cpu: str
+    cores: int
+    memory_gib: float
+    system: str
+    python: str
+    server_cores: tuple[int, ...]
+    driver_cores: tuple[int, ...]
+
+    @property
+    def pinned(self) -> bool:
+        """Returns whether servers and driver had cores of their own."""
+        return bool(self.server_cores)
+
+
+class LaneFacts(Struct, frozen=True, kw_only=True):
+    """What a Lane effectively ran with, read from the running processes and from its environment."""
+
+    lane: str
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    python: str
+    versions: dict[str, str]
+    workers: int
+    response_status: int
+    response_headers: tuple[tuple[str, str], ...]
+    response_body: str
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """What a run was made from: enough to judge it, and to do it again."""
+
+    format_version: int
+    run_id: str
+    started_utc: str
+    bench_version: str
+    git_revision: str | None
+    experiment: Experiment
+    machine: Machine
+    driver_versions: dict[str, str]
+    lanes: tuple[LaneFacts, ...]
+    irremovable_differences: tuple[str, ...]
+
+
+class Estimate(Struct, frozen=True):
+    """A 95 % interval over ``n`` rounds. ``low`` and ``high`` are None where n is below 3: too few for an interval."""
+
+    point: float
+    low: float | None
+    high: float | None
+    n: int
+    unit: str
+    better: str
+
+
+class Status(StrEnum):
+    """How far a Lane's numbers can be trusted."""
+
+    VALID = "valid"
+    DRIVER_BOUND = "driver-bound"
+    NOT_SATURATED = "not-saturated"
+    FAILING = "failing"
+    FAILED = "failed"
+
+
+class Validity(Struct, frozen=True):
+    """A Status with its reasons: numbers, and what to do about them."""
+
+    status: Status
+    reasons: tuple[str, ...] = ()
+
+
+class LaneSummary(Struct, frozen=True, kw_only=True):
+    """All that a run says of one Lane. A metric that could not be measured is absent."""
+
+    lane: str
+    app: str
+    title: str
+    server: str
+    adapter: str | None
+    baseline: bool
+    leagues: tuple[str, ...]
+    metrics: dict[str, Estimate]
+    validity: Validity
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """A Lane's place in a League. ``rank`` is None where the Lane can't be told apart from those in ``tied_with``."""
+
+    lane: str
+    rank: int | None
+    tied_with: tuple[str, ...]
+
+
+class Ratio(Struct, frozen=True, kw_only=True):
+    """``lane`` divided by ``other``, paired by round."""
+
+    lane: str
+    other: str
+    metric: str
+    ratio: Estimate
+
+
+class LeagueSummary(Struct, frozen=True, kw_only=True):
+    """A League's standings by saturated throughput, best first, and the pairwise ratios behind them."""
+
+    league: str
+    title: str
+    same_server: bool
+    standings: tuple[Standing, ...]
+    ratios: tuple[Ratio, ...]
+
+
+class CpuSplit(Struct, frozen=True, kw_only=True):
+    """A Lane's CPU time per request, in us, as raw + adapter + framework. ``adapter`` is None where there is none."""
+
+    lane: str
+    raw: Estimate
+    adapter: Estimate | None
+    framework: Estimate
+
+
+class RunTotals(Struct, frozen=True, kw_only=True):
+    """The run as a whole."""
+
+    rounds: int
+    rounds_planned: int
+    wall_s: float
+    measured_s: float
+    requests: int
+    errors: int
+    missed: int
+    fixed_rate_rps: float | None
+    driver_cpu_share: float | None
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """``summary.json``: everything that is derived from a run's records."""
+
+    format_version: int
+    run_id: str
+    complete: bool
+    totals: RunTotals
+    lanes: tuple[LaneSummary, ...]
+    leagues: tuple[LeagueSummary, ...]
+    cpu_splits: tuple[CpuSplit, ...]
+    failures: tuple[Failure, ...]
+
+
+class Curve(Struct, frozen=True, kw_only=True):
+    """Latency by percentile: ``latencies_ms[i]`` at ``percentiles[i]`` (0 to 100), all rounds merged."""
+
+    lane: str
+    percentiles: tuple[float, ...]
+    latencies_ms: tuple[float, ...]
+
+
+class Trace(Struct, frozen=True, kw_only=True):
+    """Throughput over the run: ``throughput_rps[i]`` in the slice that began ``at_s[i]`` after the run did."""
+
+    lane: str
+    at_s: tuple[float, ...]
+    throughput_rps: tuple[float, ...]
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """All that a renderer needs: the manifest, the summary, and the curves that are too long for it."""
+
+    manifest: Manifest
+    summary: Summary
+    curves: tuple[Curve, ...]
+    traces: tuple[Trace, ...]

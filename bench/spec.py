@@ -1,0 +1,166 @@
+"""What is to be measured: Apps, Servers, Lanes, Leagues, and the Experiment that they make. Frozen values, no I/O."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Meta, Struct
+
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+ImportString = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?$")]
+
+
+class Interface(StrEnum):
+    """The protocol between a Server and an App's callable."""
+
+    WSGI = "wsgi"
+    ASGI = "asgi"
+
+
+class App(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One implementation of the contract in one framework: a folder with an ``app.toml``."""
+
+    name: str
+    title: str
+    interfaces: dict[Interface, ImportString]
+    package: str | None = None
+    native: str | None = None
+    baseline: bool = False
+    environment: dict[str, str] = {}
+
+
+class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an App is served: one command template, the same for every App."""
+
+    name: str
+    interface: Interface
+    command: Annotated[tuple[str, ...], Meta(min_length=1)]
+    packages: tuple[str, ...] = ()
+
+
+class Adapter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A middleware that lets an App which speaks ``accepts`` run on a Server which speaks ``gives``."""
+
+    name: str
+    accepts: Interface
+    gives: Interface
+    callable: ImportString
+
+
+class Serving(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings that every Server of a run has in common."""
+
+    workers: Positive
+    threads: Positive
+    keep_alive_s: Positive
+    backlog: Positive
+    worker_connections: Positive
+    ready_timeout_s: Seconds
+
+
+class Offer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The two loads of a run: ``closed(users)`` and ``open(rate)`` at a share of the slowest Lane's throughput."""
+
+    users: Positive
+    rate_share: Annotated[float, Meta(gt=0, lt=1)]
+    connections: Positive
+
+
+class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long to measure. Slices are counted per Lane and Round; a Slice is ``guard_s`` and then ``window_s``."""
+
+    rounds: Positive
+    saturated_slices: Positive
+    fixed_slices: Positive
+    guard_s: Seconds
+    window_s: Seconds
+    warm_up_s: Seconds
+
+
+class Contract(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every App must answer, byte for byte."""
+
+    path: Annotated[str, Meta(pattern=r"^/.*\{name\}")]
+    body: str
+    content_type: str
+    names: Annotated[tuple[str, ...], Meta(min_length=1)]
+    longest_name: Positive
+    not_found: tuple[str, ...]
+    not_allowed: tuple[str, ...]
+    load_names: Positive
+
+    def request(self, name: str) -> tuple[str, bytes]:
+        """Returns the request target for a name, and the body that must answer it."""
+        return self.path.replace("{name}", quote(name, safe="")), self.body.replace("{name}", name).encode()
+
+    def load_requests(self) -> list[tuple[str, bytes]]:
+        """Returns the requests that the driver cycles through: names of one length, so all answers have one size."""
+        width = len(str(self.load_names - 1))
+        return [self.request(f"user{number:0{width}}") for number in range(self.load_names)]
+
+
+class Lane(Struct, frozen=True, kw_only=True):
+    """An App on a Server, through an Adapter where the App does not speak the Server's interface."""
+
+    app: App
+    server: Server
+    adapter: Adapter | None = None
+
+    @property
+    def name(self) -> str:
+        """Returns ``app@server`` or ``app@server+adapter``: unique within an Experiment."""
+        suffix = f"+{self.adapter.name}" if self.adapter else ""
+        return f"{self.app.name}@{self.server.name}{suffix}"
+
+    @property
+    def application(self) -> str:
+        """Returns the import string of the App's own callable."""
+        interface = self.adapter.accepts if self.adapter else self.server.interface
+        return self.app.interfaces[interface]
+
+
+class League(Struct, frozen=True, kw_only=True):
+    """A set of Lanes that may be ranked together."""
+
+    name: str
+    title: str
+    lanes: tuple[str, ...]
+    same_server: bool
+
+
+class Experiment(Struct, frozen=True, kw_only=True):
+    """Everything that a run is made from."""
+
+    lanes: tuple[Lane, ...]
+    leagues: tuple[League, ...]
+    serving: Serving
+    offer: Offer
+    contract: Contract
+    preset_name: str
+    preset: Preset
+    seed: int
+
+    def lane(self, name: str) -> Lane:
+        """Returns the Lane of that name; raises KeyError."""
+        return {lane.name: lane for lane in self.lanes}[name]
+
+    def leagues_of(self, lane_name: str) -> tuple[str, ...]:
+        """Returns the names of the Leagues that a Lane plays in."""
+        return tuple(league.name for league in self.leagues if lane_name in league.lanes)
+
+
+def only(whole: Experiment, lane_names: Iterable[str]) -> Experiment:
+    """Returns the Experiment with these Lanes alone; Leagues left empty are dropped."""
+    kept = set(lane_names)
+    leagues = (
+        msgspec.structs.replace(league, lanes=tuple(name for name in league.lanes if name in kept))
+        for league in whole.leagues
+    )
+    return msgspec.structs.replace(
+        whole,
+        lanes=tuple(lane for lane in whole.lanes if lane.name in kept),
+        leagues=tuple(league for league in leagues if league.lanes),
+    )
