@@ -74,8 +74,8 @@ def parse_app(file: str, name: str, document: Mapping[str, Any]) -> App:
         raise ConfigError(f"{file}: interfaces: found an empty table, expected an import string for wsgi, asgi or both")
     for variable in filter(RESERVED_ENVIRONMENT.match, app.environment):
         raise ConfigError(
-            f"{file}: environment.{variable}: found {app.environment[variable]!r}, expected a variable of the App's own; "
-            f"remove it, because it changes the server or interpreter, which must be the same in every Lane"
+            f"{file}: environment.{variable}: found {app.environment[variable]!r}, expected a variable of the App's "
+            f"own; remove it, because it changes the server or interpreter, which must be the same in every Lane"
         )
     return app
 
@@ -84,7 +84,8 @@ def build_experiment(config: Config, apps: Iterable[App], *, preset: str, seed: 
     """Returns the Experiment: every App on the Server of every League. Raises ConfigError."""
     if preset not in config.presets:
         raise ConfigError(
-            f"{config.file}: presets: found no {preset!r}, expected one of {', '.join(config.presets)}; choose one or add it"
+            f"{config.file}: presets: found no {preset!r}, expected one of {', '.join(config.presets)}; "
+            f"choose one of them or add it"
         )
     ordered = sorted(apps, key=lambda app: (app.baseline, app.name))
     members = {name: _league_lanes(config, name, table, ordered) for name, table in config.leagues.items()}
@@ -141,8 +142,8 @@ def _lane(config: Config, key: str, app: App, server_name: str) -> Lane:
         if adapter.gives is server.interface and adapter.accepts in app.interfaces:
             return Lane(app=app, server=server, adapter=adapter)
     raise ConfigError(
-        f"apps/{app.name}/app.toml: interfaces: found {', '.join(app.interfaces)}, expected {server.interface} for the server "
-        f"{server.name}; add it, or an adapter to it in {config.file}"
+        f"apps/{app.name}/app.toml: interfaces: found {', '.join(app.interfaces)}, expected {server.interface} "
+        f"for the server {server.name}; add it, or an adapter to it in {config.file}"
     )
 
 

@@ -48,6 +48,7 @@ class Adapter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     accepts: Interface
     gives: Interface
     callable: ImportString
+    packages: tuple[str, ...] = ()
 
 
 class Serving(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,1 @@
+"""The hello app as a Django project."""

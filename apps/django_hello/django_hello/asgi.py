@@ -1,0 +1,9 @@
+"""The project as an ASGI application."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "django_hello.settings_asgi")
+
+application = get_asgi_application()

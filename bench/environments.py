@@ -1,0 +1,70 @@
+"""A virtual environment for each App, made by uv from the App's own lock, and made again only when that changes."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from importlib.metadata import distributions
+from pathlib import Path
+
+import uv
+from msgspec import Struct
+
+COMPLETE = ".complete"
+"""A file that is written last: an environment without it was interrupted, and is made again."""
+
+
+class EnvironmentFailed(Exception):
+    """An environment cannot be made; the message says what uv said."""
+
+
+class Environment(Struct, frozen=True):
+    """A virtual environment, with the versions of what is installed in it."""
+
+    folder: Path
+    python: str
+    versions: dict[str, str]
+
+    @property
+    def programs(self) -> Path:
+        """Returns the folder of its executables."""
+        return self.folder / "bin"
+
+
+def prepare(app_name: str, lock: Path, environments: Path) -> Environment:
+    """Returns the App's environment below ``environments``, making it where needed. Raises EnvironmentFailed."""
+    if not lock.is_file():
+        raise EnvironmentFailed(f"{lock}: found no such file, expected the App's locked requirements; run `make lock`")
+    folder = environments / f"{app_name}-{_fingerprint(lock)}"
+    if not (folder / COMPLETE).exists():
+        _make(folder, lock)
+    return _described(folder)
+
+
+def _fingerprint(lock: Path) -> str:
+    """Returns twelve digits that change with the lock or the interpreter."""
+    content = lock.read_bytes() + sys.version.encode() + sys.base_prefix.encode()
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _make(folder: Path, lock: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _uv("venv", "--python", sys.executable, str(folder))
+    python = str(folder / "bin" / "python")
+    _uv("pip", "install", "--require-hashes", "--compile-bytecode", "--python", python, "--requirement", str(lock))
+    (folder / COMPLETE).touch()
+
+
+def _uv(*arguments: str) -> None:
+    done = subprocess.run([uv.find_uv_bin(), "--quiet", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        raise EnvironmentFailed(f"uv {' '.join(arguments[:2])} failed: {said}")
+
+
+def _described(folder: Path) -> Environment:
+    pairs = (line.partition("=") for line in (folder / "pyvenv.cfg").read_text().splitlines())
+    settings = {key.strip(): value.strip() for key, _, value in pairs}
+    installed = distributions(path=[str(path) for path in folder.glob("lib/python*/site-packages")])
+    return Environment(folder, settings["version_info"], {found.name.lower(): found.version for found in installed})

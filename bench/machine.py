@@ -1,0 +1,139 @@
+"""What this machine is, which cores are whose, and the counters that the kernel keeps of processes and cores."""
+
+import contextlib
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+from msgspec import Struct
+
+from bench.records import Machine
+
+PROC = Path("/proc")
+TOPOLOGY = Path("/sys/devices/system/cpu")
+
+
+class Counters(Struct, frozen=True):
+    """Of a set of processes, since they started: CPU time, and time spent runnable but waiting for a core."""
+
+    cpu_ns: int | None
+    run_queue_ns: int | None
+
+
+def describe(workers: int) -> Machine:
+    """Returns this machine, with cores assigned for servers of so many workers."""
+    server_cores, driver_cores = assign_cores(workers)
+    return Machine(
+        cpu=_cpu_name(),
+        cores=psutil.cpu_count() or 1,
+        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        python=platform.python_version(),
+        server_cores=server_cores,
+        driver_cores=driver_cores,
+    )
+
+
+def assign_cores(workers: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Returns cores for the servers and one for the driver, on different physical cores where there are enough.
+
+    Both are empty where processes cannot be pinned (macOS) or there is no core to spare for the driver.
+    """
+    if sys.platform != "linux":
+        return (), ()
+    ordered = _physical_first(sorted(os.sched_getaffinity(0)))
+    if len(ordered) < workers + 1:
+        return (), ()
+    return tuple(ordered[:workers]), (ordered[workers],)
+
+
+def _physical_first(cores: list[int]) -> list[int]:
+    """Returns the cores with SMT siblings of earlier ones at the end."""
+    seen: set[str] = set()
+    first: list[int] = []
+    siblings: list[int] = []
+    for core in cores:
+        path = TOPOLOGY / f"cpu{core}" / "topology" / "thread_siblings_list"
+        group = path.read_text().strip() if path.exists() else str(core)
+        (siblings if group in seen else first).append(core)
+        seen.add(group)
+    return [*first, *siblings]
+
+
+def pin(pids: Iterable[int], cores: Iterable[int]) -> None:
+    """Lets processes run on these cores only, with all their threads. Does nothing where there are no cores to name."""
+    wanted = set(cores)
+    if sys.platform != "linux" or not wanted:
+        return
+    for pid in pids:
+        for thread in _threads(pid):
+            with contextlib.suppress(ProcessLookupError):  # a thread may end at any time
+                os.sched_setaffinity(thread, wanted)
+
+
+def counters(pids: Iterable[int]) -> Counters:
+    """Returns the counters of processes, all threads included, in ns; from 10 ms ticks where there is no schedstat.
+
+    ``/proc/<pid>/task/<tid>/schedstat`` holds the time on a core and the time waiting for one (kernel documentation,
+    scheduler/sched-stats). A thread takes its time with it when it ends. None where a process has ended.
+    """
+    processes = list(pids)
+    if not (PROC / "self" / "schedstat").exists():
+        return Counters(_cpu_ns_from_ticks(processes), None)
+    try:
+        rows = [_schedstat(pid, thread) for pid in processes for thread in _threads(pid)]
+    except (FileNotFoundError, ProcessLookupError):
+        return Counters(None, None)
+    return Counters(sum(cpu for cpu, _ in rows), sum(wait for _, wait in rows))
+
+
+def rss_bytes(pids: Iterable[int]) -> int | None:
+    """Returns the resident memory of processes, shared pages counted in each. None where a process has ended."""
+    try:
+        return sum(psutil.Process(pid).memory_info().rss for pid in pids)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def steal_s(cores: Iterable[int]) -> float | None:
+    """Returns the time that the hypervisor took from these cores since boot, in s (ticks of 10 ms); None if unknown."""
+    stat = PROC / "stat"
+    wanted = {f"cpu{core}" for core in cores} or {"cpu"}
+    if not stat.exists():
+        return None
+    rows = [line.split() for line in stat.read_text().splitlines()]
+    return sum(int(row[8]) for row in rows if row[0] in wanted) / os.sysconf("SC_CLK_TCK")
+
+
+def difference(before: int | None, after: int | None) -> int | None:
+    """Returns how far a counter went; None where it is unknown or went backwards."""
+    if before is None or after is None or after < before:
+        return None
+    return after - before
+
+
+def _threads(pid: int) -> list[int]:
+    return [int(thread.name) for thread in (PROC / str(pid) / "task").iterdir()]
+
+
+def _schedstat(pid: int, thread: int) -> tuple[int, int]:
+    cpu_ns, wait_ns, _ = (PROC / str(pid) / "task" / str(thread) / "schedstat").read_text().split()
+    return int(cpu_ns), int(wait_ns)
+
+
+def _cpu_ns_from_ticks(pids: list[int]) -> int | None:
+    try:
+        times = [psutil.Process(pid).cpu_times() for pid in pids]
+    except psutil.NoSuchProcess:
+        return None
+    return int(1e9 * sum(time.user + time.system for time in times))
+
+
+def _cpu_name() -> str:
+    info = PROC / "cpuinfo"
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

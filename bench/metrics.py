@@ -1,0 +1,94 @@
+"""The tidy table of a run, and the metrics of each Lane in each Round: folds over slice records, with pandas."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from bench import stats
+from bench.plan import Phase
+from bench.records import Curve, SliceRecord, Trace
+
+PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
+MIN_BEYOND_IN_RUN = 5
+"""A percentile is given only where so many answers of the run, and one of each round, are expected beyond it."""
+MIN_BEYOND_ON_CURVE = 10
+CURVE_POINTS_PER_NINE = 12
+MIB = 2**20
+
+
+def tidy(records: Sequence[SliceRecord]) -> pd.DataFrame:
+    """Returns one row a (round, slice, lane), warm-up left out; ``errors`` is their number."""
+    measured = [record for record in records if record.phase is not Phase.WARM_UP]
+    rows = [{**msgspec.structs.asdict(record), "errors": sum(record.errors.values())} for record in measured]
+    return pd.DataFrame(rows, columns=list(SliceRecord.__struct_fields__))
+
+
+def by_round(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns a row a (lane, round) and a column a metric; NaN where a metric could not be measured."""
+    groups = table.groupby(["lane", "round"], sort=True)
+    saturated = table[table["phase"] == Phase.SATURATED].groupby(["lane", "round"])
+    fixed = table[table["phase"] == Phase.FIXED].groupby(["lane", "round"])
+    sums = saturated[["requests", "window_s", "requests_in_slice"]].sum()
+    answers = groups["requests"].sum()
+    errors = groups["errors"].sum()
+    return pd.DataFrame(
+        {
+            "throughput_rps": _positive(sums["requests"] / sums["window_s"]),
+            "cpu_us_per_request": saturated["server_cpu_ns"].agg(_sum_us) / _positive(sums["requests_in_slice"]),
+            **_latencies("latency_saturated", saturated["latency_us"]),
+            **_latencies("latency_fixed", fixed["latency_from_intended_us"]),
+            **_latencies("service_fixed", fixed["latency_us"]),
+            "rss_mib": groups["server_rss_bytes"].max() / MIB,
+            "error_ratio": errors / _positive(errors + answers),
+        },
+        index=answers.index,
+    ).astype(float)
+
+
+def curve(lane: str, encoded: Iterable[str]) -> Curve:
+    """Returns latency by percentile, over all rounds, as far as enough answers lie beyond a percentile."""
+    histogram = stats.merged(list(encoded))
+    nines = np.log10(max(10.0, histogram.total_count / MIN_BEYOND_ON_CURVE))
+    grid = np.linspace(0, nines, max(2, int(nines * CURVE_POINTS_PER_NINE)))
+    percentiles = tuple(float(100 * (1 - 10**-x)) for x in grid)
+    return Curve(
+        lane=lane,
+        percentiles=percentiles,
+        latencies_ms=tuple(stats.percentile_ms(histogram, percentile) for percentile in percentiles),
+    )
+
+
+def trace(lane: str, table: pd.DataFrame) -> Trace:
+    """Returns a Lane's throughput in each of its saturated slices."""
+    rows = table[(table["lane"] == lane) & (table["phase"] == Phase.SATURATED)]
+    return Trace(
+        lane=lane,
+        at_s=tuple(rows["at_s"].astype(float)),
+        throughput_rps=tuple((rows["requests"] / rows["window_s"]).astype(float)),
+    )
+
+
+def _latencies(prefix: str, groups: "pd.api.typing.SeriesGroupBy[str, tuple[object, ...]]") -> dict[str, pd.Series]:
+    """Returns a column a percentile that the run has enough answers for."""
+    histograms = groups.agg(lambda encoded: stats.merged([text for text in encoded if text]))
+    counts = histograms.map(lambda histogram: histogram.total_count)
+    in_run = counts.groupby(level="lane").transform("sum")
+    columns = {}
+    for name, percentile in PERCENTILES.items():
+        beyond = 1 - percentile / 100
+        enough = (counts * beyond >= 1 - 1e-9) & (in_run * beyond >= MIN_BEYOND_IN_RUN)
+        values = histograms.map(lambda histogram, at=percentile: stats.percentile_ms(histogram, at))
+        columns[f"{prefix}_{name}_ms"] = values.where(enough)
+    return columns
+
+
+def _sum_us(values_ns: pd.Series) -> float:
+    """Returns a sum of ns in us; NaN where one of them is unknown."""
+    return float(values_ns.astype(float).sum(skipna=False)) / 1000
+
+
+def _positive(values: pd.Series) -> pd.Series:
+    """Returns values with those that are not above zero as NaN: neither a divisor nor a logarithm."""
+    return values.where(values > 0)

@@ -1,0 +1,195 @@
+"""What each League's table says: its rows, their notes, who can't be told apart, and the verdict in one sentence."""
+
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
+
+from bench.records import Estimate, Failure, LaneSummary, LeagueSummary, Report, Status
+from bench.report.words import listed, number, one_line, times
+
+THROUGHPUT = "throughput_rps"
+TIE = "="
+UNRANKED = "–"  # noqa: RUF001 - a dash
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """A Lane in the table of one League. ``tied_with`` holds titles."""
+
+    lane: LaneSummary
+    title: str
+    rank: int | None
+    tied_with: tuple[str, ...]
+    failure: Failure | None
+    rounds: int
+
+    @property
+    def mark(self) -> str:
+        """Returns the rank, ``=`` for a tie, or a dash for a Lane that is not ranked."""
+        if self.rank is not None:
+            return str(self.rank)
+        return TIE if self.tied_with else UNRANKED
+
+    @property
+    def compared(self) -> bool:
+        """Returns whether the League's standings say anything of this Lane."""
+        return self.rank is not None or bool(self.tied_with)
+
+    @property
+    def valid(self) -> bool:
+        """Returns whether the Lane's numbers can be trusted."""
+        return self.lane.validity.status is Status.VALID
+
+    @property
+    def status(self) -> str:
+        """Returns the Lane's status in words: for a failed Lane with the stage that it failed at."""
+        if self.failure:
+            return f"{self.lane.validity.status}: {self.failure.stage}, round {self.failure.round}"
+        return str(self.lane.validity.status)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Returns what has to be said beside the numbers: ties, missing rounds, and why they can't be trusted."""
+        return tuple(self._notes())
+
+    def estimate(self, metric: str) -> Estimate | None:
+        """Returns the metric, or None where it could not be measured."""
+        return self.lane.metrics.get(metric)
+
+    def _notes(self) -> Iterator[str]:
+        if self.tied_with:
+            yield f"can't be told apart from {listed(self.tied_with)}"
+        if not self.valid:
+            yield ": ".join((self.status, *(one_line(reason) for reason in self.lane.validity.reasons)))
+        throughput = self.estimate(THROUGHPUT)
+        if throughput and throughput.n < self.rounds:
+            yield f"n = {throughput.n} of {self.rounds} rounds"
+
+
+class Table(Struct, frozen=True, kw_only=True):
+    """One League: the Lanes that compete, best first, and the raw ones that show what the server alone does."""
+
+    league: LeagueSummary
+    title: str
+    place: str
+    contenders: tuple[Row, ...]
+    ceilings: tuple[Row, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Returns all rows, the ceilings last."""
+        return self.contenders + self.ceilings
+
+
+def tables(report: Report) -> tuple[Table, ...]:
+    """Returns the table of every League that has Lanes."""
+    made = (_table(report, league) for league in report.summary.leagues)
+    return tuple(table for table in made if table.rows)
+
+
+def verdict(table: Table) -> str:
+    """Says in one sentence what the League shows: who served more and by how much, and what can't be told apart."""
+    compared = [row for row in table.contenders if row.compared]
+    left_out = [f"{row.title} is not ranked ({row.status})" for row in table.contenders if not row.compared and not row.valid]
+    claims = [_lead(table, compared), *(f"{listed(group)} can't be told apart" for group in ties(compared)), *left_out]
+    return f"{table.place}, {'; '.join(filter(None, claims))}."
+
+
+def ties(rows: list[Row]) -> list[tuple[str, ...]]:
+    """Returns the largest groups of titles in which no Lane can be told apart from another.
+
+    A tie is not transitive: with A = B and B = C but A above C there are two groups. (Bron and Kerbosch 1973.)
+    """
+    near = {row.title: set(row.tied_with) for row in rows}
+    mutual = {title: {other for other in others if title in near.get(other, ())} for title, others in near.items()}
+    order = list(near)
+    found = (sorted(group, key=order.index) for group in _cliques(mutual, set(), set(mutual), set()))
+    return sorted((tuple(group) for group in found if len(group) > 1), key=lambda group: [order.index(t) for t in group])
+
+
+def ratio(league: LeagueSummary, lane: str, other: str) -> Estimate | None:
+    """Returns the throughput of ``lane`` divided by that of ``other``, whichever way round it is recorded."""
+    for found in league.ratios:
+        if found.metric == THROUGHPUT and (found.lane, found.other) == (lane, other):
+            return found.ratio
+        if found.metric == THROUGHPUT and (found.other, found.lane) == (lane, other):
+            return _inverted(found.ratio)
+    return None
+
+
+def lane_title(lane: LaneSummary, *, same_server: bool) -> str:
+    """Returns ``FastAPI``, ``FastAPI via a2wsgi``, or where servers differ ``FastAPI on uvicorn``."""
+    server = "" if same_server else f" on {lane.server}"
+    adapter = f" via {lane.adapter}" if lane.adapter else ""
+    return one_line(f"{lane.title}{server}{adapter}")
+
+
+def _table(report: Report, league: LeagueSummary) -> Table:
+    rows = _rows(report, league)
+    return Table(
+        league=league,
+        title=one_line(f"{league.league}: {league.title}"),
+        place=_place(report, league, rows),
+        contenders=tuple(row for row in rows if not row.lane.baseline),
+        ceilings=tuple(row for row in rows if row.lane.baseline),
+    )
+
+
+def _rows(report: Report, league: LeagueSummary) -> list[Row]:
+    lanes = {lane.lane: lane for lane in report.summary.lanes if league.league in lane.leagues}
+    standings = {standing.lane: standing for standing in league.standings if standing.lane in lanes}
+    failures = {failure.lane: failure for failure in report.summary.failures}
+    titles = {name: lane_title(lane, same_server=league.same_server) for name, lane in lanes.items()}
+    order = [*standings, *(name for name in lanes if name not in standings)]
+    return [
+        Row(
+            lane=lanes[name],
+            title=titles[name],
+            rank=standings[name].rank if name in standings and not lanes[name].baseline else None,
+            tied_with=tuple(titles[other] for other in standings[name].tied_with) if name in standings else (),
+            failure=failures.get(name),
+            rounds=report.summary.totals.rounds,
+        )
+        for name in order
+    ]
+
+
+def _place(report: Report, league: LeagueSummary, rows: list[Row]) -> str:
+    if not league.same_server or not rows:
+        return "Each on its own server"
+    server = report.manifest.experiment.lane(rows[0].lane.lane).server
+    return f"On the same {server.interface.upper()} server ({server.name})"
+
+
+def _lead(table: Table, compared: list[Row]) -> str:
+    """Says how far the best Lane is ahead of those that it can be told apart from."""
+    if len(compared) < 2:
+        return f"only {compared[0].title} was measured: nothing to compare it with" if compared else "nothing was ranked"
+    best, *others = compared
+    beaten = [row for row in others if row.title not in best.tied_with]
+    shown = beaten if len(beaten) <= 3 else [beaten[0], beaten[-1]]
+    factors = [(row.title, ratio(table.league, best.lane.lane, row.lane.lane)) for row in shown]
+    said = [f"{times(factor)} the requests of {title}" for title, factor in factors if factor]
+    return f"{best.title} served {listed(said)}" if said else ""
+
+
+def _inverted(estimate: Estimate) -> Estimate:
+    low, high = estimate.low, estimate.high
+    return Estimate(
+        point=1 / estimate.point,
+        low=1 / high if low is not None and high else None,
+        high=1 / low if high is not None and low else None,
+        n=estimate.n,
+        unit=estimate.unit,
+        better=estimate.better,
+    )
+
+
+def _cliques(
+    near: Mapping[str, set[str]], group: set[str], candidates: set[str], done: set[str]
+) -> Iterator[set[str]]:
+    """Yields every group that no candidate can join."""
+    if not candidates and not done:
+        yield group
+    for title in sorted(candidates):
+        yield from _cliques(near, group | {title}, candidates & near[title], done & near[title])
+        candidates, done = candidates - {title}, done | {title}

@@ -1,0 +1,128 @@
+"""How numbers, intervals and lists are written, the same in every renderer."""
+
+import re
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from bench.records import Estimate
+
+NO_INTERVAL = "n < 3: no interval"
+
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+class Metric(Struct, frozen=True):
+    """How a metric is called, in which unit; ``column`` is for table heads, where the phase is said beside it."""
+
+    title: str
+    unit: str
+    column: str
+
+
+def _latency(phase: str, digits: str, percentile: str) -> Metric:
+    return Metric(f"latency, {phase}, {percentile} % of requests within", "ms", f"p{digits} ms")
+
+
+METRICS = {
+    "throughput_rps": Metric("throughput, saturated", "requests/s", "req/s"),
+    **{
+        f"latency_{phase}_p{digits}_ms": _latency(title, digits, percentile)
+        for phase, title in (("fixed", "fixed rate"), ("saturated", "saturated"))
+        for digits, percentile in (("50", "50"), ("90", "90"), ("99", "99"), ("999", "99.9"))
+    },
+    "cpu_us_per_request": Metric("server CPU time per request", "µs", "CPU µs/req"),
+    "overhead_us_per_request": Metric("of which above raw", "µs", "over raw µs/req"),
+    "rss_mib": Metric("resident memory", "MiB", "RSS MiB"),
+    "first_response_ms": Metric("time to the first response", "ms", "first ms"),
+    "instructions_per_request": Metric("instructions per request", "instructions", "instr/req"),
+    "error_ratio": Metric("wrong or missing answers", "% of requests", "errors"),
+}
+"""Every metric that has a place in a report, in the order of its appearance."""
+
+COLUMNS = ("throughput_rps", "latency_fixed_p50_ms", "latency_fixed_p99_ms", "cpu_us_per_request", "error_ratio")
+"""The metrics of the League tables."""
+
+
+def number(value: float) -> str:
+    """Writes a number to three significant digits, or to the unit above 100: ``6,512``, ``81.2``, ``0.0123``."""
+    return _fixed(value, _decimals(value))
+
+
+def share(ratio: float) -> str:
+    """Writes a ratio as a percentage: ``0 %``, ``0.02 %``, ``12.5 %``."""
+    return f"{number(100 * ratio)} %"
+
+
+def margin(estimate: Estimate) -> str:
+    """Writes the wider half of the interval as a percentage, ``±1.8 %``, or that there is none."""
+    if estimate.low is None or estimate.high is None:
+        return f"n = {estimate.n}"
+    if estimate.point == 0:
+        return ""
+    half = max(estimate.high - estimate.point, estimate.point - estimate.low)
+    percent = 100 * half / abs(estimate.point)
+    return f"±{percent:.1f} %" if percent < 9.95 else f"±{percent:,.0f} %"
+
+
+def interval(estimate: Estimate) -> str:
+    """Writes ``6,400–6,630`` to the digits of the point, or that there is no interval."""
+    if estimate.low is None or estimate.high is None:
+        return NO_INTERVAL
+    decimals = _decimals(estimate.point)
+    return f"{_fixed(estimate.low, decimals)}–{_fixed(estimate.high, decimals)}"  # noqa: RUF001 - a range
+
+
+def with_interval(estimate: Estimate) -> str:
+    """Writes ``6,512 (6,400–6,630)``."""
+    return f"{number(estimate.point)} ({interval(estimate)})"
+
+
+def times(ratio: Estimate) -> str:
+    """Writes a ratio as ``1.31x (1.27–1.35)``."""
+    return f"{number(ratio.point)}x ({interval(ratio)})"
+
+
+def cell(metric: str, estimate: Estimate | None) -> tuple[str, str]:
+    """Returns a table cell: the point, and beside it the margin. An absent metric is a dash."""
+    if estimate is None:
+        return "–", ""  # noqa: RUF001 - a dash
+    if metric == "error_ratio":
+        return ("0", "") if estimate.point == 0 else (share(estimate.point), "")
+    return number(estimate.point), margin(estimate)
+
+
+def full(metric: str, estimate: Estimate | None) -> str:
+    """Returns a table cell with point and interval in one; an absent metric is a dash."""
+    if estimate is None:
+        return "–"  # noqa: RUF001 - a dash
+    return share(estimate.point) if metric == "error_ratio" else with_interval(estimate)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Joins words as a sentence does: ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def printable(text: str) -> str:
+    """Drops terminal colours and replaces control characters, which no terminal, XML or font can be trusted with."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _ANSI.sub("", text.replace("\r\n", "\n")))
+
+
+def one_line(text: str) -> str:
+    """Returns the text as one printable line."""
+    return " ".join(printable(text).split())
+
+
+def _decimals(value: float) -> int:
+    """Returns how many decimals three significant digits need, after rounding: 9.996 is 10.0 and not 10.00."""
+    if value == 0:
+        return 0
+    exponent = int(f"{abs(value):.2e}".partition("e")[2])
+    return min(max(2 - exponent, 0), 9)
+
+
+def _fixed(value: float, decimals: int) -> str:
+    written = f"{value:,.{decimals}f}"
+    return written if float(written.replace(",", "")) else written.lstrip("-")

@@ -1,0 +1,150 @@
+"""Launches a Lane: its command line and environment are functions of values; a running server is a context manager."""
+
+import http.client
+import random
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from bench.processes import Group, clean_environment, stop
+from bench.spec import Lane, Serving
+
+HOST = "127.0.0.1"
+SERVERSIDE = Path(__file__).parent / "serverside"
+ADAPTED = "bench_adapter:application"
+PORTS = range(10_000, 32_000)
+"""Below the ephemeral range of Linux and macOS, so that no outgoing connection takes a port before its server does."""
+LOG_TAIL_LINES = 20
+
+
+class NotReady(Exception):
+    """A server ended, or did not answer in time; the message says which."""
+
+
+class Launch(Struct, frozen=True):
+    """All that it takes to start a Lane: a command, its environment, and the folder to start it in."""
+
+    lane: str
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    folder: Path
+    port: int
+
+
+class Running(Struct, frozen=True):
+    """A server process that was started, ready or not yet."""
+
+    launch: Launch
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def log_tail(self) -> str:
+        """Returns the last lines that the server wrote."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join(lines[-LOG_TAIL_LINES:])
+
+
+def prepare_launch(lane: Lane, serving: Serving, *, programs: Path, app_folder: Path, port: int) -> Launch:
+    """Returns how to start a Lane whose environment has its executables in ``programs``."""
+    values = {
+        "host": HOST,
+        "port": port,
+        "application": ADAPTED if lane.adapter else lane.application,
+        "serverside": SERVERSIDE,
+        "workers": serving.workers,
+        "threads": serving.threads,
+        "keep_alive_s": serving.keep_alive_s,
+        "backlog": serving.backlog,
+        "worker_connections": serving.worker_connections,
+    }
+    program, *arguments = (part.format_map(values) for part in lane.server.command)
+    return Launch(
+        lane.name, (str(programs / program), *arguments), server_environment(lane, app_folder), app_folder, port
+    )
+
+
+def server_environment(lane: Lane, app_folder: Path) -> dict[str, str]:
+    """Returns a Lane's whole environment: the necessary minimum, the App's own, and the adapter's."""
+    adapted = {"BENCH_ADAPTER": lane.adapter.callable, "BENCH_APPLICATION": lane.application} if lane.adapter else {}
+    path = f"{app_folder}:{SERVERSIDE}"
+    return clean_environment(
+        PYTHONPATH=path, PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1", **adapted, **lane.app.environment
+    )
+
+
+@contextmanager
+def started(launches: list[Launch], group: Group, logs: Path) -> Iterator[list[Running]]:
+    """Starts all servers side by side, and ends them all. They may not be ready yet; one may even have failed."""
+    running: list[Running] = []
+    try:
+        for launch in launches:
+            running.append(_start(launch, group, logs / f"{launch.lane}.log"))  # noqa: PERF401 - what started must be stopped
+        yield running
+    finally:
+        stop(server.process for server in running)
+
+
+def _start(launch: Launch, group: Group, log: Path) -> Running:
+    with log.open("wb") as output:
+        process = group.start(launch.command, env=launch.environment, cwd=launch.folder, stdout=output, stderr=output)
+    return Running(launch, process, log)
+
+
+def wait_until_ready(server: Running, target: str, timeout_s: float) -> float:
+    """Waits for any HTTP answer, and returns the seconds that it took. Raises NotReady.
+
+    gunicorn listens before its worker has imported the App, so an open port does not say enough.
+    """
+    began = time.monotonic()
+    while time.monotonic() - began < timeout_s:
+        code = server.process.poll()
+        if code is not None:
+            raise NotReady(f"the server ended with exit code {code} before it was ready")
+        if _answers(server.launch.port, target, timeout_s=1.0):
+            return time.monotonic() - began
+        time.sleep(0.02)
+    raise NotReady(f"no answer in {timeout_s:g} s")
+
+
+def _answers(port: int, target: str, timeout_s: float) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
+    try:
+        connection.request("GET", target)
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    else:
+        return True
+    finally:
+        connection.close()
+
+
+def free_ports(count: int) -> list[int]:
+    """Returns different ports that nothing listens on. Raises OSError where there are too few."""
+    found: list[int] = []
+    for port in random.sample(PORTS, k=len(PORTS)):
+        if len(found) == count:
+            return found
+        if _is_free(port):
+            found.append(port)
+    raise OSError(f"found {len(found)} free ports between {PORTS.start} and {PORTS.stop}, expected {count}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def shown_environment(launch: Launch, hidden: Mapping[str, str]) -> dict[str, str]:
+    """Returns the launch's environment without what every process has (``hidden``), for the manifest."""
+    return {name: value for name, value in sorted(launch.environment.items()) if name not in hidden}

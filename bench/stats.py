@@ -1,0 +1,62 @@
+"""Estimates over rounds. The Round is the unit: fresh processes, so rounds are as independent as one machine allows.
+
+Throughputs, latencies and costs are positive and vary by factors, so they are averaged as logarithms: the point is the
+geometric mean over rounds, the interval is Student's t on the logarithms, taken back by exp. A ratio of two Lanes is
+taken within each round, so that what disturbed both cancels, and then treated the same way.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+
+import numpy as np
+from hdrh.histogram import HdrHistogram
+from scipy.stats import t as student
+
+from bench.messages import MAX_LATENCY_US, SIGNIFICANT_DIGITS
+from bench.records import Estimate
+
+CONFIDENCE = 0.95
+MIN_ROUNDS = 3
+"""With fewer, the t-interval is wider than anyone could use: none is given."""
+
+
+def log_estimate(values: Sequence[float], unit: str, better: str) -> Estimate:
+    """Returns the geometric mean of positive values, one a round, with its t-interval on the logarithms."""
+    return _estimate(np.log(np.asarray(values, dtype=float)), unit, better, lambda mean: float(np.exp(mean)))
+
+
+def linear_estimate(values: Sequence[float], unit: str, better: str) -> Estimate:
+    """Returns the mean of values, one a round, with its t-interval: for differences, which may be negative."""
+    return _estimate(np.asarray(values, dtype=float), unit, better, float)
+
+
+def ratio_estimate(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
+    """Returns the ratio of two Lanes, paired by round."""
+    paired = [a / b for a, b in zip(numerators, denominators, strict=True)]
+    return log_estimate(paired, "ratio", "")
+
+
+def _estimate(
+    values: "np.typing.NDArray[np.float64]", unit: str, better: str, back: Callable[[float], float]
+) -> Estimate:
+    mean, n = float(values.mean()), len(values)
+    if n < MIN_ROUNDS:
+        return Estimate(back(mean), None, None, n, unit, better)
+    half = float(student.ppf((1 + CONFIDENCE) / 2, n - 1)) * float(values.std(ddof=1)) / n**0.5
+    return Estimate(back(mean), back(mean - half), back(mean + half), n, unit, better)
+
+
+def merged(encoded: Sequence[str]) -> HdrHistogram:
+    """Returns the sum of histograms, each in base64; an empty one for none."""
+    empty = HdrHistogram(1, MAX_LATENCY_US, SIGNIFICANT_DIGITS)
+    return reduce(_added, encoded, empty)
+
+
+def _added(total: HdrHistogram, encoded: str) -> HdrHistogram:
+    total.add(HdrHistogram.decode(encoded))
+    return total
+
+
+def percentile_ms(histogram: HdrHistogram, percentile: float) -> float:
+    """Returns a percentile (0 to 100) of a histogram of us, in ms; at least 1 us, so that it has a logarithm."""
+    return max(1, int(histogram.get_value_at_percentile(percentile))) / 1000

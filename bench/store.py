@@ -1,0 +1,143 @@
+"""A run's folder: append-only while it is measured, and complete once its summary is written."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TypeVar
+
+import msgspec
+
+from bench.records import FORMAT_VERSION, Failure, Manifest, SliceRecord, Summary
+
+MANIFEST = "manifest.json"
+SLICES = "slices.jsonl"
+FAILURES = "failures.jsonl"
+SUMMARY = "summary.json"
+LATEST = "latest"
+
+_Row = TypeVar("_Row", SliceRecord, Failure)
+
+
+class Unreadable(Exception):
+    """A run's folder is not what it should be; the message names the file, what was found and what was expected."""
+
+
+class Run:
+    """An open run: rows are on their way to the disk as soon as they are appended."""
+
+    def __init__(self, folder: Path, slices: IO[bytes], failures: IO[bytes]) -> None:
+        self.folder = folder
+        self._slices = slices
+        self._failures = failures
+
+    def describe(self, manifest: Manifest) -> None:
+        """Writes the manifest."""
+        _write(self.folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+
+    def append(self, record: SliceRecord) -> None:
+        """Appends one row of the tidy table."""
+        self._slices.write(msgspec.json.encode(record) + b"\n")
+        self._slices.flush()
+
+    def fail(self, failure: Failure) -> None:
+        """Notes that a Lane is left out."""
+        self._failures.write(msgspec.json.encode(failure) + b"\n")
+        self._failures.flush()
+
+    def sync(self) -> None:
+        """Waits until what was appended is on the disk; between rounds, where it disturbs nothing."""
+        os.fsync(self._slices.fileno())
+
+
+class StoredRun(msgspec.Struct, frozen=True):
+    """What was read back from a run's folder."""
+
+    folder: Path
+    manifest: Manifest
+    records: tuple[SliceRecord, ...]
+    failures: tuple[Failure, ...]
+
+
+def new_run_id() -> str:
+    """Returns ``<UTC time>-<id>``: sorts by time, and is unique."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+@contextmanager
+def create(results: Path, run_id: str) -> Iterator[Run]:
+    """Creates a run's folder, and opens it for appending."""
+    folder = results / run_id
+    folder.mkdir(parents=True)
+    with (folder / SLICES).open("ab") as slices, (folder / FAILURES).open("ab") as failures:
+        yield Run(folder, slices, failures)
+
+
+def read(folder: Path) -> StoredRun:
+    """Reads a run, complete or interrupted. Raises Unreadable."""
+    manifest = _manifest(folder / MANIFEST)
+    records = tuple(_rows(folder / SLICES, SliceRecord))
+    return StoredRun(folder, manifest, records, tuple(_rows(folder / FAILURES, Failure)))
+
+
+def find(results: Path, run: str) -> Path:
+    """Returns the folder of a run given by path, by id, or as ``latest``. Raises Unreadable."""
+    for folder in (Path(run), results / run):
+        if (folder / MANIFEST).is_file():
+            return folder.resolve()
+    raise Unreadable(f"{run}: found no {MANIFEST} there or in {results}, expected a run; `ls {results}` shows them")
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Writes derived files, by their path below the folder."""
+    for name, content in files.items():
+        _write(folder / name, content)
+
+
+def summary_bytes(summary: Summary) -> bytes:
+    """Returns ``summary.json``."""
+    return msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
+
+
+def mark_latest(results: Path, folder: Path) -> None:
+    """Points ``results/latest`` at a complete run, in one step."""
+    fresh = results / f".{LATEST}-{folder.name}"
+    fresh.symlink_to(folder.name)
+    fresh.replace(results / LATEST)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file in one step, so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _manifest(path: Path) -> Manifest:
+    try:
+        content = path.read_bytes()
+        version = msgspec.json.decode(content).get("format_version")
+        if version != FORMAT_VERSION:
+            raise Unreadable(
+                f"{path}: format_version: found {version}, expected {FORMAT_VERSION}; use the bench that made it"
+            )
+        return msgspec.json.decode(content, type=Manifest)
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}, expected the manifest of a run") from None
+    except (msgspec.DecodeError, AttributeError) as error:
+        raise Unreadable(f"{path}: {error}, expected the manifest of a run") from None
+
+
+def _rows(path: Path, kind: type[_Row]) -> Iterator[_Row]:
+    """Yields the rows of a file; one without its end of line was being written when the run was interrupted."""
+    decoder = msgspec.json.Decoder(kind)
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True) if path.exists() else (), start=1):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            yield decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise Unreadable(f"{path}: line {number}: {error}; remove the line") from None

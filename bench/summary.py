@@ -1,0 +1,178 @@
+"""From a run's tidy table to its Report: estimates, validity, standings and CPU splits."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from bench import compare, metrics, stats, validity
+from bench.plan import Phase
+from bench.records import (
+    FORMAT_VERSION,
+    CpuSplit,
+    Estimate,
+    Failure,
+    LaneSummary,
+    LeagueSummary,
+    Manifest,
+    Report,
+    RunTotals,
+    SliceRecord,
+    Status,
+    Summary,
+)
+from bench.spec import Experiment, Lane, League
+
+UNITS = {
+    "throughput_rps": ("requests/s", "higher"),
+    "cpu_us_per_request": ("us", "lower"),
+    "rss_mib": ("MiB", "lower"),
+}
+"""Units of the metrics that are not latencies in ms, and which way is better."""
+RANKED_BY = "throughput_rps"
+
+
+def build_report(manifest: Manifest, records: Sequence[SliceRecord], failures: Sequence[Failure]) -> Report:
+    """Folds a run, complete or not, into all that its renderers need."""
+    table = metrics.tidy(records)
+    by_round = metrics.by_round(table)
+    lanes = tuple(_lane_summary(manifest, lane, records, by_round, failures) for lane in manifest.experiment.lanes)
+    measured = [lane.lane for lane in lanes if lane.metrics]
+    return Report(
+        manifest=manifest,
+        summary=Summary(
+            format_version=FORMAT_VERSION,
+            run_id=manifest.run_id,
+            complete=_complete(manifest.experiment, table, failures),
+            totals=_totals(manifest.experiment, table),
+            lanes=lanes,
+            leagues=tuple(_league_summary(league, lanes, by_round) for league in manifest.experiment.leagues),
+            cpu_splits=tuple(_cpu_splits(manifest.experiment, by_round)),
+            failures=tuple(failures),
+        ),
+        curves=tuple(
+            metrics.curve(lane, _fixed_histograms(table, lane)) for lane in measured if _fixed_histograms(table, lane)
+        ),
+        traces=tuple(metrics.trace(lane, table) for lane in measured),
+    )
+
+
+def _lane_summary(
+    manifest: Manifest, lane: Lane, records: Sequence[SliceRecord], by_round: pd.DataFrame, failures: Sequence[Failure]
+) -> LaneSummary:
+    experiment = manifest.experiment
+    own = [record for record in records if record.lane == lane.name and record.phase is not Phase.WARM_UP]
+    failure = next((failure for failure in failures if failure.lane == lane.name), None)
+    return LaneSummary(
+        lane=lane.name,
+        app=lane.app.name,
+        title=lane.app.title,
+        server=lane.server.name,
+        adapter=lane.adapter.name if lane.adapter else None,
+        baseline=lane.app.baseline,
+        leagues=experiment.leagues_of(lane.name),
+        metrics=_estimates(experiment, lane, by_round),
+        validity=validity.judge(own, failure, experiment.serving.workers),
+    )
+
+
+def _estimates(experiment: Experiment, lane: Lane, by_round: pd.DataFrame) -> dict[str, Estimate]:
+    """Returns an Estimate for each metric that was measured in at least one round."""
+    found: dict[str, Estimate] = {}
+    for name in by_round.columns:
+        values = _rounds(by_round, lane.name, name)
+        if name == "error_ratio" and len(values):
+            found[name] = stats.linear_estimate(list(values), "errors/answers", "lower")
+        elif len(values):
+            found[name] = stats.log_estimate(list(values), *UNITS.get(name, ("ms", "lower")))
+    raw = _raw(experiment, lane, adapted=lane.adapter is not None)
+    overhead = _cpu_difference(by_round, lane, raw) if raw and not lane.app.baseline else None
+    return {**found, **({"overhead_us_per_request": overhead} if overhead else {})}
+
+
+def _cpu_splits(experiment: Experiment, by_round: pd.DataFrame) -> list[CpuSplit]:
+    """Returns the splits of those Lanes whose raw counterparts were measured too."""
+    splits = (_cpu_split(experiment, lane, by_round) for lane in experiment.lanes if not lane.app.baseline)
+    return [split for split in splits if split]
+
+
+def _cpu_split(experiment: Experiment, lane: Lane, by_round: pd.DataFrame) -> CpuSplit | None:
+    """Splits a Lane's CPU time: raw, what the adapter adds to raw, what the framework adds to that; paired by round."""
+    bare, ceiling = _raw(experiment, lane, adapted=False), _raw(experiment, lane, adapted=lane.adapter is not None)
+    if not bare or not ceiling:
+        return None
+    values = _rounds(by_round, bare.name, "cpu_us_per_request")
+    framework = _cpu_difference(by_round, lane, ceiling)
+    adapter = _cpu_difference(by_round, ceiling, bare) if lane.adapter else None
+    if not len(values) or not framework or (lane.adapter and not adapter):
+        return None
+    return CpuSplit(
+        lane=lane.name, raw=stats.log_estimate(list(values), "us", "lower"), adapter=adapter, framework=framework
+    )
+
+
+def _raw(experiment: Experiment, lane: Lane, *, adapted: bool) -> Lane | None:
+    """Returns the baseline's Lane on the same Server, through the same Adapter or through none."""
+    adapter = lane.adapter if adapted else None
+    candidates = (other for other in experiment.lanes if other.app.baseline and other.server == lane.server)
+    return next((other for other in candidates if other.adapter == adapter), None)
+
+
+def _cpu_difference(by_round: pd.DataFrame, lane: Lane, less: Lane) -> Estimate | None:
+    metric = "cpu_us_per_request"
+    difference = (_rounds(by_round, lane.name, metric) - _rounds(by_round, less.name, metric)).dropna()
+    return stats.linear_estimate(list(difference), "us", "lower") if len(difference) else None
+
+
+def _league_summary(league: League, lanes: Sequence[LaneSummary], by_round: pd.DataFrame) -> LeagueSummary:
+    """Ranks the League's valid Lanes; baselines are no contenders."""
+    contenders = [
+        lane.lane
+        for lane in lanes
+        if lane.lane in league.lanes and not lane.baseline and lane.validity.status is Status.VALID
+    ]
+    values = {lane: dict(_rounds(by_round, lane, RANKED_BY)) for lane in contenders}
+    measured = {lane: rounds for lane, rounds in values.items() if rounds}
+    ratios = compare.paired_ratios(RANKED_BY, measured)
+    return LeagueSummary(
+        league=league.name,
+        title=league.title,
+        same_server=league.same_server,
+        standings=compare.standings(compare.best_first(measured), ratios),
+        ratios=ratios,
+    )
+
+
+def _totals(experiment: Experiment, table: pd.DataFrame) -> RunTotals:
+    rates = [load.rate_rps for load in table.loc[table["phase"] == Phase.FIXED, "load"]]
+    driver_ns = table["driver_cpu_ns"].astype(float).sum(skipna=False)
+    return RunTotals(
+        rounds=table["round"].nunique(),
+        rounds_planned=experiment.preset.rounds,
+        wall_s=float((table["at_s"] + table["slice_s"]).max()) if len(table) else 0.0,
+        measured_s=float(table["window_s"].sum()),
+        requests=int(table["requests"].sum()),
+        errors=int(table["errors"].sum()),
+        missed=int(table["missed"].sum()),
+        fixed_rate_rps=rates[0] if rates else None,
+        driver_cpu_share=float(driver_ns / 1e9 / table["slice_s"].sum()) if driver_ns > 0 else None,
+    )
+
+
+def _complete(experiment: Experiment, table: pd.DataFrame, failures: Sequence[Failure]) -> bool:
+    """Returns whether every Lane that did not fail was measured in every planned slice."""
+    preset, failed = experiment.preset, {failure.lane for failure in failures}
+    planned = preset.rounds * (preset.saturated_slices + preset.fixed_slices)
+    counts = table["lane"].value_counts()
+    return all(counts.get(lane.name, 0) == planned for lane in experiment.lanes if lane.name not in failed)
+
+
+def _rounds(by_round: pd.DataFrame, lane: str, metric: str) -> pd.Series:
+    """Returns a metric of a Lane by round, where it was measured."""
+    if lane not in by_round.index.get_level_values("lane"):
+        return pd.Series(dtype=float)
+    return by_round[metric].xs(lane, level="lane").dropna()
+
+
+def _fixed_histograms(table: pd.DataFrame, lane: str) -> list[str]:
+    rows = table.loc[(table["lane"] == lane) & (table["phase"] == Phase.FIXED), "latency_from_intended_us"]
+    return [text for text in rows if text]

@@ -1,0 +1,46 @@
+"""How far a Lane's numbers can be trusted."""
+
+from collections.abc import Sequence
+
+from bench.plan import Phase
+from bench.records import Failure, SliceRecord, Status, Validity
+
+BUSY_SHARE = 0.9
+"""A process that used this share of its core's time was the limit."""
+
+
+def judge(records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> Validity:
+    """Judges one Lane by its measured slices, worst finding first."""
+    if failure:
+        return Validity(Status.FAILED, (f"round {failure.round + 1}, {failure.stage}: {failure.reason}",))
+    errors = sum(sum(record.errors.values()) for record in records)
+    if errors:
+        return Validity(Status.FAILING, (_failing(records, errors),))
+    return _limit([record for record in records if record.phase is Phase.SATURATED], workers)
+
+
+def busy_share(records: Sequence[SliceRecord], counter: str) -> float | None:
+    """Returns the share of wall time that a ``*_cpu_ns`` counter covers; None where it is unknown."""
+    known = [record for record in records if getattr(record, counter) is not None]
+    if not known:
+        return None
+    return float(sum(getattr(record, counter) for record in known) / 1e9 / sum(record.slice_s for record in known))
+
+
+def _failing(records: Sequence[SliceRecord], errors: int) -> str:
+    kinds = sorted({kind for record in records for kind in record.errors})
+    total = errors + sum(record.requests for record in records)
+    return f"{errors} of {total} answers were wrong ({', '.join(kinds)}); see the server's log with `bench serve`"
+
+
+def _limit(saturated: Sequence[SliceRecord], workers: int) -> Validity:
+    """Judges what limited the saturated throughput. It has to be the server."""
+    server, driver = busy_share(saturated, "server_cpu_ns"), busy_share(saturated, "driver_cpu_ns")
+    if server is None or driver is None or server / workers >= BUSY_SHARE:
+        return Validity(Status.VALID)
+    seen = f"server at {server / workers:.0%} of its cores, driver at {driver:.0%} of its own"
+    if driver >= BUSY_SHARE:
+        return Validity(
+            Status.DRIVER_BOUND, (f"{seen}: the driver was the limit, the server can do more than is shown",)
+        )
+    return Validity(Status.NOT_SATURATED, (f"{seen}: neither was the limit; offer more users or look for other load",))
