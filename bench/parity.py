@@ -8,6 +8,8 @@ from bench.spec import Experiment, Lane, League
 
 VARYING_HEADERS = ("date",)
 """Differ between two answers of one Lane."""
+LAUNCH_VARIABLES = ("PYTHONPATH", "BENCH_ADAPTER", "BENCH_APPLICATION")
+"""Name the App to the server."""
 SERVER_HEADERS = ("server", "date", "connection")
 """Written by the server, so they differ where the Servers of a League do."""
 
@@ -76,8 +78,19 @@ def _comparable(lane: Lane, fact: LaneFacts, *, same_server: bool) -> list[str]:
         f"body {fact.response_body!r}",
     ]
     if same_server:
-        lines += [f"argument {argument}" for argument in fact.command]
+        lines += [f"argument {argument}" for argument in _command_template(lane, fact)]
         lines += [f"package {name} {fact.versions.get(name, 'is missing')}" for name in sorted(lane.server.packages)]
-        own = lane.app.environment
+        own = (*lane.app.environment, *LAUNCH_VARIABLES)
         lines += [f"variable {name}={value}" for name, value in fact.environment.items() if name not in own]
     return lines
+
+
+def _command_template(lane: Lane, fact: LaneFacts) -> list[str]:
+    """Returns the effective command line with the App and its port replaced by what they stand for."""
+    _, *arguments = fact.command
+    application = lane.application if lane.adapter is None else "bench_adapter:application"
+    replaced = (argument.replace(str(fact.port), "{port}") for argument in arguments)
+    return [
+        lane.server.command[0],
+        *("{application}" if argument == application else argument for argument in replaced),
+    ]

@@ -38,6 +38,34 @@ class Slice(Struct, frozen=True):
     window_s: float
 
 
+class Outline(Struct, frozen=True):
+    """What a run would do, and how long it will take."""
+
+    preset: str
+    seed: int
+    lanes: tuple[str, ...]
+    rounds: int
+    slices_per_round: int
+    window_s: float
+    measured_s: float
+    expected_s: float
+
+
+def outline(experiment: Experiment) -> Outline:
+    """Returns the outline of a run, once its environments are made."""
+    preset = experiment.preset
+    return Outline(
+        preset=experiment.preset_name,
+        seed=experiment.seed,
+        lanes=tuple(lane.name for lane in experiment.lanes),
+        rounds=preset.rounds,
+        slices_per_round=slices_per_round(experiment),
+        window_s=preset.window_s,
+        measured_s=preset.rounds * len(experiment.lanes) * _measured_slices(preset) * preset.window_s,
+        expected_s=preset.rounds * _round_s(experiment) + REPORT_S,
+    )
+
+
 def warm_up(experiment: Experiment, round_index: int) -> list[Slice]:
     """Returns one closed slice for every Lane; those of round 0 find the rate for the fixed phase."""
     preset, load = experiment.preset, Closed(experiment.offer.users)
@@ -47,7 +75,7 @@ def warm_up(experiment: Experiment, round_index: int) -> list[Slice]:
     ]
 
 
-def measured(experiment: Experiment, round_index: int, rate_rps: float) -> list[Slice]:
+def measured(experiment: Experiment, round_index: int, rate_rps: float, *, first_index: int) -> list[Slice]:
     """Returns the Round's saturated slices, then its fixed-rate slices.
 
     Lanes come in shuffled blocks, each Lane once a block, so that a slow minute falls on all of them alike.
@@ -64,7 +92,7 @@ def measured(experiment: Experiment, round_index: int, rate_rps: float) -> list[
     )
     return [
         Slice(index, phase, (lane,), load, preset.guard_s, preset.window_s)
-        for index, (phase, load, lane) in enumerate(drawn, start=len(experiment.lanes))
+        for index, (phase, load, lane) in enumerate(drawn, start=first_index)
     ]
 
 
@@ -77,30 +105,20 @@ def fixed_rate_rps(share: float, throughputs_rps: list[float]) -> float:
 
 def slices_per_round(experiment: Experiment) -> int:
     """Returns the number of slices in a Round, warm-up included."""
-    preset = experiment.preset
-    return len(experiment.lanes) * (1 + preset.saturated_slices + preset.fixed_slices)
+    return len(experiment.lanes) * (1 + _measured_slices(experiment.preset))
 
 
-def measured_s(experiment: Experiment) -> float:
-    """Returns the seconds of a run that lie inside measured windows: no guard, no warm-up."""
-    preset = experiment.preset
-    return preset.rounds * len(experiment.lanes) * (preset.saturated_slices + preset.fixed_slices) * preset.window_s
-
-
-def expected_s(experiment: Experiment) -> float:
-    """Returns how long a run will take, once its environments are made."""
-    return experiment.preset.rounds * round_s(experiment) + REPORT_S
-
-
-def round_s(experiment: Experiment) -> float:
-    """Returns how long one Round will take."""
-    lanes, preset = len(experiment.lanes), experiment.preset
-    return ROUND_START_S + lanes * (SERVER_START_S + _lane_s(preset))
+def _round_s(experiment: Experiment) -> float:
+    return ROUND_START_S + len(experiment.lanes) * (SERVER_START_S + _lane_s(experiment.preset))
 
 
 def _lane_s(preset: Preset) -> float:
-    slices = preset.saturated_slices + preset.fixed_slices
+    slices = _measured_slices(preset)
     return (1 + slices) * (preset.guard_s + SLICE_GAP_S) + preset.warm_up_s + slices * preset.window_s
+
+
+def _measured_slices(preset: Preset) -> int:
+    return preset.saturated_slices + preset.fixed_slices
 
 
 def _blocks(experiment: Experiment, round_index: int, phase: Phase, blocks: int) -> Iterator[str]:

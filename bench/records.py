@@ -48,7 +48,7 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     steal_s: float | None
 
 
-class Stage(StrEnum):
+class Step(StrEnum):
     """Where a Lane failed."""
 
     ENVIRONMENT = "environment"
@@ -62,7 +62,7 @@ class Failure(Struct, frozen=True, kw_only=True):
 
     lane: str
     round: int
-    stage: Stage
+    step: Step
     reason: str
     log_tail: str
 
@@ -85,9 +85,13 @@ class Machine(Struct, frozen=True, kw_only=True):
 
 
 class LaneFacts(Struct, frozen=True, kw_only=True):
-    """What a Lane effectively ran with, read from the running processes and from its environment."""
+    """What a Lane effectively ran with in the first round, read from its processes, its environment and its answer.
+
+    Paths are relative to the project's folder; bench's own are written ``{serverside}``.
+    """
 
     lane: str
+    port: int
     command: tuple[str, ...]
     environment: dict[str, str]
     python: str

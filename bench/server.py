@@ -5,7 +5,7 @@ import random
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -143,8 +143,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
-
-
-def shown_environment(launch: Launch, hidden: Mapping[str, str]) -> dict[str, str]:
-    """Returns the launch's environment without what every process has (``hidden``), for the manifest."""
-    return {name: value for name, value in sorted(launch.environment.items()) if name not in hidden}

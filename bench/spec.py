@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Annotated
 from urllib.parse import quote
 
@@ -153,6 +154,12 @@ class Experiment(Struct, frozen=True, kw_only=True):
         return tuple(league.name for league in self.leagues if lane_name in league.lanes)
 
 
+def without(whole: Experiment, lane_names: Iterable[str]) -> Experiment:
+    """Returns the Experiment without these Lanes; Leagues left empty are dropped."""
+    left_out = set(lane_names)
+    return only(whole, (lane.name for lane in whole.lanes if lane.name not in left_out))
+
+
 def only(whole: Experiment, lane_names: Iterable[str]) -> Experiment:
     """Returns the Experiment with these Lanes alone; Leagues left empty are dropped."""
     kept = set(lane_names)
@@ -165,3 +172,12 @@ def only(whole: Experiment, lane_names: Iterable[str]) -> Experiment:
         lanes=tuple(lane for lane in whole.lanes if lane.name in kept),
         leagues=tuple(league for league in leagues if league.lanes),
     )
+
+
+def matching(whole: Experiment, patterns: Iterable[str]) -> Experiment:
+    """Returns the Experiment with the Lanes that match one of the shell patterns. Raises LookupError for none."""
+    names = [lane.name for lane in whole.lanes]
+    kept = {name for pattern in patterns for name in names if fnmatchcase(name, pattern)}
+    if not kept:
+        raise LookupError(f"--lane: found no Lane of that name, expected one of {', '.join(names)}")
+    return only(whole, kept)

@@ -12,7 +12,7 @@ BUSY_SHARE = 0.9
 def judge(records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> Validity:
     """Judges one Lane by its measured slices, worst finding first."""
     if failure:
-        return Validity(Status.FAILED, (f"round {failure.round + 1}, {failure.stage}: {failure.reason}",))
+        return Validity(Status.FAILED, (f"round {failure.round + 1}, {failure.step}: {failure.reason}",))
     errors = sum(sum(record.errors.values()) for record in records)
     if errors:
         return Validity(Status.FAILING, (_failing(records, errors),))

@@ -1,11 +1,12 @@
 """What each League's table says: its rows, their notes, who can't be told apart, and the verdict in one sentence."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
 from bench.records import Estimate, Failure, LaneSummary, LeagueSummary, Report, Status
-from bench.report.words import listed, number, one_line, times
+from bench.report.words import NO_INTERVAL, listed, one_line, times
 
 THROUGHPUT = "throughput_rps"
 TIE = "="
@@ -24,10 +25,19 @@ class Row(Struct, frozen=True, kw_only=True):
 
     @property
     def mark(self) -> str:
-        """Returns the rank, ``=`` for a tie, or a dash for a Lane that is not ranked."""
+        """Returns the rank, ``=`` for a tie, a dash for a Lane that is not ranked, nothing for a ceiling."""
         if self.rank is not None:
             return str(self.rank)
-        return TIE if self.tied_with else UNRANKED
+        if self.tied_with:
+            return TIE
+        return "" if self.lane.baseline else UNRANKED
+
+    @property
+    def tie(self) -> str:
+        """Returns whom the Lane can't be told apart from: ``= Django and Flask``; beyond three, how many."""
+        if not self.tied_with:
+            return ""
+        return f"{TIE} {listed(self.tied_with) if len(self.tied_with) <= 3 else f'{len(self.tied_with)} others'}"
 
     @property
     def compared(self) -> bool:
@@ -42,13 +52,12 @@ class Row(Struct, frozen=True, kw_only=True):
     @property
     def status(self) -> str:
         """Returns the Lane's status in words: for a failed Lane with the stage that it failed at."""
-        if self.failure:
-            return f"{self.lane.validity.status}: {self.failure.stage}, round {self.failure.round}"
-        return str(self.lane.validity.status)
+        status = str(self.lane.validity.status)
+        return f"{status} ({self.failure.stage})" if self.failure else status
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Returns what has to be said beside the numbers: ties, missing rounds, and why they can't be trusted."""
+        """Returns what has to be said of the numbers: why they can't be trusted, and missing rounds."""
         return tuple(self._notes())
 
     def estimate(self, metric: str) -> Estimate | None:
@@ -56,10 +65,8 @@ class Row(Struct, frozen=True, kw_only=True):
         return self.lane.metrics.get(metric)
 
     def _notes(self) -> Iterator[str]:
-        if self.tied_with:
-            yield f"can't be told apart from {listed(self.tied_with)}"
         if not self.valid:
-            yield ": ".join((self.status, *(one_line(reason) for reason in self.lane.validity.reasons)))
+            yield ": ".join((self.lane.validity.status, *(one_line(reason) for reason in self.lane.validity.reasons)))
         throughput = self.estimate(THROUGHPUT)
         if throughput and throughput.n < self.rounds:
             yield f"n = {throughput.n} of {self.rounds} rounds"
@@ -89,8 +96,11 @@ def tables(report: Report) -> tuple[Table, ...]:
 def verdict(table: Table) -> str:
     """Says in one sentence what the League shows: who served more and by how much, and what can't be told apart."""
     compared = [row for row in table.contenders if row.compared]
-    left_out = [f"{row.title} is not ranked ({row.status})" for row in table.contenders if not row.compared and not row.valid]
-    claims = [_lead(table, compared), *(f"{listed(group)} can't be told apart" for group in ties(compared)), *left_out]
+    claims = [
+        _lead(table, compared),
+        *(f"{listed(group)} can't be told apart" for group in ties(compared)),
+        *_reservations(table),
+    ]
     return f"{table.place}, {'; '.join(filter(None, claims))}."
 
 
@@ -103,7 +113,9 @@ def ties(rows: list[Row]) -> list[tuple[str, ...]]:
     mutual = {title: {other for other in others if title in near.get(other, ())} for title, others in near.items()}
     order = list(near)
     found = (sorted(group, key=order.index) for group in _cliques(mutual, set(), set(mutual), set()))
-    return sorted((tuple(group) for group in found if len(group) > 1), key=lambda group: [order.index(t) for t in group])
+    return sorted(
+        (tuple(group) for group in found if len(group) > 1), key=lambda group: [order.index(t) for t in group]
+    )
 
 
 def ratio(league: LeagueSummary, lane: str, other: str) -> Estimate | None:
@@ -114,13 +126,6 @@ def ratio(league: LeagueSummary, lane: str, other: str) -> Estimate | None:
         if found.metric == THROUGHPUT and (found.other, found.lane) == (lane, other):
             return _inverted(found.ratio)
     return None
-
-
-def lane_title(lane: LaneSummary, *, same_server: bool) -> str:
-    """Returns ``FastAPI``, ``FastAPI via a2wsgi``, or where servers differ ``FastAPI on uvicorn``."""
-    server = "" if same_server else f" on {lane.server}"
-    adapter = f" via {lane.adapter}" if lane.adapter else ""
-    return one_line(f"{lane.title}{server}{adapter}")
 
 
 def _table(report: Report, league: LeagueSummary) -> Table:
@@ -138,7 +143,7 @@ def _rows(report: Report, league: LeagueSummary) -> list[Row]:
     lanes = {lane.lane: lane for lane in report.summary.lanes if league.league in lane.leagues}
     standings = {standing.lane: standing for standing in league.standings if standing.lane in lanes}
     failures = {failure.lane: failure for failure in report.summary.failures}
-    titles = {name: lane_title(lane, same_server=league.same_server) for name, lane in lanes.items()}
+    titles = _titles(lanes, same_server=league.same_server)
     order = [*standings, *(name for name in lanes if name not in standings)]
     return [
         Row(
@@ -153,6 +158,20 @@ def _rows(report: Report, league: LeagueSummary) -> list[Row]:
     ]
 
 
+def _titles(lanes: Mapping[str, LaneSummary], *, same_server: bool) -> dict[str, str]:
+    """Returns a title for every Lane; where two would be called the same, with the name of the App."""
+    titles = {name: _title(lane, same_server=same_server) for name, lane in lanes.items()}
+    count = Counter(titles.values())
+    return {name: title if count[title] == 1 else f"{title} ({lanes[name].app})" for name, title in titles.items()}
+
+
+def _title(lane: LaneSummary, *, same_server: bool) -> str:
+    """Returns ``FastAPI``, ``FastAPI via a2wsgi``, or where servers differ ``FastAPI on uvicorn``."""
+    server = "" if same_server else f" on {lane.server}"
+    adapter = f" via {lane.adapter}" if lane.adapter else ""
+    return one_line(f"{lane.title}{server}{adapter}")
+
+
 def _place(report: Report, league: LeagueSummary, rows: list[Row]) -> str:
     if not league.same_server or not rows:
         return "Each on its own server"
@@ -163,13 +182,59 @@ def _place(report: Report, league: LeagueSummary, rows: list[Row]) -> str:
 def _lead(table: Table, compared: list[Row]) -> str:
     """Says how far the best Lane is ahead of those that it can be told apart from."""
     if len(compared) < 2:
-        return f"only {compared[0].title} was measured: nothing to compare it with" if compared else "nothing was ranked"
+        return (
+            f"only {compared[0].title} could be ranked: nothing to compare it with" if compared else "nothing was ranked"
+        )
     best, *others = compared
     beaten = [row for row in others if row.title not in best.tied_with]
     shown = beaten if len(beaten) <= 3 else [beaten[0], beaten[-1]]
     factors = [(row.title, ratio(table.league, best.lane.lane, row.lane.lane)) for row in shown]
-    said = [f"{times(factor)} the requests of {title}" for title, factor in factors if factor]
-    return f"{best.title} served {listed(said)}" if said else ""
+    said = [f"{times(factor)} those of {title}" for title, factor in factors if factor]
+    return f"{best.title} served {listed(said).replace('those', 'the requests', 1)}" if said else ""
+
+
+def _titles(lanes: Mapping[str, LaneSummary], *, same_server: bool) -> dict[str, str]:
+    """Returns a title for every Lane; where two would be called the same, with the name of the App."""
+    titles = {name: _title(lane, same_server=same_server) for name, lane in lanes.items()}
+    count = Counter(titles.values())
+    return {name: title if count[title] == 1 else f"{title} ({lanes[name].app})" for name, title in titles.items()}
+
+
+def _title(lane: LaneSummary, *, same_server: bool) -> str:
+    """Returns ``FastAPI``, ``FastAPI via a2wsgi``, or where servers differ ``FastAPI on uvicorn``."""
+    server = "" if same_server else f" on {lane.server}"
+    adapter = f" via {lane.adapter}" if lane.adapter else ""
+    return one_line(f"{lane.title}{server}{adapter}")
+
+
+def _place(report: Report, league: LeagueSummary, rows: list[Row]) -> str:
+    if not league.same_server or not rows:
+        return "Each on its own server"
+    server = report.manifest.experiment.lane(rows[0].lane.lane).server
+    return f"On the same {server.interface.upper()} server ({server.name})"
+
+
+def _lead(table: Table, compared: list[Row]) -> str:
+    """Says how far the best Lane is ahead of those that it can be told apart from."""
+    if len(compared) < 2:
+        return (
+            f"only {compared[0].title} could be ranked: nothing to compare it with" if compared else "nothing was ranked"
+        )
+    best, *others = compared
+    beaten = [row for row in others if row.title not in best.tied_with]
+    shown = beaten if len(beaten) <= 3 else [beaten[0], beaten[-1]]
+    factors = [(row.title, ratio(table.league, best.lane.lane, row.lane.lane)) for row in shown]
+    said = [f"{times(factor)} as many as {title}" for title, factor in factors if factor]
+    return f"{best.title} served {listed(said).replace('as many as', 'the requests of', 1)}" if said else ""
+
+
+def _reservations(table: Table) -> Iterator[str]:
+    """Yields why some Lanes, or all, are not ranked."""
+    if any(found.metric == THROUGHPUT and found.ratio.low is None for found in table.league.ratios):
+        yield f"{NO_INTERVAL} to tell them apart by"
+    for row in table.contenders:
+        if not row.compared:
+            yield f"{row.title} is not ranked: {row.status}"
 
 
 def _inverted(estimate: Estimate) -> Estimate:
@@ -184,9 +249,7 @@ def _inverted(estimate: Estimate) -> Estimate:
     )
 
 
-def _cliques(
-    near: Mapping[str, set[str]], group: set[str], candidates: set[str], done: set[str]
-) -> Iterator[set[str]]:
+def _cliques(near: Mapping[str, set[str]], group: set[str], candidates: set[str], done: set[str]) -> Iterator[set[str]]:
     """Yields every group that no candidate can join."""
     if not candidates and not done:
         yield group

@@ -21,17 +21,19 @@ class Metric(Struct, frozen=True):
     column: str
 
 
-def _latency(phase: str, digits: str, percentile: str) -> Metric:
-    return Metric(f"latency, {phase}, {percentile} % of requests within", "ms", f"p{digits} ms")
+def _percentiles(prefix: str, title: str) -> dict[str, Metric]:
+    within = {"p50": "50", "p90": "90", "p99": "99", "p999": "99.9"}
+    return {
+        f"{prefix}_{name}_ms": Metric(f"{title}, {percent} % of requests within", "ms", f"{name} ms")
+        for name, percent in within.items()
+    }
 
 
 METRICS = {
     "throughput_rps": Metric("throughput, saturated", "requests/s", "req/s"),
-    **{
-        f"latency_{phase}_p{digits}_ms": _latency(title, digits, percentile)
-        for phase, title in (("fixed", "fixed rate"), ("saturated", "saturated"))
-        for digits, percentile in (("50", "50"), ("90", "90"), ("99", "99"), ("999", "99.9"))
-    },
+    **_percentiles("latency_fixed", "latency at the fixed rate, from the intended start"),
+    **_percentiles("service_fixed", "service time at the fixed rate, from the actual start"),
+    **_percentiles("latency_saturated", "latency under saturation"),
     "cpu_us_per_request": Metric("server CPU time per request", "µs", "CPU µs/req"),
     "overhead_us_per_request": Metric("of which above raw", "µs", "over raw µs/req"),
     "rss_mib": Metric("resident memory", "MiB", "RSS MiB"),
@@ -67,7 +69,7 @@ def margin(estimate: Estimate) -> str:
 
 
 def interval(estimate: Estimate) -> str:
-    """Writes ``6,400–6,630`` to the digits of the point, or that there is no interval."""
+    """Writes ``6,400 to 6,630``, with a dash for the word, to the digits of the point, or that there is no interval."""
     if estimate.low is None or estimate.high is None:
         return NO_INTERVAL
     decimals = _decimals(estimate.point)
@@ -75,12 +77,12 @@ def interval(estimate: Estimate) -> str:
 
 
 def with_interval(estimate: Estimate) -> str:
-    """Writes ``6,512 (6,400–6,630)``."""
+    """Writes the point and its interval: ``6,512 (low to high)``, with a dash for the word."""
     return f"{number(estimate.point)} ({interval(estimate)})"
 
 
 def times(ratio: Estimate) -> str:
-    """Writes a ratio as ``1.31x (1.27–1.35)``."""
+    """Writes a ratio and its interval: ``1.31x (low to high)``, with a dash for the word."""
     return f"{number(ratio.point)}x ({interval(ratio)})"
 
 

@@ -1,0 +1,236 @@
+"""The command line. Results go to standard output, progress and errors to standard error.
+
+Exit codes: 0 fine, 1 a confirmed regression, 2 wrong usage or configuration, 3 could not be measured.
+"""
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+from rich.console import Console, RenderableType
+
+from bench import __version__, plan, publish, session, store
+from bench.config import ConfigError
+from bench.driver_process import DriverFailed
+from bench.messages import Closed, Open, Request, Target
+from bench.outcome import load_outcome
+from bench.parity import NotComparable
+from bench.progress import run_progress
+from bench.project import Project, open_project
+from bench.records import Failure, Manifest
+from bench.report import console as terminal
+from bench.runner import NothingToMeasure
+from bench.server import HOST, Launch
+from bench.site import Site
+from bench.spec import Experiment, matching
+
+NOT_MEASURED = 3
+EXIT_CODES: dict[type[Exception], int] = {
+    ConfigError: 2,
+    store.Unreadable: 2,
+    NotComparable: NOT_MEASURED,
+    NothingToMeasure: NOT_MEASURED,
+    DriverFailed: NOT_MEASURED,
+}
+
+DEFAULT_USERS = 16
+MAX_CONNECTIONS = 64
+
+LOCUSTFILE = Path(__file__).parent / "driver" / "locustfile.py"
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Commands(click.Group):
+    """Turns what bench raises into one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except tuple(EXIT_CODES) as error:
+            click.echo(f"bench: {error}", err=True)
+            ctx.exit(EXIT_CODES[type(error)])
+
+
+def options(*, preset: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds the options that choose what to measure; ``preset`` is the default one."""
+    added = (
+        click.option(
+            "--config", type=click.Path(path_type=Path), default=Path("bench.toml"), help="Default: bench.toml."
+        ),
+        click.option("--preset", default=preset, help=f"A preset of the configuration. Default: {preset}."),
+        click.option("--seed", type=int, default=1, help="Seed of the order of slices. Default: 1."),
+        click.option("--lane", "lanes", multiple=True, help="Only these Lanes, e.g. 'flask_hello@*'; may be repeated."),
+        click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document."),
+    )
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(added):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+out_option = click.option(
+    "--out",
+    "results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    help="Folder of runs. Default: results.",
+)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Python web frameworks side by side, on identical servers, under the same load."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+@main.command()
+@options(preset="standard")
+@out_option
+def run(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool, results: Path) -> None:
+    """Measure every Lane, and report: the main job."""
+    project, experiment = _chosen(config, preset, seed, lanes)
+    err.print(terminal.plan_text(plan.outline(experiment)), soft_wrap=True)
+    run_id = store.new_run_id()
+    with session.open_site(project, experiment) as site, store.create(results, run_id) as sink:
+        interrupted = _measured(site, session.draft(site, run_id), sink)
+    _finish(results, sink.folder, as_json=as_json, interrupted=interrupted)
+
+
+def _measured(site: Site, manifest: Manifest, sink: store.Run) -> bool:
+    """Measures, and returns whether it was interrupted; what was measured until then is stored."""
+    try:
+        with run_progress(err, site.experiment) as watcher:
+            session.measure(site, manifest, sink, watcher)
+    except KeyboardInterrupt:
+        err.print("interrupted: reporting what was measured so far")
+        return True
+    return False
+
+
+def _finish(results: Path, folder: Path, *, as_json: bool, interrupted: bool) -> None:
+    """Publishes a run's reports, shows the result, and exits with 3 where the run is not whole."""
+    report = publish.publish(folder)
+    if report.summary.complete:
+        store.mark_latest(results, folder)
+    _show(publish.text(report, folder), publish.summary_json(report), as_json=as_json)
+    if interrupted or report.summary.failures:
+        sys.exit(NOT_MEASURED)
+
+
+@main.command("plan")
+@options(preset="standard")
+def plan_command(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool) -> None:
+    """Print what a run would do, and how long it will take; run nothing."""
+    _, experiment = _chosen(config, preset, seed, lanes)
+    _show(terminal.plan_text(plan.outline(experiment)), msgspec.json.encode(plan.outline(experiment)), as_json=as_json)
+
+
+@main.command()
+@options(preset="standard")
+def verify(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool) -> None:
+    """Check the contract and the parity of every Lane, without load."""
+    project, experiment = _chosen(config, preset, seed, lanes)
+    with session.open_site(project, experiment) as site:
+        verified = session.verify(site)
+    _show(
+        terminal.verified_text(verified.lanes, verified.failures, verified.irremovable_differences),
+        msgspec.json.encode(verified),
+        as_json=as_json,
+    )
+    if verified.failures:
+        sys.exit(NOT_MEASURED)
+
+
+@main.command()
+@click.argument("run", default="latest")
+@out_option
+@click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
+def report(run: str, results: Path, as_json: bool) -> None:
+    """Make all reports again from a stored RUN: its folder, its id, or latest."""
+    folder = store.find(results, run)
+    made = publish.publish(folder)
+    _show(publish.text(made, folder), publish.summary_json(made), as_json=as_json)
+
+
+@main.command()
+@click.argument("lane_name", metavar="LANE")
+@click.option("--config", type=click.Path(path_type=Path), default=Path("bench.toml"), help="Default: bench.toml.")
+def serve(lane_name: str, config: Path) -> None:
+    """Serve one LANE in the foreground, exactly as a run launches it, until Ctrl-C."""
+    project, experiment = _chosen(config, "standard", 1, (lane_name,))
+    with session.open_site(project, experiment) as site:
+        for failure in site.failures:
+            raise NothingToMeasure(f"{failure.lane}: {failure.reason}")
+        session.serve(site, experiment.lanes[0], announce=_announce)
+
+
+def _announce(launch: Launch) -> None:
+    err.print(terminal.serving_text(f"http://{HOST}:{launch.port}", str(LOCUSTFILE)), soft_wrap=True)
+
+
+@main.command()
+@click.argument("url")
+@click.option("--users", type=click.IntRange(min=1), help="Closed load: so many users, each waiting for its answer.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Open load: so many requests a second.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=10.0, help="Default: 10.")
+@click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
+def load(url: str, users: int | None, rate: float | None, seconds: float, as_json: bool) -> None:
+    """Offer load to any http URL with the driver alone, in the manner of hey or wrk."""
+    if users and rate:
+        raise click.UsageError("found --users and --rate, expected one of them: a load is closed or open")
+    offered = Open(rate) if rate else Closed(users or DEFAULT_USERS)
+    connections = users or (MAX_CONNECTIONS if rate else DEFAULT_USERS)
+    result = session.offer(_target(url), offered, connections, seconds)
+    outcome = load_outcome(url, offered, result)
+    _show(terminal.load_text(outcome), msgspec.json.encode(outcome), as_json=as_json)
+    if outcome.requests == 0:
+        sys.exit(NOT_MEASURED)
+
+
+def _target(url: str) -> Target:
+    """Returns what a URL names. Any answer with a status below 400 is right."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port or 80
+    except ValueError:
+        port = 0
+    if parts.scheme != "http" or not parts.hostname or not port:
+        raise click.BadParameter(f"found {url!r}, expected http://HOST[:PORT][/PATH]", param_hint="URL")
+    query = f"?{parts.query}" if parts.query else ""
+    return Target(url, parts.hostname, port, (Request(f"{parts.path or '/'}{query}"),))
+
+
+def _chosen(config: Path, preset: str, seed: int, lanes: tuple[str, ...]) -> tuple[Project, Experiment]:
+    """Returns the project and the Experiment that the options ask for. Raises ConfigError."""
+    project = open_project(config)
+    whole = project.experiment(preset, seed)
+    try:
+        return project, matching(whole, lanes) if lanes else whole
+    except LookupError as error:
+        raise ConfigError(str(error.args[0])) from None
+
+
+def _show(text: RenderableType, document: bytes, *, as_json: bool) -> None:
+    """Prints a result in the form that was asked for."""
+    if as_json:
+        click.echo(document)
+    else:
+        out.print(text, soft_wrap=isinstance(text, str))
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Ends a command that is told to terminate as Ctrl-C would: what it measured is kept, what it started is ended."""
+    raise KeyboardInterrupt

@@ -1,0 +1,67 @@
+"""Shows a run as it goes, on standard error: a live bar on a terminal, a line a round elsewhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench import plan
+from bench.plan import Slice
+from bench.records import Failure, SliceRecord
+from bench.spec import Experiment
+
+
+class RunProgress:
+    """A Watcher that shows the Round, the current Slice, and the time that is left."""
+
+    def __init__(self, console: Console, bar: Progress, experiment: Experiment) -> None:
+        self._console = console
+        self._bar = bar
+        self._rounds = experiment.preset.rounds
+        self._slices = plan.slices_per_round(experiment)
+        self._slice_s = plan.outline(experiment).expected_s / (self._rounds * self._slices)
+        self._task = bar.add_task("", total=self._rounds * self._slices, doing="preparing", left="")
+        self._done = 0
+
+    def round_started(self, index: int) -> None:
+        """Shows the Round, and what became of Lanes that failed: their slices are done."""
+        self._done = index * self._slices
+        self._show(f"round {index + 1} of {self._rounds}: starting servers")
+        if not self._console.is_terminal:
+            self._console.print(f"round {index + 1} of {self._rounds}")
+
+    def slice_started(self, planned: Slice) -> None:
+        """Shows the Slice: its Lane and load."""
+        self._show(f"{planned.lanes[0]} {planned.load}")
+
+    def slice_ended(self, record: SliceRecord) -> None:
+        """Counts the Slice, and says aloud when it saw errors."""
+        self._done += 1
+        if record.errors:
+            kinds = ", ".join(f"{count} x {kind}" for kind, count in record.errors.items())
+            self._console.print(f"[red]{escape(record.lane)}: errors: {escape(kinds)}[/red]", soft_wrap=True)
+
+    def lane_failed(self, failure: Failure) -> None:
+        """Says that a Lane is left out, and why."""
+        reason = escape(f"{failure.lane} is left out ({failure.step}): {failure.reason}")
+        self._console.print(f"[red]{reason}[/red]", soft_wrap=True)
+
+    def _show(self, doing: str) -> None:
+        left_s = (self._rounds * self._slices - self._done) * self._slice_s
+        self._bar.update(self._task, completed=self._done, doing=escape(doing), left=f"{left_s:.0f} s left")
+
+
+@contextmanager
+def run_progress(console: Console, experiment: Experiment) -> Iterator[RunProgress]:
+    """Yields a Watcher whose bar is gone at the end."""
+    columns = (
+        BarColumn(bar_width=16),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]:>9}"),
+        TextColumn("{task.fields[doing]}"),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield RunProgress(console, bar, experiment)

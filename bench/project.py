@@ -1,0 +1,82 @@
+"""Reads a project from disk: ``bench.toml`` and, beside it, ``apps/*/app.toml``."""
+
+import os
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from bench.config import Config, ConfigError, build_experiment, parse_app, parse_config
+from bench.spec import App, Experiment
+
+APPS = "apps"
+LOCK = "requirements.txt"
+ENVIRONMENTS = ".bench/environments"
+
+
+class Project(Struct, frozen=True):
+    """A folder with a ``bench.toml``, and what it says."""
+
+    root: Path
+    config: Config
+    apps: tuple[App, ...]
+
+    def experiment(self, preset: str, seed: int) -> Experiment:
+        """Returns the Experiment under a preset. Raises ConfigError."""
+        return build_experiment(self.config, self.apps, preset=preset, seed=seed)
+
+    def app_folder(self, app_name: str) -> Path:
+        """Returns the folder of an App."""
+        return self.root / APPS / app_name
+
+    def lock(self, app_name: str) -> Path:
+        """Returns the locked requirements of an App."""
+        return self.app_folder(app_name) / LOCK
+
+    @property
+    def environments(self) -> Path:
+        """Returns the folder of the Apps' virtual environments."""
+        return self.root / ENVIRONMENTS
+
+    def revision(self) -> str | None:
+        """Returns the git revision, with ``+`` where something is not committed; None outside a checkout."""
+        head, changes = self._git("rev-parse", "--short=12", "HEAD"), self._git("status", "--porcelain")
+        return head and f"{head}{'+' if changes else ''}"
+
+    def _git(self, *arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=False)  # noqa: S607 - the user's git
+        except OSError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+
+def open_project(file: Path) -> Project:
+    """Reads the configuration and every App. Raises ConfigError."""
+    root = file.resolve().parent
+    folders = sorted(path.parent for path in (root / APPS).glob("*/app.toml"))
+    if not folders:
+        raise ConfigError(f"{_shown(root / APPS)}: found no */app.toml, expected a folder for each App")
+    return Project(
+        root=root,
+        config=parse_config(_shown(file), _document(file)),
+        apps=tuple(
+            parse_app(_shown(folder / "app.toml"), folder.name, _document(folder / "app.toml")) for folder in folders
+        ),
+    )
+
+
+def _document(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{_shown(file)}: {error.strerror}, expected a TOML file; name one with --config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{_shown(file)}: {error}, expected TOML") from None
+
+
+def _shown(path: Path) -> str:
+    """Returns a path as a person in the working directory would name it."""
+    return os.path.relpath(path)

@@ -1,0 +1,64 @@
+"""What the smaller commands print: a plan, a verification, a server's address, a load's outcome. Plain text."""
+
+from collections.abc import Mapping
+
+from bench.outcome import LoadOutcome
+from bench.plan import Outline
+from bench.records import Failure, LaneFacts
+
+
+def plan_text(outline: Outline) -> str:
+    """Returns what a run would do, and how long it will take."""
+    lanes = "\n".join(f"  {lane}" for lane in outline.lanes)
+    return (
+        f"{len(outline.lanes)} lanes:\n{lanes}\n"
+        f"{outline.rounds} rounds of {outline.slices_per_round} slices (preset {outline.preset}, seed {outline.seed}), "
+        f"about {_minutes(outline.expected_s)}, {_minutes(outline.measured_s)} of it measured"
+    )
+
+
+def verified_text(facts: tuple[LaneFacts, ...], failures: tuple[Failure, ...], differences: tuple[str, ...]) -> str:
+    """Returns which Lanes hold the contract, why the others do not, and what no setting makes equal."""
+    return "\n".join(
+        [
+            *(f"ok      {fact.lane} (Python {fact.python}, workers: {fact.workers})" for fact in facts),
+            *(f"FAILED  {failure.lane}: {failure.step}: {failure.reason}{_log(failure)}" for failure in failures),
+            *(f"note    {difference}" for difference in differences),
+        ]
+    )
+
+
+def serving_text(url: str, locustfile: str) -> str:
+    """Returns where a Lane listens, and how to look at it with Locust's own web UI."""
+    return f"serving {url}/hello/world until Ctrl-C; Locust's web UI:\n  locust -f {locustfile} --host {url}"
+
+
+def load_text(outcome: LoadOutcome) -> str:
+    """Returns the outcome of a load, a line a figure."""
+    lines = [
+        f"{outcome.load} for {outcome.window_s:g} s on {outcome.url}",
+        f"throughput           {outcome.throughput_rps:,.0f} requests/s ({outcome.requests:,} right answers)",
+        f"errors               {sum(outcome.errors.values()):,}{_kinds(outcome.errors)}",
+        _percentiles("latency", outcome.latency_ms),
+    ]
+    if outcome.latency_from_intended_ms is not None:
+        lines.append(_percentiles("from intended start", outcome.latency_from_intended_ms))
+    if outcome.send_lateness_ms is not None:
+        lines += [_percentiles("send lateness", outcome.send_lateness_ms), f"never sent           {outcome.missed:,}"]
+    return "\n".join(lines)
+
+
+def _percentiles(what: str, values_ms: Mapping[str, float]) -> str:
+    return f"{what:<20} " + ("  ".join(f"{name} {ms:.3f} ms" for name, ms in values_ms.items()) or "too few answers")
+
+
+def _kinds(errors: Mapping[str, int]) -> str:
+    return f" ({', '.join(f'{count} x {kind}' for kind, count in errors.items())})" if errors else ""
+
+
+def _log(failure: Failure) -> str:
+    return "".join(f"\n        | {line}" for line in failure.log_tail.splitlines())
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"

@@ -1,0 +1,91 @@
+"""The tables that end a run on the terminal: rich renderables that read well at 80 columns, with or without colour."""
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table as Grid
+from rich.text import Text
+
+from bench.plan import Phase
+from bench.records import Failure, Report
+from bench.report import CHARTS, HTML, MARKDOWN, facts
+from bench.report.leagues import Row, Table, tables, verdict
+from bench.report.words import COLUMNS, METRICS, cell, one_line, printable
+
+LOG_LINES = 12
+"""How much of a failed Lane's log is shown; the whole tail is in the other reports."""
+
+
+def render(report: Report, folder: str) -> RenderableType:
+    """Returns the result of a run for the terminal; ``folder`` is where its files are, as the user should see it."""
+    return Group(*_blocks(report, folder))
+
+
+def _blocks(report: Report, folder: str) -> Iterator[RenderableType]:
+    yield Text(facts.provenance(report), style="dim")
+    yield from (Text(notice, style="bold red") for notice in facts.notices(report))
+    for table in tables(report):
+        yield from (Text(), Text(table.title, style="bold"), Text(verdict(table)), _grid(table))
+        yield from (Text(note, style="yellow") for note in _notes(table))
+    yield from (block for failure in report.summary.failures for block in _failure(failure))
+    yield Text()
+    yield from (Text(sentence, style="dim") for sentence in _reading(report))
+    yield from (Text(), *_files(folder))
+
+
+def _grid(table: Table) -> Grid:
+    grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, expand=False)
+    grid.add_column("#", justify="right", no_wrap=True)
+    grid.add_column("lane", overflow="fold", min_width=12)
+    for metric in COLUMNS:
+        grid.add_column(METRICS[metric].column, justify="right", no_wrap=True)
+    for row in table.rows:
+        grid.add_row(row.mark, _lane(row), *(_cell(row, metric) for metric in COLUMNS))
+    return grid
+
+
+def _lane(row: Row) -> Text:
+    """Returns the title, and below it: that it is a ceiling, its ties, why it can't be trusted."""
+    lane = Text(row.title, style="dim" if row.lane.baseline else "bold")
+    below = (("ceiling" if row.lane.baseline else "", "dim"), (row.tie, "dim"), ("" if row.valid else row.status, "red"))
+    for said, style in below:
+        lane.append(f"\n{said}" if said else "", style)
+    return lane
+
+
+def _cell(row: Row, metric: str) -> Text:
+    """Returns the point, with the margin on the line below."""
+    point, margin = cell(metric, row.estimate(metric))
+    return Text.assemble(point, ("\n" + margin if margin else "", "dim"))
+
+
+def _notes(table: Table) -> Iterator[str]:
+    for row in table.rows:
+        yield from (f"{row.title}: {note}" for note in row.notes)
+
+
+def _failure(failure: Failure) -> Iterator[RenderableType]:
+    """Yields why a Lane failed and the end of its log, which is shown as it is: no markup, no terminal codes."""
+    yield Text()
+    where = f"{failure.lane} failed at {failure.stage} in round {failure.round + 1}"
+    yield Text(one_line(f"{where}: {failure.reason}"), style="bold red")
+    lines = printable(failure.log_tail).strip("\n").splitlines()[-LOG_LINES:]
+    yield Text("\n".join(f"    {line}" for line in lines))
+
+
+def _reading(report: Report) -> tuple[str, ...]:
+    """Returns what the columns mean."""
+    return (
+        f"{facts.intervals(report)} ± is the wider half. = can't be told apart.",
+        facts.BASELINE,
+        f"req/s. {facts.load(report, Phase.SATURATED)}",
+        f"p50, p99. {facts.load(report, Phase.FIXED)}",
+        facts.machine(report.manifest.machine),
+        facts.totals(report),
+    )
+
+
+def _files(folder: str) -> Iterator[Text]:
+    charts = f"charts/*.svg ({', '.join(CHARTS)})"
+    yield Text.assemble("Files in ", (one_line(folder), "bold"), f": {HTML}, {MARKDOWN}, {charts}")

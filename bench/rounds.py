@@ -1,0 +1,128 @@
+"""A Round under way: servers up side by side, a fresh driver, and the kernel's counters around each Slice."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+from bench import machine
+from bench.driver_process import Driver, driver
+from bench.messages import Request, Setup, SliceOrder, SliceResult, Target
+from bench.plan import Slice
+from bench.records import Failure, SliceRecord, Step
+from bench.server import HOST
+from bench.site import Servers, Site, failure
+from bench.spec import Lane
+
+
+class Readings(Struct, frozen=True):
+    """The counters at one moment."""
+
+    at_s: float
+    server: machine.Counters
+    driver: machine.Counters
+    steal_s: float | None
+
+
+class LiveRound:
+    """Measures one Slice after another."""
+
+    def __init__(self, site: Site, index: int, servers: Servers, load: Driver, began: float) -> None:
+        self._site = site
+        self._index = index
+        self._servers = servers
+        self._driver = load
+        self._began = began
+        self.facts = servers.facts
+        self.failures = servers.failures
+        self.driver_versions: Mapping[str, str] = load.setup(self._setup()).versions
+
+    def measure(self, planned: Slice) -> SliceRecord:
+        """Offers a Slice's load to its Lane, and returns what driver and kernel saw. Raises DriverFailed."""
+        (lane,) = planned.lanes
+        pids = self._servers.pids[lane]
+        before = self._read(pids)
+        result = self._driver.offer(SliceOrder(lane, planned.load, planned.guard_s, planned.window_s))
+        after = self._read(pids)
+        return _record(self._index, planned, result, (before, after), machine.rss_bytes(pids))
+
+    def failure(self, lane: str) -> Failure | None:
+        """Returns why a Lane that was ready is gone, or None while its server runs."""
+        server = self._servers.running[lane]
+        code = server.process.poll()
+        return (
+            failure(self._index, server, Step.LOAD, f"the server ended with exit code {code}")
+            if code is not None
+            else None
+        )
+
+    def _setup(self) -> Setup:
+        offer, rules = self._site.experiment.offer, self._site.experiment.contract
+        requests = tuple(Request(target, body) for target, body in rules.load_requests())
+        targets = (Target(lane, HOST, server.launch.port, requests) for lane, server in self._servers.running.items())
+        return Setup(tuple(targets), offer.users, offer.connections, self._site.machine.driver_cores)
+
+    def _read(self, pids: Sequence[int]) -> Readings:
+        here = self._site.machine
+        return Readings(
+            time.monotonic() - self._began,
+            machine.counters(pids),
+            machine.counters([self._driver.pid]),
+            machine.steal_s((*here.server_cores, *here.driver_cores)),
+        )
+
+
+@contextmanager
+def open_round(site: Site, index: int, lanes: Sequence[Lane], began: float) -> Iterator[LiveRound]:
+    """Opens servers and a fresh driver; while they last, bench itself keeps off the server cores."""
+    with (
+        driver(site.group, site.logs / "driver.log") as load,
+        site.open_servers(index, lanes) as servers,
+        _kept_on(site.machine.driver_cores),
+    ):
+        yield LiveRound(site, index, servers, load, began)
+
+
+@contextmanager
+def _kept_on(cores: Sequence[int]) -> Iterator[None]:
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _record(
+    round_index: int, planned: Slice, result: SliceResult, readings: tuple[Readings, Readings], rss_bytes: int | None
+) -> SliceRecord:
+    before, after = readings
+    return SliceRecord(
+        round=round_index,
+        slice=planned.index,
+        lane=planned.lanes[0],
+        phase=planned.phase,
+        load=planned.load,
+        at_s=round(before.at_s, 4),
+        window_s=result.window_s,
+        slice_s=round(after.at_s - before.at_s, 6),
+        requests=result.requests,
+        errors=result.errors,
+        missed=result.missed,
+        requests_in_slice=result.requests_in_slice,
+        bytes_received=result.bytes_received,
+        latency_us=result.latency_us,
+        latency_from_intended_us=result.latency_from_intended_us,
+        send_lateness_us=result.send_lateness_us,
+        server_cpu_ns=machine.difference(before.server.cpu_ns, after.server.cpu_ns),
+        server_run_queue_ns=machine.difference(before.server.run_queue_ns, after.server.run_queue_ns),
+        server_rss_bytes=rss_bytes,
+        driver_cpu_ns=machine.difference(before.driver.cpu_ns, after.driver.cpu_ns),
+        driver_run_queue_ns=machine.difference(before.driver.run_queue_ns, after.driver.run_queue_ns),
+        steal_s=None if before.steal_s is None or after.steal_s is None else round(after.steal_s - before.steal_s, 2),
+    )

@@ -1,0 +1,102 @@
+"""A sitting at this machine: the adapters put together for a run, a verification, one server, or a load on a URL."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from bench import __version__, machine, parity
+from bench.driver_process import driver
+from bench.messages import Load, Setup, SliceOrder, SliceResult, Target
+from bench.processes import process_group, stop
+from bench.project import Project
+from bench.records import FORMAT_VERSION, Failure, LaneFacts, Manifest
+from bench.rounds import open_round
+from bench.runner import Round, Runner, Sink, Watcher
+from bench.server import Launch
+from bench.site import Site, prepare_environments
+from bench.spec import Experiment, Lane, without
+
+LOAD_GUARD_S = 0.2
+"""How long `bench load` lets the connections open before it counts."""
+
+
+class Verified(Struct, frozen=True):
+    """What `bench verify` found: facts of the Lanes that hold the contract, and failures of the others."""
+
+    lanes: tuple[LaneFacts, ...]
+    failures: tuple[Failure, ...]
+    irremovable_differences: tuple[str, ...]
+
+
+@contextmanager
+def open_site(project: Project, experiment: Experiment) -> Iterator[Site]:
+    """Makes the Apps' environments, and yields a Site whose processes and logs are gone at the end."""
+    environments, failures = prepare_environments(project, experiment)
+    here = machine.describe(experiment.serving.workers)
+    with process_group() as group, tempfile.TemporaryDirectory(prefix="bench-") as logs:
+        yield Site(project, experiment, here, environments, failures, group, Path(logs))
+
+
+def draft(site: Site, run_id: str) -> Manifest:
+    """Returns the manifest of a run that is about to begin; what only its servers can tell is still missing."""
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        run_id=run_id,
+        started_utc=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        bench_version=__version__,
+        git_revision=site.project.revision(),
+        experiment=site.experiment,
+        machine=site.machine,
+        driver_versions={},
+        lanes=(),
+        irremovable_differences=(),
+    )
+
+
+def measure(site: Site, manifest: Manifest, sink: Sink, watcher: Watcher) -> None:
+    """Measures a whole run. Raises NothingToMeasure, NotComparable or DriverFailed; what was measured is in the sink."""
+    began = time.monotonic()
+
+    def live_round(index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[Round]:
+        return open_round(site, index, lanes, began)
+
+    Runner(manifest, live_round, sink, watcher).run(site.failures)
+
+
+def verify(site: Site) -> Verified:
+    """Starts every Lane, verifies its contract, and proves parity. Raises NotComparable."""
+    ready = without(site.experiment, (failure.lane for failure in site.failures))
+    with site.open_servers(0, ready.lanes) as servers:
+        parity.prove(ready, servers.facts)
+        failures = (*site.failures, *servers.failures)
+        return Verified(servers.facts, failures, parity.irremovable_differences(servers.facts))
+
+
+def offer(target: Target, load: Load, connections: int, window_s: float) -> SliceResult:
+    """Offers one load to any target with a fresh driver. Raises DriverFailed."""
+    with (
+        process_group() as group,
+        tempfile.TemporaryDirectory(prefix="bench-") as logs,
+        driver(group, Path(logs) / "driver.log") as process,
+    ):
+        process.setup(Setup((target,), connections, connections, ()))
+        return process.offer(SliceOrder(target.lane, load, LOAD_GUARD_S, window_s))
+
+
+def serve(site: Site, lane: Lane, announce: Callable[[Launch], None]) -> None:
+    """Serves one Lane, its log on standard error, until it ends or is interrupted."""
+    (launch,) = site.launches([lane])
+    process = site.group.start(launch.command, env=launch.environment, cwd=launch.folder)
+    try:
+        machine.pin([process.pid], site.machine.server_cores)
+        announce(launch)
+        process.wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        stop([process])

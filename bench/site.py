@@ -1,0 +1,143 @@
+"""This machine prepared for an Experiment: the Apps' environments made, servers started, proved and pinned."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from bench import contract, machine
+from bench.environments import Environment, EnvironmentFailed, prepare
+from bench.processes import Group, clean_environment, tree
+from bench.project import Project
+from bench.records import Failure, LaneFacts, Machine, Step
+from bench.server import (
+    HOST,
+    SERVERSIDE,
+    Launch,
+    NotReady,
+    Running,
+    free_ports,
+    prepare_launch,
+    started,
+    wait_until_ready,
+)
+from bench.spec import Experiment, Lane
+
+
+class Servers(Struct, frozen=True):
+    """The servers of a Round that are ready and answer the contract, and what became of the others."""
+
+    running: Mapping[str, Running]
+    pids: Mapping[str, tuple[int, ...]]
+    facts: tuple[LaneFacts, ...]
+    failures: tuple[Failure, ...]
+
+
+class Site(Struct, frozen=True):
+    """All that it takes to start an Experiment's Lanes."""
+
+    project: Project
+    experiment: Experiment
+    machine: Machine
+    environments: Mapping[str, Environment]
+    failures: tuple[Failure, ...]
+    group: Group
+    logs: Path
+
+    def launches(self, lanes: Sequence[Lane]) -> list[Launch]:
+        """Returns how to start these Lanes, each on a free port."""
+        return [
+            prepare_launch(
+                lane,
+                self.experiment.serving,
+                programs=self.environments[lane.app.name].programs,
+                app_folder=self.project.app_folder(lane.app.name),
+                port=port,
+            )
+            for lane, port in zip(lanes, free_ports(len(lanes)), strict=True)
+        ]
+
+    @contextmanager
+    def open_servers(self, round_index: int, lanes: Sequence[Lane]) -> Iterator[Servers]:
+        """Starts Lanes side by side, proves that they answer the contract, and gives them the server cores."""
+        with started(self.launches(lanes), self.group, self.logs) as running:
+            yield self._proved(round_index, running)
+
+    def _proved(self, round_index: int, running: Sequence[Running]) -> Servers:
+        ready: dict[str, Running] = {}
+        facts: list[LaneFacts] = []
+        failures: list[Failure] = []
+        for server in running:
+            try:
+                facts.append(self._prove(server))
+                ready[server.launch.lane] = server
+            except NotReady as error:
+                failures.append(failure(round_index, server, Step.START, str(error)))
+            except contract.ContractBroken as error:
+                failures.append(failure(round_index, server, Step.CONTRACT, str(error)))
+        pids = {name: tuple(process.pid for process in tree(server.process.pid)) for name, server in ready.items()}
+        for members in pids.values():
+            machine.pin(members, self.machine.server_cores)
+        return Servers(ready, pids, tuple(facts), tuple(failures))
+
+    def _prove(self, server: Running) -> LaneFacts:
+        """Waits for a server, verifies its contract, reads what it runs with. Raises NotReady or ContractBroken."""
+        rules = self.experiment.contract
+        wait_until_ready(server, rules.request(rules.names[0])[0], self.experiment.serving.ready_timeout_s)
+        answer = contract.verify(HOST, server.launch.port, rules)
+        lane = self.experiment.lane(server.launch.lane)
+        environment = self.environments[lane.app.name]
+        return LaneFacts(
+            lane=lane.name,
+            port=server.launch.port,
+            command=self._effective_command(server, lane.server.command[0]),
+            environment={name: self._portable(value) for name, value in self._own_variables(server).items()},
+            python=environment.python,
+            versions=environment.versions,
+            workers=_workers(server.process.pid),
+            response_status=answer.status,
+            response_headers=answer.headers,
+            response_body=answer.body.decode(),
+        )
+
+    def _effective_command(self, server: Running, program: str) -> tuple[str, ...]:
+        """Returns the command line as the kernel has it, from the program on: a script's interpreter is left out."""
+        arguments = tree(server.process.pid)[0].cmdline()
+        start = next((i for i, argument in enumerate(arguments) if Path(argument).name == program), 0)
+        return tuple(self._portable(argument) for argument in arguments[start:])
+
+    def _own_variables(self, server: Running) -> dict[str, str]:
+        everywhere = clean_environment()
+        return {name: value for name, value in sorted(server.launch.environment.items()) if name not in everywhere}
+
+    def _portable(self, text: str) -> str:
+        return text.replace(str(SERVERSIDE), "{serverside}").replace(f"{self.project.root}/", "")
+
+
+def prepare_environments(
+    project: Project, experiment: Experiment
+) -> tuple[dict[str, Environment], tuple[Failure, ...]]:
+    """Makes the Apps' environments; an App that has none fails with all its Lanes."""
+    made: dict[str, Environment] = {}
+    failures: list[Failure] = []
+    for app_name in sorted({lane.app.name for lane in experiment.lanes}):
+        try:
+            made[app_name] = prepare(app_name, project.lock(app_name), project.environments)
+        except EnvironmentFailed as error:
+            lanes = (lane.name for lane in experiment.lanes if lane.app.name == app_name)
+            failures += (
+                Failure(lane=lane, round=0, step=Step.ENVIRONMENT, reason=str(error), log_tail="") for lane in lanes
+            )
+    return made, tuple(failures)
+
+
+def failure(round_index: int, server: Running, step: Step, reason: str) -> Failure:
+    """Returns a Failure with the tail of the server's own log."""
+    return Failure(lane=server.launch.lane, round=round_index, step=step, reason=reason, log_tail=server.log_tail())
+
+
+def _workers(pid: int) -> int:
+    """Returns the number of worker processes: a server's children, or the server itself where it has none."""
+    _, *children = tree(pid)
+    return max(1, sum("resource_tracker" not in " ".join(child.cmdline()) for child in children))
