@@ -1,0 +1,63 @@
+# `make bench` and `make test` set up what they need. `make help` lists the targets.
+
+PYTHON ?= python3
+PRESET ?= standard
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+APP_LOCKS := $(patsubst %.in,%.txt,$(wildcard apps/*/requirements.in))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench test check fix report bench-driver lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  PRESET=quick|standard|thorough chooses how long to measure, ARGS='…' adds options, PYTHON=… the interpreter."
+
+setup: $(VENV)/.complete ## make .venv with the bench command in it
+
+# Made again when the locks or the interpreter change; otherwise there is nothing to do.
+$(VENV)/.complete: requirements/uv.txt requirements/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "setup: found no $(PYTHON), expected Python 3.11 or newer; install it, or name one: make PYTHON=python3.13" >&2; exit 3; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "setup: found $$($(PYTHON) --version), expected Python 3.11 or newer; name one: make PYTHON=python3.13" >&2; exit 3; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "setup: $(PYTHON) has no venv module; install it (Debian and Ubuntu: apt install python3-venv)" >&2; exit 3; }
+	@echo "setup: making $(VENV)" >&2
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@touch $@
+
+bench: setup ## measure every Lane and report; PRESET=quick takes a minute
+	@$(BIN)/bench run --preset $(PRESET) $(ARGS)
+
+test: setup ## run the tests
+	@$(BIN)/pytest $(ARGS)
+
+check: setup ## check everything without editing: format, lint, types, tests of layering and docs
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/pytest tests/test_floors.py tests/test_docs.py
+
+fix: setup ## format, and mend what can be mended by itself
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+report: setup ## make all reports of the latest run again
+	@$(BIN)/bench report latest
+
+bench-driver: setup ## compare the driver with FastHttpUser and wrk on one core
+	@$(BIN)/python benchmarks/driver.py $(ARGS)
+
+lock: setup ## make all locks again from their .in files and pyproject.toml; --upgrade with ARGS
+	@$(COMPILE) $(ARGS) requirements/uv.in -o requirements/uv.txt
+	@$(COMPILE) $(ARGS) pyproject.toml --extra dev --constraint requirements/uv.txt -o requirements/dev.txt
+	@$(COMPILE) $(ARGS) requirements/servers.in -o requirements/servers.txt
+	@for lock in $(APP_LOCKS); do $(COMPILE) $(ARGS) --constraint requirements/servers.txt $${lock%.txt}.in -o $$lock || exit; done
+
+clean: ## remove everything that was made, but no results
+	@rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
