@@ -42,9 +42,10 @@ check: setup ## check everything without editing: format, lint, types, tests of 
 	@$(BIN)/mypy
 	@$(BIN)/pytest tests/test_floors.py tests/test_docs.py
 
-fix: setup ## format, and mend what can be mended by itself
+fix: setup ## format, mend what can be mended by itself, write the JSON Schemas
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/python docs/schemas/write.py
 
 report: setup ## make all reports of the latest run again
 	@$(BIN)/bench report latest

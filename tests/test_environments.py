@@ -1,0 +1,57 @@
+"""Environments are made from locks, once, and again only when something changed."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import environments
+from bench.environments import COMPLETE, EnvironmentFailed, prepare
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    """Returns a lock that needs nothing, so that making it asks no network."""
+    path = tmp_path / "requirements.txt"
+    path.write_text("# nothing\n")
+    return path
+
+
+def test_an_environment_is_made_once(lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second call finds the first one's environment, and starts no process."""
+    first = prepare("app", lock, tmp_path / "environments")
+    assert (first.programs / "python").exists()
+    assert first.python == ".".join(map(str, sys.version_info[:3]))
+    monkeypatch.setattr(environments, "_uv", None)
+    assert prepare("app", lock, tmp_path / "environments") == first
+
+
+def test_another_lock_makes_another_environment(lock: Path, tmp_path: Path) -> None:
+    """A changed lock is never run in an old environment."""
+    first = prepare("app", lock, tmp_path / "environments")
+    lock.write_text("# still nothing\n")
+    assert prepare("app", lock, tmp_path / "environments").folder != first.folder
+
+
+def test_an_interrupted_environment_is_made_again(lock: Path, tmp_path: Path) -> None:
+    """Without the mark that is written last, what lies there is thrown away."""
+    made = prepare("app", lock, tmp_path / "environments")
+    (made.folder / COMPLETE).unlink()
+    (made.folder / "left over").touch()
+    assert prepare("app", lock, tmp_path / "environments") == made
+    assert not (made.folder / "left over").exists()
+
+
+def test_a_lock_that_cannot_be_met_says_why(lock: Path, tmp_path: Path) -> None:
+    """What uv says becomes one line, and no half environment is taken for a whole one."""
+    lock.write_text("flask==3.1.3\n")  # no hash
+    for _ in range(2):
+        with pytest.raises(EnvironmentFailed, match="must have a hash") as failed:
+            prepare("app", lock, tmp_path / "environments")
+        assert "\n" not in str(failed.value)
+
+
+def test_a_missing_lock_is_named(tmp_path: Path) -> None:
+    """An App without requirements.txt is told how to get one."""
+    with pytest.raises(EnvironmentFailed, match="make lock"):
+        prepare("app", tmp_path / "requirements.txt", tmp_path / "environments")

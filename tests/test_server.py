@@ -1,0 +1,113 @@
+"""How a Lane is launched, and how a server that never becomes ready is told apart from one that does."""
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.processes import process_group
+from bench.server import (
+    HOST,
+    PORTS,
+    SERVERSIDE,
+    Launch,
+    NotReady,
+    Running,
+    free_ports,
+    prepare_launch,
+    started,
+    wait_until_ready,
+)
+from bench.spec import Adapter, App, Interface, Lane, Server, Serving
+
+SERVING = Serving(workers=2, threads=3, keep_alive_s=75, backlog=99, worker_connections=500, ready_timeout_s=5)
+SERVER = Server(
+    name="s", interface=Interface.WSGI, command=("serve", "--bind", "{host}:{port}", "-w{workers}", "{application}")
+)
+FLASK = App(
+    name="flask_hello",
+    title="Flask",
+    interfaces={Interface.WSGI: "flask_hello:create_app()"},
+    environment={"MODE": "x"},
+)
+FASTAPI = App(name="fastapi_hello", title="FastAPI", interfaces={Interface.ASGI: "fastapi_hello:app"})
+TO_WSGI = Adapter(name="a", accepts=Interface.ASGI, gives=Interface.WSGI, callable="a2wsgi:ASGIMiddleware")
+
+
+def launch_of(lane: Lane) -> Launch:
+    return prepare_launch(lane, SERVING, programs=Path("/env/bin"), app_folder=Path("/apps/one"), port=12345)
+
+
+def test_a_command_line_is_the_servers_template_filled_in() -> None:
+    """Only the port and the App differ between two Lanes of a Server."""
+    launch = launch_of(Lane(app=FLASK, server=SERVER))
+    assert launch.command == ("/env/bin/serve", "--bind", "127.0.0.1:12345", "-w2", "flask_hello:create_app()")
+    assert launch.environment["MODE"] == "x"
+    assert launch.environment["PYTHONPATH"] == f"/apps/one:{SERVERSIDE}"
+    assert "BENCH_ADAPTER" not in launch.environment
+
+
+def test_an_adapted_lane_serves_the_shim() -> None:
+    """The server imports the shim, and the shim is told which App to wrap with what."""
+    launch = launch_of(Lane(app=FASTAPI, server=SERVER, adapter=TO_WSGI))
+    assert launch.command[-1] == "bench_adapter:application"
+    assert launch.environment["BENCH_ADAPTER"] == "a2wsgi:ASGIMiddleware"
+    assert launch.environment["BENCH_APPLICATION"] == "fastapi_hello:app"
+
+
+def test_free_ports_are_different_free_and_out_of_the_way() -> None:
+    """Ports are below the ephemeral range, and one that is taken is not given out."""
+    ports = free_ports(50)
+    assert len(set(ports)) == 50
+    assert all(port in PORTS for port in ports)
+    with socket.socket() as taken:
+        taken.bind((HOST, ports[0]))
+        taken.listen()
+        assert ports[0] not in free_ports(len(PORTS) - 2000)
+
+
+def test_too_few_free_ports_is_an_error() -> None:
+    """Nobody gets fewer ports than asked for in silence."""
+    with pytest.raises(OSError, match="expected 100000"):
+        free_ports(100_000)
+
+
+def wait_for(script: str, tmp_path: Path, timeout_s: float) -> float:
+    (port,) = free_ports(1)
+    launch = Launch("x@y", (sys.executable, "-c", script.format(port=port)), {}, tmp_path, port)
+    with process_group() as group, started([launch], group, tmp_path) as (server,):
+        try:
+            return wait_until_ready(server, "/", timeout_s)
+        except NotReady:
+            assert isinstance(server, Running)
+            assert "its own words" in server.log_tail()
+            raise
+
+
+def test_a_server_that_ends_is_not_ready(tmp_path: Path) -> None:
+    """The exit code is named at once, and the log holds the reason."""
+    with pytest.raises(NotReady, match="exit code 7"):
+        wait_for("import sys; print('its own words', flush=True); sys.exit(7)", tmp_path, 30)
+
+
+def test_a_server_that_listens_but_never_answers_is_not_ready(tmp_path: Path) -> None:
+    """An open port is no answer."""
+    script = "import socket, time; print('its own words', flush=True); s = socket.create_server(('127.0.0.1', {port})); time.sleep(60)"
+    with pytest.raises(NotReady, match="no answer in 1.5 s"):
+        wait_for(script, tmp_path, 1.5)
+
+
+def test_a_server_that_answers_is_ready(tmp_path: Path) -> None:
+    """Any answer counts: what it says is the contract's business."""
+    script = "import http.server as h; h.HTTPServer(('127.0.0.1', {port}), h.BaseHTTPRequestHandler).serve_forever()"
+    assert 0 < wait_for(script, tmp_path, 30) < 30
+
+
+def test_of_the_log_the_last_lines_are_shown(tmp_path: Path) -> None:
+    """A long log is cut at its beginning."""
+    log = tmp_path / "log"
+    log.write_text("\n".join(str(number) for number in range(1000)))
+    tail = Running(Launch("x@y", ("x",), {}, tmp_path, 1), None, log).log_tail()  # type: ignore[arg-type]
+    assert tail.splitlines()[-1] == "999"
+    assert len(tail.splitlines()) <= 20
