@@ -16,19 +16,19 @@ import msgspec
 from rich.console import Console, RenderableType
 
 from bench import __version__, plan, publish, session, store
-from bench.config import ConfigError
+from bench.config import ConfigError, select_lanes
 from bench.driver_process import DriverFailed
 from bench.messages import Closed, Open, Request, Target
 from bench.outcome import load_outcome
 from bench.parity import NotComparable
 from bench.progress import run_progress
 from bench.project import Project, open_project
-from bench.records import Failure, Manifest
+from bench.records import Manifest
 from bench.report import console as terminal
 from bench.runner import NothingToMeasure
 from bench.server import HOST, Launch
 from bench.site import Site
-from bench.spec import Experiment, matching
+from bench.spec import Experiment
 
 NOT_MEASURED = 3
 EXIT_CODES: dict[type[Exception], int] = {
@@ -170,7 +170,11 @@ def report(run: str, results: Path, as_json: bool) -> None:
 @click.option("--config", type=click.Path(path_type=Path), default=Path("bench.toml"), help="Default: bench.toml.")
 def serve(lane_name: str, config: Path) -> None:
     """Serve one LANE in the foreground, exactly as a run launches it, until Ctrl-C."""
-    project, experiment = _chosen(config, "standard", 1, (lane_name,))
+    project = open_project(config)
+    any_preset = next(iter(project.config.presets))  # a Lane is launched in the same way under all of them
+    experiment = select_lanes(project.experiment(any_preset, seed=1), [lane_name])
+    if len(experiment.lanes) > 1:
+        raise ConfigError(f"lane: found {lane_name!r}, which names {len(experiment.lanes)} lanes, expected one")
     with session.open_site(project, experiment) as site:
         for failure in site.failures:
             raise NothingToMeasure(f"{failure.lane}: {failure.reason}")
@@ -217,10 +221,7 @@ def _chosen(config: Path, preset: str, seed: int, lanes: tuple[str, ...]) -> tup
     """Returns the project and the Experiment that the options ask for. Raises ConfigError."""
     project = open_project(config)
     whole = project.experiment(preset, seed)
-    try:
-        return project, matching(whole, lanes) if lanes else whole
-    except LookupError as error:
-        raise ConfigError(str(error.args[0])) from None
+    return project, select_lanes(whole, lanes) if lanes else whole
 
 
 def _show(text: RenderableType, document: bytes, *, as_json: bool) -> None:

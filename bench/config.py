@@ -3,6 +3,7 @@
 Floor 0: this module reads no files. The edge hands it TOML documents; it returns frozen values or raises ConfigError.
 """
 
+import fnmatch
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from bench.spec import Adapter, App, Contract, Experiment, Lane, League, Offer, Preset, Server, Serving
+from bench.spec import Adapter, App, Contract, Experiment, Lane, League, Offer, Preset, Server, Serving, only
 
 RESERVED_ENVIRONMENT = re.compile(
     r"^(PYTHON|GUNICORN|UVICORN|BENCH_|OTEL_|LD_|MALLOC_)|^(WEB_CONCURRENCY|PORT|PATH|FORWARDED_ALLOW_IPS)$"
@@ -107,6 +108,16 @@ def build_experiment(config: Config, apps: Iterable[App], *, preset: str, seed: 
         preset=config.presets[preset],
         seed=seed,
     )
+
+
+def select_lanes(whole: Experiment, patterns: Iterable[str]) -> Experiment:
+    """Returns the Experiment with the Lanes that match shell patterns. Raises ConfigError for one that matches none."""
+    names = [lane.name for lane in whole.lanes]
+    chosen = {pattern: fnmatch.filter(names, pattern) for pattern in patterns}
+    for pattern, matches in chosen.items():
+        if not matches:
+            raise ConfigError(f"lane: found {pattern!r}, expected one or more of {', '.join(names)}")
+    return only(whole, (name for matches in chosen.values() for name in matches))
 
 
 def _league_lanes(config: Config, name: str, table: LeagueTable, apps: list[App]) -> list[Lane]:

@@ -38,13 +38,15 @@ def load_outcome(url: str, load: Load, result: SliceResult) -> LoadOutcome:
         errors=result.errors,
         missed=result.missed,
         bytes_received=result.bytes_received,
-        latency_ms=_percentiles_ms(result.latency_us),
-        latency_from_intended_ms=result.latency_from_intended_us and _percentiles_ms(result.latency_from_intended_us),
-        send_lateness_ms=result.send_lateness_us and _percentiles_ms(result.send_lateness_us),
+        latency_ms=_percentiles_ms(result.latency_us) or {},
+        latency_from_intended_ms=_percentiles_ms(result.latency_from_intended_us),
+        send_lateness_ms=_percentiles_ms(result.send_lateness_us),
     )
 
 
-def _percentiles_ms(encoded: str) -> dict[str, float]:
+def _percentiles_ms(encoded: str | None) -> dict[str, float] | None:
+    if encoded is None:
+        return None
     histogram = stats.merged([encoded])
     return {
         name: stats.percentile_ms(histogram, percentile)

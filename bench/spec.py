@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Annotated
 from urllib.parse import quote
 
@@ -172,12 +171,3 @@ def only(whole: Experiment, lane_names: Iterable[str]) -> Experiment:
         lanes=tuple(lane for lane in whole.lanes if lane.name in kept),
         leagues=tuple(league for league in leagues if league.lanes),
     )
-
-
-def matching(whole: Experiment, patterns: Iterable[str]) -> Experiment:
-    """Returns the Experiment with the Lanes that match one of the shell patterns. Raises LookupError for none."""
-    names = [lane.name for lane in whole.lanes]
-    kept = {name for pattern in patterns for name in names if fnmatchcase(name, pattern)}
-    if not kept:
-        raise LookupError(f"--lane: found no Lane of that name, expected one of {', '.join(names)}")
-    return only(whole, kept)

@@ -65,8 +65,8 @@ def test_without_schedstat_ticks_are_used(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_steal_is_that_of_the_named_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The eighth column of /proc/stat, in ticks, summed over the cores that were asked for."""
-    rows = "cpu 1 1 1 1 1 1 1 900 0 0\ncpu0 1 1 1 1 1 1 1 300 0 0\ncpu1 1 1 1 1 1 1 1 600 0 0\ncpu10 1 1 1 1 1 1 1 50 0 0\n"
-    (tmp_path / "stat").write_text(rows)
+    steals = {"cpu": 900, "cpu0": 300, "cpu1": 600, "cpu10": 50}
+    (tmp_path / "stat").write_text("".join(f"{name} 1 1 1 1 1 1 1 {ticks} 0 0\n" for name, ticks in steals.items()))
     monkeypatch.setattr(machine, "PROC", tmp_path)
     hz = os.sysconf("SC_CLK_TCK")
     assert machine.steal_s([1]) == 600 / hz
@@ -117,7 +117,12 @@ def test_servers_and_driver_get_cores_of_their_own(
 def test_pinning_reaches_every_thread() -> None:
     """After pin() each thread of the process may run on the named cores only."""
     core = min(os.sched_getaffinity(0))
-    script = "import threading,time\nfor _ in range(3): threading.Thread(target=time.sleep, args=(300,), daemon=True).start()\nprint('up', flush=True)\ntime.sleep(300)"
+    script = (
+        "import threading, time\n"
+        "for _ in range(3): threading.Thread(target=time.sleep, args=(300,), daemon=True).start()\n"
+        "print('up', flush=True)\n"
+        "time.sleep(300)"
+    )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None

@@ -93,8 +93,11 @@ def test_a_server_that_ends_is_not_ready(tmp_path: Path) -> None:
 
 def test_a_server_that_listens_but_never_answers_is_not_ready(tmp_path: Path) -> None:
     """An open port is no answer."""
-    script = "import socket, time; print('its own words', flush=True); s = socket.create_server(('127.0.0.1', {port})); time.sleep(60)"
-    with pytest.raises(NotReady, match="no answer in 1.5 s"):
+    script = (
+        "import socket, time; print('its own words', flush=True); "
+        "s = socket.create_server(('127.0.0.1', {port})); time.sleep(60)"
+    )
+    with pytest.raises(NotReady, match=r"no answer in 1\.5 s"):
         wait_for(script, tmp_path, 1.5)
 
 

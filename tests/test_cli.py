@@ -1,0 +1,139 @@
+"""The command line: what a wrong call or a wrong configuration says, and with which exit code."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bench.cli import main
+
+PROJECT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Returns a copy of this project's configuration and Apps, to be broken."""
+    shutil.copy(PROJECT / "bench.toml", tmp_path)
+    shutil.copytree(PROJECT / "apps", tmp_path / "apps")
+    return tmp_path
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def refused(result: Result, *said: str, exit_code: int = 2) -> None:
+    """Expects one line on standard error with these words in it, and nothing else."""
+    assert result.exit_code == exit_code, result.output
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    for words in said:
+        assert words in result.stderr
+
+
+def test_the_plan_names_every_lane_and_its_time() -> None:
+    """`bench plan` runs nothing, and says what a run would do."""
+    result = call("plan", "--config", PROJECT / "bench.toml", "--preset", "quick")
+    assert result.exit_code == 0
+    assert "django_hello@gunicorn-gthread" in result.stdout
+    assert "about" in result.stdout
+
+
+def test_the_plan_as_json_is_one_document() -> None:
+    """--json gives the same facts to a program."""
+    result = call(
+        "plan", "--config", PROJECT / "bench.toml", "--json", "--lane", "flask*", "--lane", "raw_hello@uvicorn"
+    )
+    document = json.loads(result.stdout)
+    assert document["lanes"] == [
+        "flask_hello@gunicorn-gthread",
+        "flask_hello@gunicorn-uvicorn+a2asgi",
+        "raw_hello@uvicorn",
+    ]
+    assert document["expected_s"] > document["measured_s"] > 0
+
+
+def test_a_missing_configuration_names_the_file(tmp_path: Path) -> None:
+    """No traceback where bench is started in the wrong folder."""
+    (tmp_path / "apps" / "x").mkdir(parents=True)
+    (tmp_path / "apps" / "x" / "app.toml").touch()
+    refused(call("plan", "--config", tmp_path / "bench.toml"), "bench.toml", "No such file", "--config")
+
+
+def test_broken_toml_names_the_line(project: Path) -> None:
+    """A syntax error is the reader's own words, with the file before them."""
+    (project / "bench.toml").write_text("[serving\n")
+    refused(call("plan", "--config", project / "bench.toml"), "bench.toml", "line 1")
+
+
+def test_a_wrong_value_names_the_key(project: Path) -> None:
+    """File, key, what was found and what was expected."""
+    text = (project / "bench.toml").read_text().replace("workers = 1 ", 'workers = "one" ')
+    (project / "bench.toml").write_text(text)
+    refused(
+        call("run", "--config", project / "bench.toml"), "bench.toml: serving.workers: found 'one'", "expected `int`"
+    )
+
+
+def test_a_wrong_app_names_its_file(project: Path) -> None:
+    """An app.toml is held to the same."""
+    (project / "apps" / "flask_hello" / "app.toml").write_text('title = "Flask"\n[interfaces]\nwsgi = "no colon"\n')
+    refused(call("verify", "--config", project / "bench.toml"), "app.toml: interfaces", "'no colon'")
+
+
+def test_a_project_without_apps_says_where_it_looked(project: Path) -> None:
+    """The folder is named."""
+    shutil.rmtree(project / "apps")
+    refused(call("plan", "--config", project / "bench.toml"), "apps", "app.toml")
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "verify"])
+def test_an_unknown_preset_names_those_there_are(command: str) -> None:
+    """Every command that takes a preset refuses it the same way."""
+    refused(
+        call(command, "--config", PROJECT / "bench.toml", "--preset", "slow"), "'slow'", "quick, standard, thorough"
+    )
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "verify"])
+def test_an_unknown_lane_names_those_there_are(command: str) -> None:
+    """A misspelt Lane measures nothing, rather than everything."""
+    refused(call(command, "--config", PROJECT / "bench.toml", "--lane", "bottle*"), "'bottle*'", "flask_hello@")
+
+
+def test_serving_an_unknown_lane_names_those_there_are() -> None:
+    """`bench serve` takes exactly one Lane."""
+    refused(call("serve", "--config", PROJECT / "bench.toml", "nothing@nowhere"), "'nothing@nowhere'", "flask_hello@")
+    refused(call("serve", "--config", PROJECT / "bench.toml", "flask_hello@*"), "2 lanes", "one")
+
+
+def test_a_run_that_is_not_there_says_where_it_looked(tmp_path: Path) -> None:
+    """`bench report` of nothing is wrong usage."""
+    refused(call("report", "--out", tmp_path, "yesterday"), "yesterday", "manifest.json", str(tmp_path))
+
+
+@pytest.mark.parametrize("url", ["localhost:80", "https://127.0.0.1/", "http://:80/", "http://127.0.0.1:99999/"])
+def test_a_load_needs_a_plain_http_url(url: str) -> None:
+    """What is no http URL is refused before a driver is started."""
+    result = call("load", url)
+    assert result.exit_code == 2
+    assert "http://HOST" in result.stderr
+
+
+def test_a_load_is_closed_or_open() -> None:
+    """--users and --rate exclude each other."""
+    result = call("load", "http://127.0.0.1:1/", "--users", "1", "--rate", "1")
+    assert result.exit_code == 2
+    assert "closed or open" in result.stderr
+
+
+def test_every_command_has_help() -> None:
+    """A newcomer finds every option described."""
+    for name, command in main.commands.items():
+        result = call(name, "--help")
+        assert result.exit_code == 0
+        assert all(
+            getattr(option, "help", "") is not None for option in command.params if option.param_type_name == "option"
+        )

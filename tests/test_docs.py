@@ -1,0 +1,82 @@
+"""The documentation tells the truth: its commands, options, links and keys exist."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+
+PROJECT = Path(__file__).parent.parent
+PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *(PROJECT / "docs").glob("*.md")])
+TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def code(page: Path) -> list[str]:
+    """Returns the lines of a page's fenced blocks, and its code spans."""
+    text = page.read_text()
+    fenced = re.findall(r"^ *```[a-z]*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL))
+    return [line.strip() for block in fenced for line in block.splitlines()] + spans
+
+
+@pages
+def test_every_make_target_that_is_named_exists(page: Path) -> None:
+    """`make X` in code is a target of the Makefile."""
+    named = {found[1] for line in code(page) if (found := re.match(r"make ([a-z-]+)", line))}
+    assert named <= TARGETS, f"{page.name} names {named - TARGETS}"
+
+
+@pages
+def test_every_command_and_option_that_is_named_exists(page: Path) -> None:
+    """`bench X --option` in code is a command with that option."""
+    for line in code(page):
+        called = re.match(r"(?:\.venv/bin/)?bench ([a-z].*)", line)
+        name, *words = called[1].split() if called else ("run",)
+        assert name in main.commands, f"{page.name}: bench {name}"
+        known = {option for parameter in main.commands[name].params for option in parameter.opts}
+        options = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert options <= known, f"{page.name}: bench {line}"
+
+
+@pages
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """Relative links, pictures too, name files of the repository."""
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_key_of_the_configuration_is_described() -> None:
+    """docs/configuration.md has a line for each key of bench.toml and app.toml, under its table."""
+    sections = re.split(r"^##+ ", (PROJECT / "docs" / "configuration.md").read_text(), flags=re.MULTILINE)
+    described = {section.splitlines()[0]: section for section in sections}
+    for table, content in tomllib.loads((PROJECT / "bench.toml").read_text()).items():
+        titles = (f"`[{table}]`", f"`[{table}.NAME]`")
+        (section,) = (text for title, text in described.items() if title.startswith(titles))
+        entries = content.values() if f"[{table}.NAME]" in section else [content]
+        for key in {key for entry in entries for key in entry}:
+            assert f"`{key}`" in section, f"{table}.{key}"
+    for app in (PROJECT / "apps").glob("*/app.toml"):
+        for key in tomllib.loads(app.read_text()):
+            assert re.search(rf"`\[?{key}\]?`", described["app.toml"]), key
+
+
+def test_nothing_names_a_registry_or_a_place_on_somebodys_machine() -> None:
+    """Locks have no host in them, and stored results no absolute path."""
+    for lock in [*PROJECT.glob("requirements/*.txt"), *PROJECT.glob("apps/*/requirements.txt")]:
+        assert "://" not in lock.read_text(), lock
+    for stored in (PROJECT / "results" / "example").rglob("*.json*"):
+        assert not re.search(r'"/(home|root|work|Users|tmp)/', stored.read_text()), stored
+
+
+def test_server_packages_have_one_version_in_all_locks() -> None:
+    """Every App's lock pins what the servers' lock pins."""
+    pin = re.compile(r"^([a-z0-9_-]+==[^ \\]+)(.*?) ?\\?$", re.MULTILINE)
+    servers = {found[0] for found in pin.findall((PROJECT / "requirements" / "servers.txt").read_text())}
+    assert servers
+    for lock in PROJECT.glob("apps/*/requirements.txt"):
+        assert servers <= {found[0] for found in pin.findall(lock.read_text())}, lock

@@ -1,0 +1,242 @@
+"""The whole of it: real frameworks, real servers, the real driver, a real folder, short."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import psutil
+import pytest
+
+from bench import store
+from bench.plan import Phase
+from bench.records import Manifest, SliceRecord
+
+PROJECT = Path(__file__).parent.parent
+SCHEMAS = PROJECT / "docs" / "schemas"
+BENCH = str(Path(sys.executable).parent / "bench")
+SHORT = """
+[presets.test]
+rounds = 3
+saturated_slices = 1
+fixed_slices = 1
+guard_s = 0.02
+window_s = 0.1
+warm_up_s = 0.1
+"""
+DYING = """
+_right, _answered = asgi, iter(range(300))
+
+async def asgi(scope, receive, send):
+    if next(_answered, None) is None:
+        __import__("os")._exit(9)
+    await _right(scope, receive, send)
+"""
+LONG = SHORT.replace("presets.test", "presets.long").replace("rounds = 3", "rounds = 1000")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Returns a copy of the project with presets for tests, and the environments that are made already."""
+    (tmp_path / "bench.toml").write_text((PROJECT / "bench.toml").read_text() + SHORT + LONG)
+    shutil.copytree(PROJECT / "apps", tmp_path / "apps")
+    made = PROJECT / ".bench"
+    made.mkdir(exist_ok=True)
+    (tmp_path / ".bench").symlink_to(made)
+    return tmp_path
+
+
+def bench(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([BENCH, *arguments], cwd=project, capture_output=True, text=True, check=False, timeout=120)
+
+
+def run(project: Path, *arguments: str) -> tuple["subprocess.CompletedProcess[str]", dict[str, Any]]:
+    done = bench(project, "run", "--preset", "test", "--json", *arguments)
+    return done, json.loads(done.stdout)
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """Returns the processes that were started in a folder, or below it, or that log to it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()).is_relative_to(folder):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def test_every_lane_is_measured_and_reported(project: Path) -> None:
+    """`bench run` over all Lanes: no wrong answer, every file there, and each as its schema says."""
+    done, summary = run(project)
+    assert done.returncode == 0, done.stderr
+    assert len(summary["lanes"]) == 12
+    assert {league["league"] for league in summary["leagues"]} == {"wsgi", "asgi", "native"}
+    assert summary["totals"]["errors"] == 0
+    assert summary["totals"]["missed"] == 0
+    assert summary["complete"]
+    for lane in summary["lanes"]:
+        assert lane["metrics"]["throughput_rps"]["low"] < lane["metrics"]["throughput_rps"]["high"]
+        assert lane["metrics"]["latency_fixed_p50_ms"]["point"] > 0
+        assert lane["metrics"]["error_ratio"]["point"] == 0
+
+    folder = (project / "results" / "latest").resolve()
+    stored = store.read(folder)
+    assert len(stored.records) == 12 * 3 * 3  # lanes, rounds, and a slice of each phase
+    assert {record.load.rate_rps for record in stored.records if record.phase is Phase.FIXED}.__len__() == 1  # type: ignore[union-attr]
+    assert json.loads((folder / "summary.json").read_text()) == summary
+    for name in ("manifest.json", "summary.json"):
+        jsonschema.validate(json.loads((folder / name).read_text()), schema(name))
+    for line in (folder / "slices.jsonl").read_text().splitlines()[:20]:
+        jsonschema.validate(json.loads(line), schema("slices.jsonl"))
+    for chart in ("throughput", "latency", "cpu", "throughput_over_time"):
+        assert (folder / "charts" / f"{chart}.svg").read_bytes().startswith(b"<?xml")
+        assert (folder / "charts" / f"{chart}.png").read_bytes().startswith(b"\x89PNG")
+    for report in ("report.html", "summary.md"):
+        assert "Flask" in (folder / report).read_text()
+    assert str(project) not in (folder / "manifest.json").read_text()
+
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    again = bench(project, "report", "latest", "--json")
+    assert again.returncode == 0, again.stderr
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def schema(name: str) -> Any:
+    return json.loads((SCHEMAS / f"{name}.schema.json").read_text())
+
+
+def test_the_published_schemas_are_those_of_the_types() -> None:
+    """docs/schemas is what bench writes; `make fix` writes it again."""
+    for name, kind in (("manifest.json", Manifest), ("slices.jsonl", SliceRecord)):
+        assert msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(kind))) == schema(name)
+
+
+@pytest.mark.parametrize(
+    ("broken", "step", "said"),
+    [
+        ("raise ImportError('this app is broken')", "start", "this app is broken"),
+        ("import time; time.sleep(100)", "start", "no answer in 2 s"),
+        (
+            "from flask import Flask as F\ndef create_app(): return F(__name__)",
+            "contract",
+            "status: found 404, expected 200",
+        ),
+    ],
+)
+def test_a_broken_app_fails_alone(project: Path, broken: str, step: str, said: str) -> None:
+    """It is reported with the tail of its own log and exit code 3; the other Lanes' results stand."""
+    (project / "apps" / "flask_hello" / "flask_hello.py").write_text(broken)
+    config = project / "bench.toml"
+    config.write_text(config.read_text().replace("ready_timeout_s = 30.0", "ready_timeout_s = 2.0"))
+    done, summary = run(project, "--lane", "flask_hello@gunicorn-gthread", "--lane", "raw_hello@gunicorn-gthread")
+    assert done.returncode == 3
+    (failure,) = summary["failures"]
+    assert (failure["lane"], failure["step"]) == ("flask_hello@gunicorn-gthread", step)
+    assert said in failure["reason"] + failure["log_tail"]
+    flask, raw = summary["lanes"]
+    assert flask["validity"]["status"] == "failed"
+    assert raw["validity"]["status"] != "failed"
+    assert raw["metrics"]["throughput_rps"]["n"] == 3
+    assert "Traceback" not in done.stderr
+
+
+def test_an_app_that_dies_under_load_fails_alone(project: Path) -> None:
+    """A server that ends in the middle of a round is left out from then on, and the run goes on."""
+    app = project / "apps" / "raw_hello" / "raw_hello.py"
+    app.write_text(app.read_text() + DYING)
+    done, summary = run(project, "--lane", "raw_hello@uvicorn", "--lane", "fastapi_hello@uvicorn")
+    assert done.returncode == 3
+    (failure,) = summary["failures"]
+    assert (failure["lane"], failure["step"]) == ("raw_hello@uvicorn", "load")
+    assert "exit code 9" in failure["reason"]
+    fastapi = next(lane for lane in summary["lanes"] if lane["lane"] == "fastapi_hello@uvicorn")
+    assert fastapi["metrics"]["throughput_rps"]["n"] == 3
+
+
+def test_lanes_that_differ_are_not_compared(project: Path) -> None:
+    """One header more in one App is an error with the diff, before any load."""
+    app = project / "apps" / "flask_hello" / "flask_hello.py"
+    app.write_text(app.read_text().replace('mimetype="text/plain")', 'mimetype="text/plain", headers={"X-More": "1"})'))
+    done = bench(project, "run", "--preset", "test", "--lane", "*@gunicorn-gthread")
+    assert done.returncode == 3
+    assert "+header x-more: 1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def started(project: Path) -> "subprocess.Popen[bytes]":
+    """Starts a run that would take hours, and returns once it has measured something."""
+    command = [BENCH, "run", "--preset", "long", "--lane", "raw_hello@*"]
+    process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not measured(project):
+        time.sleep(0.05)
+    return process
+
+
+def measured(project: Path) -> list[bytes]:
+    return [
+        line
+        for path in (project / "results").glob("*/slices.jsonl")
+        for line in path.read_bytes().splitlines()
+        if b'"fixed"' in line
+    ]
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_and_reports_what_it_had(project: Path, by: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM end a run with exit code 3, its records on disk, a report of them, and no process left."""
+    process = started(project)
+    process.send_signal(by)
+    assert process.wait(timeout=60) == 3
+    (folder,) = (project / "results").iterdir()
+    assert measured(project)
+    assert not json.loads((folder / "summary.json").read_text())["complete"]
+    assert not (project / "results" / "latest").exists()
+    assert processes_in(project) == []
+
+
+def test_a_killed_run_leaves_its_records_and_no_process(project: Path) -> None:
+    """SIGKILL: servers and driver are gone in moments, and `bench report` works on what was stored."""
+    process = started(project)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) > 5
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+    assert processes_in(project) == []
+    (folder,) = (project / "results").iterdir()
+    done = bench(project, "report", folder.name, "--json")
+    assert done.returncode == 0, done.stderr
+    assert not json.loads(done.stdout)["complete"]
+
+
+def test_serve_launches_a_lane_for_a_person_to_look_at(project: Path) -> None:
+    """`bench serve` says where it listens, answers there, and ends with Ctrl-C."""
+    command = [BENCH, "serve", "flask_hello@gunicorn-uvicorn+a2asgi"]
+    with subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        url = next(word for word in process.stderr.readline().split() if word.startswith("http://"))
+        done = bench(project, "load", url, "--users", "4", "--seconds", "0.5", "--json")
+        assert done.returncode == 0, done.stderr
+        outcome = json.loads(done.stdout)
+        assert outcome["requests"] > 10
+        assert outcome["errors"] == {}
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+    assert processes_in(project) == []
+
+
+def test_load_says_what_happened_to_a_dead_url() -> None:
+    """Nothing listens there: errors are counted by kind, and the exit code is 3."""
+    done = bench(PROJECT, "load", "http://127.0.0.1:9/", "--rate", "50", "--seconds", "0.3", "--json")
+    assert done.returncode == 3
+    assert sum(json.loads(done.stdout)["errors"].values()) > 0
