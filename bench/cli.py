@@ -15,15 +15,14 @@ import click
 import msgspec
 from rich.console import Console, RenderableType
 
-from bench import __version__, plan, publish, session, store
+from bench import __version__, plan, session, store
 from bench.config import ConfigError, select_lanes
 from bench.driver_process import DriverFailed
 from bench.messages import Closed, Open, Request, Target
-from bench.outcome import load_outcome
 from bench.parity import NotComparable
 from bench.progress import run_progress
 from bench.project import Project, open_project
-from bench.records import Manifest
+from bench.records import Manifest, Summary
 from bench.report import console as terminal
 from bench.runner import NothingToMeasure
 from bench.server import HOST, Launch
@@ -121,13 +120,21 @@ def _measured(site: Site, manifest: Manifest, sink: store.Run) -> bool:
 
 
 def _finish(results: Path, folder: Path, *, as_json: bool, interrupted: bool) -> None:
-    """Publishes a run's reports, shows the result, and exits with 3 where the run is not whole."""
-    report = publish.publish(folder)
-    if report.summary.complete:
+    """Reports, and exits with 3 where the run is not whole."""
+    summary = _publish(folder, as_json=as_json)
+    if summary.complete:
         store.mark_latest(results, folder)
-    _show(publish.text(report, folder), publish.summary_json(report), as_json=as_json)
-    if interrupted or report.summary.failures:
+    if interrupted or summary.failures:
         sys.exit(NOT_MEASURED)
+
+
+def _publish(folder: Path, *, as_json: bool) -> Summary:
+    """Makes a run's reports, and shows the result."""
+    from bench import publish  # noqa: PLC0415 - pandas and matplotlib take a second that other commands need not wait
+
+    report = publish.publish(folder)
+    _show(publish.text(report, folder), store.summary_bytes(report.summary), as_json=as_json)
+    return report.summary
 
 
 @main.command("plan")
@@ -160,9 +167,7 @@ def verify(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json
 @click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
 def report(run: str, results: Path, as_json: bool) -> None:
     """Make all reports again from a stored RUN: its folder, its id, or latest."""
-    folder = store.find(results, run)
-    made = publish.publish(folder)
-    _show(publish.text(made, folder), publish.summary_json(made), as_json=as_json)
+    _publish(store.find(results, run), as_json=as_json)
 
 
 @main.command()
@@ -195,6 +200,8 @@ def load(url: str, users: int | None, rate: float | None, seconds: float, as_jso
     """Offer load to any http URL with the driver alone, in the manner of hey or wrk."""
     if users and rate:
         raise click.UsageError("found --users and --rate, expected one of them: a load is closed or open")
+    from bench.outcome import load_outcome  # noqa: PLC0415 - as for the reports
+
     offered = Open(rate) if rate else Closed(users or DEFAULT_USERS)
     connections = users or (MAX_CONNECTIONS if rate else DEFAULT_USERS)
     result = session.offer(_target(url), offered, connections, seconds)

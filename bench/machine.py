@@ -4,6 +4,7 @@ import contextlib
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -75,19 +76,22 @@ def pin(pids: Iterable[int], cores: Iterable[int]) -> None:
 
 
 def counters(pids: Iterable[int]) -> Counters:
-    """Returns the counters of processes, all threads included, in ns; from 10 ms ticks where there is no schedstat.
+    """Returns the counters of processes, in ns. None where one has ended, or the system does not tell.
 
-    ``/proc/<pid>/task/<tid>/schedstat`` holds the time on a core and the time waiting for one (kernel documentation,
-    scheduler/sched-stats). A thread takes its time with it when it ends. None where a process has ended.
+    CPU time comes from each process's own CPU clock, which keeps the time of threads that have ended (asgiref starts a
+    thread for each request of a Django App, so summing the threads' ``schedstat`` would lose it). The time on the run
+    queue is only in ``/proc/<pid>/task/<tid>/schedstat`` (kernel documentation, scheduler/sched-stats), and is that of
+    the threads there are.
     """
     processes = list(pids)
-    if not (PROC / "self" / "schedstat").exists():
+    if sys.platform != "linux":
         return Counters(_cpu_ns_from_ticks(processes), None)
     try:
-        rows = [_schedstat(pid, thread) for pid in processes for thread in _threads(pid)]
-    except (FileNotFoundError, ProcessLookupError):
+        cpu_ns = sum(time.clock_gettime_ns(_process_cpu_clock(pid)) for pid in processes)
+        waits_ns = [_run_queue_ns(pid, thread) for pid in processes for thread in _threads(pid)]
+    except OSError:
         return Counters(None, None)
-    return Counters(sum(cpu for cpu, _ in rows), sum(wait for _, wait in rows))
+    return Counters(cpu_ns, None if None in waits_ns else sum(wait_ns or 0 for wait_ns in waits_ns))
 
 
 def rss_bytes(pids: Iterable[int]) -> int | None:
@@ -119,9 +123,20 @@ def _threads(pid: int) -> list[int]:
     return [int(thread.name) for thread in (PROC / str(pid) / "task").iterdir()]
 
 
-def _schedstat(pid: int, thread: int) -> tuple[int, int]:
-    cpu_ns, wait_ns, _ = (PROC / str(pid) / "task" / str(thread) / "schedstat").read_text().split()
-    return int(cpu_ns), int(wait_ns)
+def _process_cpu_clock(pid: int) -> int:
+    """Returns the id of a process's CPU clock, as clock_getcpuclockid(3) makes it: the scheduler's count, in ns."""
+    return (~pid << 3) | 2
+
+
+def _run_queue_ns(pid: int, thread: int) -> int | None:
+    """Returns how long a thread has waited for a core; 0 for one that has just ended, None without schedstat."""
+    try:
+        _, wait_ns, _ = (PROC / str(pid) / "task" / str(thread) / "schedstat").read_text().split()
+    except FileNotFoundError:
+        return None if (PROC / str(pid) / "task" / str(thread)).exists() else 0
+    except ProcessLookupError:
+        return 0
+    return int(wait_ns)
 
 
 def _cpu_ns_from_ticks(pids: list[int]) -> int | None:

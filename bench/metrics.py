@@ -10,9 +10,6 @@ from bench import stats
 from bench.plan import Phase
 from bench.records import Curve, SliceRecord, Trace
 
-PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
-MIN_BEYOND_IN_RUN = 5
-"""A percentile is given only where so many answers of the run, and one of each round, are expected beyond it."""
 MIN_BEYOND_ON_CURVE = 10
 CURVE_POINTS_PER_NINE = 12
 MIB = 2**20
@@ -71,14 +68,14 @@ def trace(lane: str, table: pd.DataFrame) -> Trace:
 
 
 def _latencies(prefix: str, groups: "pd.api.typing.SeriesGroupBy[str, tuple[object, ...]]") -> dict[str, pd.Series]:
-    """Returns a column a percentile that the run has enough answers for."""
+    """Returns a column a percentile; NaN where the run has too few answers beyond it, or the round not one."""
     histograms = groups.agg(lambda encoded: stats.merged([text for text in encoded if text]))
     counts = histograms.map(lambda histogram: histogram.total_count)
     in_run = counts.groupby(level="lane").transform("sum")
     columns = {}
-    for name, percentile in PERCENTILES.items():
+    for name, percentile in stats.PERCENTILES.items():
         beyond = 1 - percentile / 100
-        enough = (counts * beyond >= 1 - 1e-9) & (in_run * beyond >= MIN_BEYOND_IN_RUN)
+        enough = (counts * beyond >= 1 - 1e-9) & (in_run * beyond + 1e-9 >= stats.MIN_BEYOND_IN_RUN)
         values = histograms.map(lambda histogram, at=percentile: stats.percentile_ms(histogram, at))
         columns[f"{prefix}_{name}_ms"] = values.where(enough)
     return columns

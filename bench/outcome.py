@@ -1,30 +1,8 @@
 """What one load against one URL came to: the result of `bench load`."""
 
-import msgspec
-
 from bench import stats
 from bench.messages import Load, SliceResult
-from bench.metrics import MIN_BEYOND_IN_RUN, PERCENTILES
-
-
-class LoadOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """Latencies are in ms; a percentile that too few answers lie beyond is absent.
-
-    ``latency_ms`` is from sending to the whole answer; for an open load ``latency_from_intended_ms`` counts from when
-    the request was due, and ``send_lateness_ms`` is how late the driver sent it.
-    """
-
-    url: str
-    load: Load
-    window_s: float
-    requests: int
-    throughput_rps: float
-    errors: dict[str, int]
-    missed: int
-    bytes_received: int
-    latency_ms: dict[str, float]
-    latency_from_intended_ms: dict[str, float] | None
-    send_lateness_ms: dict[str, float] | None
+from bench.records import LoadOutcome
 
 
 def load_outcome(url: str, load: Load, result: SliceResult) -> LoadOutcome:
@@ -50,6 +28,6 @@ def _percentiles_ms(encoded: str | None) -> dict[str, float] | None:
     histogram = stats.merged([encoded])
     return {
         name: stats.percentile_ms(histogram, percentile)
-        for name, percentile in PERCENTILES.items()
-        if histogram.total_count * (1 - percentile / 100) >= MIN_BEYOND_IN_RUN
+        for name, percentile in stats.PERCENTILES.items()
+        if histogram.total_count * (1 - percentile / 100) >= stats.MIN_BEYOND_IN_RUN
     }

@@ -1,21 +1,29 @@
-"""Makes everything that is derived from a run's folder, and writes it there."""
+"""Makes everything that is derived from a run's records, and writes it beside them."""
 
 from pathlib import Path
+
+from rich.console import RenderableType
+
 from bench import store
 from bench.records import Report
+from bench.report import CHARTS, HTML, MARKDOWN, charts, html, markdown
+from bench.report import text as terminal
 from bench.summary import build_report
 
 
 def publish(folder: Path) -> Report:
+    """Writes the summary, the charts and the reports of a run, complete or not. Raises Unreadable."""
     run = store.read(folder)
     report = build_report(run.manifest, run.records, run.failures)
-    store.write_files(folder, {store.SUMMARY: store.summary_bytes(report.summary)})
+    drawn = {name: charts.render(figure) for name, figure in charts.draw(report).items()}
+    files = {f"charts/{name}.{kind}": content for name, kinds in drawn.items() for kind, content in kinds.items()}
+    files[store.SUMMARY] = store.summary_bytes(report.summary)
+    files[MARKDOWN] = markdown.render(report).encode()
+    files[HTML] = html.render(report, {name: drawn[name]["svg"] for name in CHARTS}).encode()
+    store.write_files(folder, files)
     return report
 
 
-def text(report, folder):
-    return "done"
-
-
-def summary_json(report):
-    return store.summary_bytes(report.summary)
+def text(report: Report, folder: Path) -> RenderableType:
+    """Returns a run's result for the terminal."""
+    return terminal.render(report, str(folder))

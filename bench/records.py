@@ -222,6 +222,26 @@ class Summary(Struct, frozen=True, kw_only=True):
     failures: tuple[Failure, ...]
 
 
+class LoadOutcome(Struct, frozen=True, kw_only=True):
+    """What `bench load` found: one load against one URL.
+
+    Latencies are in ms; a percentile that too few answers lie beyond is absent. ``latency_ms`` is from sending to the whole answer; for an open load ``latency_from_intended_ms`` counts from when
+    the request was due, and ``send_lateness_ms`` is how late the driver sent it.
+    """
+
+    url: str
+    load: Load
+    window_s: float
+    requests: int
+    throughput_rps: float
+    errors: dict[str, int]
+    missed: int
+    bytes_received: int
+    latency_ms: dict[str, float]
+    latency_from_intended_ms: dict[str, float] | None
+    send_lateness_ms: dict[str, float] | None
+
+
 class Curve(Struct, frozen=True, kw_only=True):
     """Latency by percentile: ``latencies_ms[i]`` at ``percentiles[i]`` (0 to 100), all rounds merged."""
 

@@ -59,7 +59,7 @@ def draft(site: Site, run_id: str) -> Manifest:
 
 
 def measure(site: Site, manifest: Manifest, sink: Sink, watcher: Watcher) -> None:
-    """Measures a whole run. Raises NothingToMeasure, NotComparable or DriverFailed; what was measured is in the sink."""
+    """Measures a run into the sink. Raises NothingToMeasure, NotComparable or DriverFailed."""
     began = time.monotonic()
 
     def live_round(index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[Round]:

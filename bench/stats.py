@@ -10,12 +10,15 @@ from functools import reduce
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from bench.messages import MAX_LATENCY_US, SIGNIFICANT_DIGITS
 from bench.records import Estimate
 
 CONFIDENCE = 0.95
+PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
+MIN_BEYOND_IN_RUN = 5
+"""A percentile is given only where so many answers of the run are expected beyond it."""
 MIN_ROUNDS = 3
 """With fewer, the t-interval is wider than anyone could use: none is given."""
 
@@ -42,7 +45,7 @@ def _estimate(
     mean, n = float(values.mean()), len(values)
     if n < MIN_ROUNDS:
         return Estimate(back(mean), None, None, n, unit, better)
-    half = float(student.ppf((1 + CONFIDENCE) / 2, n - 1)) * float(values.std(ddof=1)) / n**0.5
+    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * float(values.std(ddof=1)) / n**0.5
     return Estimate(back(mean), back(mean - half), back(mean + half), n, unit, better)
 
 

@@ -21,9 +21,9 @@ from bench.records import (
     Ratio,
     Report,
     RunTotals,
-    Stage,
     Standing,
     Status,
+    Step,
     Summary,
     Trace,
     Validity,
@@ -206,14 +206,10 @@ def without_intervals() -> Report:
 
 
 def tied() -> Report:
-    """Returns the standard run with Django and Flask too close to each other in the ``wsgi`` League."""
-    report = standard()
-    leagues = tuple(
-        _with_tie(league, "django_hello@gunicorn-gthread", "flask_hello@gunicorn-gthread")
-        if league.league == "wsgi"
-        else league
-        for league in report.summary.leagues
-    )
+    """Returns the standard run with Django and Flask too close to each other on the WSGI server."""
+    pair = ("flask_hello@gunicorn-gthread", "django_hello@gunicorn-gthread")
+    report = build({**THROUGHPUT_RPS, pair[0]: 2329.5}, standard().manifest.experiment.leagues)
+    leagues = tuple(_with_tie(league, *pair) for league in report.summary.leagues)
     return replace(report, summary=replace(report.summary, leagues=leagues))
 
 
@@ -224,7 +220,7 @@ def failed(log_tail: str = "") -> Report:
     failure = Failure(
         lane=lost,
         round=0,
-        stage=Stage.START,
+        step=Step.START,
         reason="exited with code 3 before it answered",
         log_tail=log_tail
         or "Traceback (most recent call last):\n  ...\nModuleNotFoundError: No module named 'flask'\n",
@@ -284,7 +280,15 @@ def empty() -> Report:
     )
     leagues = tuple(replace(league, standings=(), ratios=()) for league in summary.leagues)
     totals = replace(
-        summary.totals, rounds=0, wall_s=0.0, measured_s=0.0, requests=0, errors=0, missed=0, fixed_rate_rps=None, driver_cpu_share=None
+        summary.totals,
+        rounds=0,
+        wall_s=0.0,
+        measured_s=0.0,
+        requests=0,
+        errors=0,
+        missed=0,
+        fixed_rate_rps=None,
+        driver_cpu_share=None,
     )
     return Report(
         manifest=replace(report.manifest, lanes=(), driver_versions={}),
@@ -342,6 +346,7 @@ def _facts(lane: Lane) -> LaneFacts:
     )
     return LaneFacts(
         lane=lane.name,
+        port=41001,
         command=command,
         environment={"BENCH_ADAPTER": lane.adapter.callable} if lane.adapter else {},
         python="3.11.2",
@@ -376,18 +381,29 @@ def _summary(lane: Lane, experiment: Experiment, throughput_rps: dict[str, float
         adapter=lane.adapter.name if lane.adapter else None,
         baseline=lane.app.baseline,
         leagues=experiment.leagues_of(lane.name),
-        metrics=_metrics(throughput_rps[lane.name]),
+        metrics={**_metrics(throughput_rps[lane.name]), **_overhead(lane, throughput_rps)},
         validity=Validity(Status.VALID),
     )
 
 
+def _overhead(lane: Lane, throughput_rps: dict[str, float]) -> dict[str, Estimate]:
+    """Returns what a Lane costs above raw on the same Server through the same Adapter."""
+    raw = throughput_rps.get(lane.name.replace(lane.app.name, "raw_hello"))
+    if lane.app.baseline or raw is None:
+        return {}
+    return {"overhead_us_per_request": estimate(_cpu_us(throughput_rps[lane.name]) - _cpu_us(raw), "us", "lower", 0.02)}
+
+
+def _cpu_us(rps: float) -> float:
+    return 0.98e6 / rps
+
+
 def _metrics(rps: float) -> dict[str, Estimate]:
-    service_ms, cpu_us = 1.15e3 / rps, 0.98e6 / rps
+    service_ms = 1.15e3 / rps
     percentiles = {"p50": 1.0, "p90": 1.4, "p99": 3.1, "p999": 9.7}
     return {
         "throughput_rps": estimate(rps, "requests/s", "higher", 0.012 + 20 / rps),
-        "cpu_us_per_request": estimate(cpu_us, "us", "lower", 0.009),
-        "overhead_us_per_request": estimate(max(cpu_us - 55, 0.1), "us", "lower", 0.02),
+        "cpu_us_per_request": estimate(_cpu_us(rps), "us", "lower", 0.009),
         "rss_mib": estimate(31 + 4e4 / rps, "MiB", "lower", 0.001),
         "error_ratio": Estimate(0.0, 0.0, 0.0, ROUNDS, "ratio", "lower"),
         **{
@@ -457,7 +473,7 @@ def _trace(name: str, rps: float) -> Trace:
         for round_index in range(ROUNDS)
         for slice_index in range(PRESET.saturated_slices)
     ]
-    dips = [0.8 if 90 < at < 120 else 1.0 for at in at_s]
+    dips = [0.8 if 120 < at < 150 else 1.0 for at in at_s]
     values = [rps * dip * rng.gauss(1, 0.05) for dip in dips]
     return Trace(lane=name, at_s=tuple(at_s), throughput_rps=tuple(values))
 
@@ -483,11 +499,15 @@ def _undecided(league: LeagueSummary) -> LeagueSummary:
 
 def _with_tie(league: LeagueSummary, a: str, b: str) -> LeagueSummary:
     partners = {a: (b,), b: (a,)}
+    close = Estimate(1.005, 0.978, 1.033, ROUNDS, "ratio", "")
     return replace(
         league,
         standings=tuple(
             replace(standing, rank=None, tied_with=partners[standing.lane]) if standing.lane in partners else standing
             for standing in league.standings
+        ),
+        ratios=tuple(
+            replace(ratio, ratio=close) if {ratio.lane, ratio.other} == {a, b} else ratio for ratio in league.ratios
         ),
     )
 

@@ -53,14 +53,36 @@ def test_counters_of_a_process_that_ended_are_unknown() -> None:
     assert machine.rss_bytes([process.pid]) is None
 
 
-def test_without_schedstat_ticks_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where the kernel has no schedstat (macOS), CPU time comes from ticks and the run queue is unknown."""
-    monkeypatch.setattr(machine, "PROC", tmp_path)
+def test_elsewhere_ticks_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Off Linux, CPU time comes from ticks, and the time on the run queue is unknown."""
+    monkeypatch.setattr(sys, "platform", "darwin")
     counters = machine.counters([os.getpid()])
     assert counters.cpu_ns is not None
     assert counters.cpu_ns > 0
     assert counters.run_queue_ns is None
+
+
+@linux
+def test_missing_proc_files_are_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A kernel without schedstat or /proc/stat gives None, not zero and not a traceback."""
+    (tmp_path / str(os.getpid()) / "task" / "1").mkdir(parents=True)
+    monkeypatch.setattr(machine, "PROC", tmp_path)
+    counters = machine.counters([os.getpid()])
+    assert counters.cpu_ns is not None
+    assert counters.run_queue_ns is None
     assert machine.steal_s([0]) is None
+
+
+@linux
+def test_cpu_time_of_threads_that_ended_is_kept() -> None:
+    """A server that starts a thread for each request still shows all that it used."""
+    before = machine.counters([os.getpid()])
+    thread = threading.Thread(target=burn, args=(0.1,))
+    thread.start()
+    thread.join()
+    spent_ns = machine.difference(before.cpu_ns, machine.counters([os.getpid()]).cpu_ns)
+    assert spent_ns is not None
+    assert spent_ns > 0.09e9
 
 
 def test_steal_is_that_of_the_named_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,12 +5,10 @@ Every text is measured before it is placed: a figure grows with what it has to s
 
 import io
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import groupby
-from math import log10
 from typing import Any
-from zlib import crc32
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -19,15 +17,26 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from msgspec import Struct
 
-from bench.plan import Phase
-from bench.records import CpuSplit, Estimate, Report
+from bench.records import Report
 from bench.report import CHARTS, facts
 from bench.report.leagues import Row, Table, tables
-from bench.report.words import NO_INTERVAL, margin, number
+from bench.report.looks import (
+    PARTS,
+    Look,
+    Parts,
+    Scale,
+    looks_of,
+    nines,
+    parts_of,
+    points_of,
+    round_starts,
+    spread,
+    wrapped,
+)
+from bench.report.words import number
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
     "font.size": 9,
     "axes.spines.top": False,
@@ -41,30 +50,22 @@ STYLE: dict[str, Any] = {
     "svg.fonttype": "path",
     "text.parse_math": False,  # a title may hold a dollar sign
 }
-COLOURS = ("#E69F00", "#0072B2", "#009E73", "#56B4E9", "#CC79A7", "#D55E00")
-"""Okabe and Ito's palette, safe for colour-blind readers, without its black and its yellow, which is lost on white."""
-MARKERS = "oDs^vPXpdh<>"
-RAW, WARNING, INK = "#777777", "#A62B00", "#222222"
-RAW_LINES: tuple[Any, ...] = ("--", ":", "-.", (0, (7, 2)), (0, (3, 1, 1, 1, 1, 1)))
 WIDTH, PAD = 8.6, 0.18
 LABEL_PT, CAPTION_PT = 9.0, 7.5
-LINE = 0.165
-"""The height of a line of labels."""
-LABEL_WIDTH = 2.2
-"""The width at which a label beside a panel is wrapped."""
+LINE, LABEL_WIDTH = 0.165, 2.2
+"""The height of a line of labels, and the width at which one is wrapped."""
+INK, WARNING = "#222222", "#A62B00"
 LOG_FROM = 8.0
 """An axis is logarithmic where its highest value is so many times its lowest."""
 PERCENTS = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
+BACKED: dict[str, Any] = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1}
+"""Behind a number on a bar."""
+
+LEADER: dict[str, Any] = {"arrowstyle": "-", "linewidth": 0.8, "shrinkA": 2, "shrinkB": 0, "relpos": (0, 0.5)}
+"""From a line's end to its name."""
 
 Points = tuple[Sequence[float], Sequence[float]]
-
-
-class Look(Struct, frozen=True):
-    """How a Lane is drawn: the colour says the framework, and the marker says it again."""
-
-    colour: str
-    marker: str
-    line: Any = "-"
+NO_POINTS: Points = ((), ())
 
 
 class Page:
@@ -78,7 +79,7 @@ class Page:
 
     def write(self, text: str, size: float, **style: Any) -> None:
         """Adds a paragraph across the page."""
-        for line in wrapped(text, WIDTH - 2 * PAD, size, style.get("weight", "normal")):
+        for line in _paragraph(text, WIDTH - 2 * PAD, size, style.get("weight", "normal")):
             self._texts.append((self.height, line, {"size": size, **style}))
             self.height += size * 1.45 / 72
 
@@ -100,8 +101,7 @@ class Page:
 def draw(report: Report) -> dict[str, Figure]:
     """Returns every chart by its name."""
     drawn = {"throughput": throughput, "latency": latency, "cpu": cpu, "throughput_over_time": throughput_over_time}
-    with mpl.rc_context(STYLE):
-        return {name: drawn[name](report) for name in CHARTS}
+    return {name: drawn[name](report) for name in CHARTS}
 
 
 def render(figure: Figure) -> dict[str, bytes]:
@@ -113,93 +113,68 @@ def render(figure: Figure) -> dict[str, bytes]:
     return {"svg": svg.getvalue(), "png": png.getvalue()}
 
 
+@mpl.rc_context(STYLE)
 def throughput(report: Report) -> Figure:
     """Draws the saturated throughput: a bar from zero with its interval for every Lane, a panel a League."""
-    shown, looks = tables(report), _looks(report)
-    figure, panels = _bars(report, shown, "throughput", "throughput_rps", "")
+    shown, looks = tables(report), looks_of(report)
+    scale = Scale.of(shown, "throughput_rps", "")
+    figure, panels = _bars(report, shown, "throughput", scale)
     for axes, table in zip(panels, shown, strict=True):
         for y, row in enumerate(table.rows):
-            _bar(axes, y, row, row.estimate("throughput_rps"), looks[row.lane.lane])
+            _bar(axes, y, row, scale, looks[row.lane.lane])
     _name_axis(panels, "throughput, requests/s (axis from zero; more is better)")
     return figure
 
 
+@mpl.rc_context(STYLE)
 def cpu(report: Report) -> Figure:
     """Draws the CPU time per request as raw + adapter + framework, a panel a League."""
-    shown, looks = tables(report), _looks(report)
-    splits = {split.lane: split for split in report.summary.cpu_splits}
-    figure, panels = _bars(report, shown, "cpu", "cpu_us_per_request", " µs")
+    shown, looks, parts = tables(report), looks_of(report), parts_of(report)
+    scale = Scale.of(shown, "cpu_us_per_request", " µs")
+    figure, panels = _bars(report, shown, "cpu", scale)
     for axes, table in zip(panels, shown, strict=True):
         for y, row in enumerate(table.rows):
-            _stack(axes, y, row, splits.get(row.lane.lane), looks[row.lane.lane])
+            _stack(axes, y, row, scale, parts.get(row.lane.lane), looks[row.lane.lane])
     _name_axis(panels, "server CPU time per request, µs (axis from zero; less is better)")
     _component_legend(figure)
     return figure
 
 
+@mpl.rc_context(STYLE)
 def latency(report: Report) -> Figure:
     """Draws the latency by percentile at the fixed rate; on the axis every further nine is as wide as the last.
 
     A curve ends where the Report's does: too few requests lie beyond.
     """
-    curves: dict[str, Points] = {
-        curve.lane: ([_nines(percentile) for percentile in curve.percentiles], curve.latencies_ms)
-        for curve in report.curves
-    }
+    curves = {curve.lane: points_of(curve) for curve in report.curves}
     last = max((xs[-1] for xs, _ in curves.values()), default=1.0)
-    ticks = [percent for percent in PERCENTS if _nines(percent) <= last + 0.02]
-    figure, panels = _lines(report, "latency", Phase.FIXED, curves, "latency, ms")
+    ticks = [percent for percent in PERCENTS if nines(percent) <= last + 0.02]
+    figure, panels = _lines(report, "latency", curves, "latency, ms")
     for axes in panels:
-        axes.set_xlim(_nines(40), last + 0.06)
-        axes.set_xticks([_nines(percent) for percent in ticks], [f"{percent:g} %" for percent in ticks])
-    _name_axis(panels, "share of requests answered within, counted from their intended start; all rounds merged")
+        axes.set_xlim(nines(40), last + 0.03)
+        axes.set_xticks([nines(percent) for percent in ticks], [f"{percent:g} %" for percent in ticks])
+    _name_axis(panels, "percentile of requests, timed from their intended start")
     return figure
 
 
+@mpl.rc_context(STYLE)
 def throughput_over_time(report: Report) -> Figure:
     """Draws the throughput of every saturated slice over the run; lines break, and are marked, where a Round begins."""
-    starts = _round_starts(report)
+    starts = round_starts(report)
     traces: dict[str, Points] = {trace.lane: (trace.at_s, trace.throughput_rps) for trace in report.traces}
-    figure, panels = _lines(report, "throughput_over_time", Phase.SATURATED, traces, "requests/s", breaks=starts)
+    figure, panels = _lines(report, "throughput_over_time", traces, "requests/s", breaks=starts)
+    times = [at for at_s, _ in traces.values() for at in at_s] or [0.0, 1.0]
+    margin = 0.02 * (max(times) - min(times)) or 1.0
     for axes in panels:
+        axes.set_xlim(min(times) - margin, max(times) + margin)
         for start in starts:
             axes.axvline(start, color="#999999", linewidth=0.6, linestyle=(0, (1, 3)), zorder=0)
-    _name_axis(panels, "time since the run began, s; a dotted line where a round begins, with fresh processes")
+    _name_axis(panels, "time since the run began, s (dotted: a round begins)")
     return figure
 
 
-def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Moves heights apart to at least ``gap``, keeping their order, within 0 to 1 where there is room for all."""
-    order = sorted(range(len(heights)), key=lambda index: heights[index])
-    placed, floor, ceiling = list(heights), 0.0, 1.0
-    for index in order:
-        placed[index] = max(heights[index], floor)
-        floor = placed[index] + gap
-    for index in reversed(order):
-        placed[index] = min(placed[index], ceiling)
-        ceiling = placed[index] - gap
-    return placed
-
-
-def wrapped(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
-    """Returns the text as lines no wider than ``width``; a word that is wider by itself is broken."""
-    lines = [""]
-    for word in text.split(" "):
-        candidate = f"{lines[-1]} {word}" if lines[-1] else word
-        if _width(candidate, size, weight) <= width:
-            lines[-1] = candidate
-        else:
-            lines.extend(_broken(word, width, size, weight))
-    return [line for line in lines if line]
-
-
-def _broken(word: str, width: float, size: float, weight: str) -> Iterable[str]:
-    """Yields a word in pieces that fit."""
-    while _width(word, size, weight) > width:
-        fits = max(1, bisect_right(range(len(word)), width, key=lambda end: _width(word[:end], size, weight)) - 1)
-        yield word[:fits]
-        word = word[fits:]
-    yield word
+def _paragraph(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
+    return wrapped(text, width, lambda line: _width(line, size, weight))
 
 
 @cache
@@ -209,7 +184,7 @@ def _width(text: str, size: float, weight: str = "normal") -> float:
 
 
 def _sheet(
-    report: Report, shown: Sequence[Table], name: str, phase: Phase, heights: Sequence[float], left: float, right: float
+    report: Report, shown: Sequence[Table], name: str, heights: Sequence[float], left: float, right: float
 ) -> tuple[Figure, list[Axes]]:
     """Returns a figure with title, what must be known first, a panel a League, and the caption."""
     page = Page(left, right)
@@ -222,7 +197,7 @@ def _sheet(
         page.height += 0.06
         page.panel(height)
     page.height += 0.28
-    for sentence in facts.caption(report, phase):
+    for sentence in facts.caption(report, name):
         page.write(sentence, CAPTION_PT, color="#444444")
     return page.figure(name)
 
@@ -233,73 +208,41 @@ def _name_axis(panels: Sequence[Axes], name: str) -> None:
         axes.set_xlabel(name)
 
 
-def _looks(report: Report) -> dict[str, Look]:
-    """Returns the look of every Lane. An App's colour hangs on its name alone, as long as no other wants the same."""
-    lanes = report.manifest.experiment.lanes
-    apps = sorted({lane.app.name for lane in lanes if not lane.app.baseline})
-    free: list[int] = []
-    looks: dict[str, Look] = {}
-    for number_, app in enumerate(apps):
-        free = free or list(range(len(COLOURS)))
-        slot = min(free, key=lambda slot, app=app: (slot - crc32(app.encode())) % len(COLOURS))
-        free.remove(slot)
-        lap = number_ // len(COLOURS)
-        looks[app] = Look(COLOURS[slot], MARKERS[(slot + lap * len(COLOURS)) % len(MARKERS)])
-    raw = [lane.name for lane in lanes if lane.app.baseline]
-    ceilings = {lane: Look(RAW, "|", RAW_LINES[index % len(RAW_LINES)]) for index, lane in enumerate(raw)}
-    return {lane.name: ceilings.get(lane.name) or looks[lane.app.name] for lane in lanes}
-
-
-def _bars(report: Report, shown: Sequence[Table], name: str, metric: str, unit: str) -> tuple[Figure, list[Axes]]:
+def _bars(report: Report, shown: Sequence[Table], name: str, scale: Scale) -> tuple[Figure, list[Axes]]:
     """Returns a sheet of rows, one a Lane, with an axis that leaves room for the value beside every bar."""
-    names = {row: _row_label(row) for table in shown for row in table.rows}
-    left = max((_width(line, LABEL_PT) for lines in names.values() for line in lines), default=0) + 2 * PAD
-    row_height = max((len(lines) for lines in names.values()), default=1) * LINE + 0.19
+    labels = [[_row_label(row) for row in table.rows] for table in shown]
+    every = [label for of_league in labels for label in of_league]
+    left = max((_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 2 * PAD
+    row_height = max(map(len, every), default=1) * LINE + 0.19
     heights = [len(table.rows) * row_height for table in shown]
-    figure, panels = _sheet(report, shown, name, Phase.SATURATED, heights, left, PAD)
+    figure, panels = _sheet(report, shown, name, heights, left, PAD)
     room = WIDTH - left - PAD
-    limit = max((_needed(row, metric, unit, room) for row in names), default=1.0)
-    for axes, table in zip(panels, shown, strict=True):
+    limit = max((_needed(row, scale, room) for table in shown for row in table.rows), default=0) or 1.0
+    for axes, table, lines in zip(panels, shown, labels, strict=True):
         axes.set(xlim=(0, limit), ylim=(len(table.rows) - 0.5, -0.5))
-        axes.set_yticks(range(len(table.rows)), ["\n".join(names[row]) for row in table.rows], size=LABEL_PT)
+        axes.set_yticks(range(len(table.rows)), ["\n".join(label) for label in lines], size=LABEL_PT)
         axes.xaxis.set_major_formatter(FuncFormatter(_plain))
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         for y, row in enumerate(table.rows):
-            _write_value(axes, y, row, metric, unit)
+            _write_value(axes, y, row, scale)
     return figure, panels
 
 
 def _row_label(row: Row) -> list[str]:
-    ceiling = " (ceiling)" if row.lane.baseline else ""
-    label = f"{row.mark}  {row.title}{ceiling}".strip()
-    return [*wrapped(label, LABEL_WIDTH, LABEL_PT), *wrapped(row.tie, LABEL_WIDTH, LABEL_PT)]
+    return [*_paragraph(row.label, LABEL_WIDTH, LABEL_PT), *_paragraph(row.tie, LABEL_WIDTH, LABEL_PT)]
 
 
-def _value(row: Row, metric: str, unit: str) -> str:
-    """Returns what stands at the end of a bar: the value with its margin, and why it can't be trusted."""
-    estimate = row.estimate(metric)
-    if estimate is None:
-        return "not measured" if row.valid else f"not measured: {row.status}"
-    interval = margin(estimate) if estimate.low is not None else f"({NO_INTERVAL})"
-    value = f"{number(estimate.point)}{unit} {interval}".strip()
-    return value if row.valid else f"{value}, {row.status}"
+def _needed(row: Row, scale: Scale, room: float) -> float:
+    """Returns how far an axis of ``room`` inches has to go for a row's bar and the value beside it."""
+    beside = min(_width(row.value(scale.metric, scale.unit), LABEL_PT) + 0.25, 0.8 * room)
+    return scale.end(row) / (1 - beside / room)
 
 
-def _end(estimate: Estimate | None) -> float:
-    return 0.0 if estimate is None else max(estimate.point, estimate.high or 0.0)
-
-
-def _needed(row: Row, metric: str, unit: str, room: float) -> float:
-    """Returns how far an axis of ``room`` inches has to reach for a row's bar and the value beside it."""
-    beside = min(_width(_value(row, metric, unit), LABEL_PT) + 0.25, 0.8 * room)
-    return _end(row.estimate(metric)) / (1 - beside / room) or 1e-9
-
-
-def _write_value(axes: Axes, y: float, row: Row, metric: str, unit: str) -> None:
+def _write_value(axes: Axes, y: float, row: Row, scale: Scale) -> None:
     axes.annotate(
-        _value(row, metric, unit),
-        (_end(row.estimate(metric)), y),
+        row.value(scale.metric, scale.unit),
+        (scale.end(row), y),
         xytext=(8, 0),
         textcoords="offset points",
         va="center",
@@ -308,8 +251,9 @@ def _write_value(axes: Axes, y: float, row: Row, metric: str, unit: str) -> None
     )
 
 
-def _bar(axes: Axes, y: float, row: Row, estimate: Estimate | None, look: Look) -> None:
-    """Draws a bar with a marker and an interval at its end: filled, hatched for a ceiling, hollow where invalid."""
+def _bar(axes: Axes, y: float, row: Row, scale: Scale, look: Look) -> None:
+    """Draws a bar with a dot and an interval at its end: filled, hatched for a ceiling, hollow where invalid."""
+    estimate = row.estimate(scale.metric)
     if estimate is None:
         return
     bar = axes.barh(y, estimate.point, height=0.56, color=(look.colour, 0.28), edgecolor=look.colour, linewidth=1)
@@ -318,41 +262,34 @@ def _bar(axes: Axes, y: float, row: Row, estimate: Estimate | None, look: Look) 
             patch.set(facecolor="white", hatch="////", edgecolor="#aaaaaa")
         if not row.valid:
             patch.set(facecolor="white", linestyle="--")
-    _point(axes, y, row, estimate, look)
+    _interval(axes, y, row, scale)
+    axes.plot(estimate.point, y, "o", color=INK, markersize=3.5, markerfacecolor=INK if row.valid else "white")
 
 
-def _point(axes: Axes, y: float, row: Row, estimate: Estimate, look: Look) -> None:
-    halves = None
-    if estimate.low is not None and estimate.high is not None:
-        halves = [[estimate.point - estimate.low], [estimate.high - estimate.point]]
-    axes.errorbar(
-        estimate.point,
-        y,
-        xerr=halves,
-        fmt=look.marker,
-        color=look.colour,
-        ecolor=INK,
-        elinewidth=1.5,
-        capsize=4,
-        capthick=1.5,
-        markersize=6,
-        markerfacecolor=look.colour if row.valid else "white",
-    )
-
-
-def _stack(axes: Axes, y: float, row: Row, split: CpuSplit | None, look: Look) -> None:
-    """Draws raw + adapter + framework, and the interval of their total; a Lane without a split in one piece."""
-    total = row.estimate("cpu_us_per_request")
-    if total is None or split is None:
-        _bar(axes, y, row, total, look)
+def _interval(axes: Axes, y: float, row: Row, scale: Scale) -> None:
+    """Draws an interval, which ends in an arrow where it goes on beyond the axis."""
+    estimate = row.estimate(scale.metric)
+    if estimate is None or estimate.low is None or estimate.high is None:
         return
-    adapter = split.adapter.point if split.adapter else 0.0
-    parts = ((split.raw.point, _raw_style()), (adapter, _adapter_style()), (split.framework.point, _framework_style(look)))
+    halves = [[estimate.point - estimate.low], [scale.end(row) - estimate.point]]
+    axes.errorbar(estimate.point, y, xerr=halves, fmt="none", ecolor=INK, capsize=3.5)
+    if estimate.high > scale.reach:
+        axes.plot(scale.end(row), y, ">", color=INK, markersize=7)
+
+
+def _stack(axes: Axes, y: float, row: Row, scale: Scale, parts: Parts | None, look: Look) -> None:
+    """Draws raw + adapter + framework, and below the interval of their total; in one piece what can't be split."""
+    if parts is None:
+        _bar(axes, y, row, scale, look)
+        return
+    raw, adapter, _ = PARTS.values()
+    framework = {"facecolor": (look.colour, 0.55), "edgecolor": look.colour}
+    doubt = {} if row.valid else {"linestyle": "--", "alpha": 0.5}
     left = 0.0
-    for width, style in parts:
-        _segment(axes, y, left, max(width, 0.0), {**style, **({} if row.valid else {"linestyle": "--", "alpha": 0.5})})
+    for width, style in zip(parts, (raw, adapter, framework), strict=True):
+        _segment(axes, y - 0.08, left, max(width, 0.0), {**style, **doubt})
         left += max(width, 0.0)
-    _point(axes, y, row, total, look)
+    _interval(axes, y + 0.34, row, scale)
 
 
 def _segment(axes: Axes, y: float, left: float, width: float, style: dict[str, Any]) -> None:
@@ -360,6 +297,108 @@ def _segment(axes: Axes, y: float, left: float, width: float, style: dict[str, A
     if not width:
         return
     axes.barh(y, width, left=left, height=0.56, linewidth=1, **style)
-    per_inch = axes.get_xlim()[1] / (axes.get_position().width * WIDTH)
-    if _width(number(width), CAPTION_PT) + 0.3 < width / per_inch:
-        axes.text(left + width / 2, y, number(width), ha="center", va="center", size=CAPTION_PT, color=INK, bbox=_BACKED)
+    per_inch = axes.get_xlim()[1] / _inches(axes)[0]
+    if _width(number(width), CAPTION_PT) + 0.2 < width / per_inch:
+        axes.text(left + width / 2, y, number(width), ha="center", va="center", size=CAPTION_PT, color=INK, bbox=BACKED)
+
+
+def _component_legend(figure: Figure) -> None:
+    """Explains the parts of the bars, in the page's head."""
+    figure.legend(
+        handles=[Patch(label=label, **style) for label, style in PARTS.items()],
+        loc="upper right",
+        bbox_to_anchor=(1 - PAD / WIDTH, 1 - 0.1 / figure.get_figheight()),
+        ncols=len(PARTS),
+        frameon=False,
+        fontsize=LABEL_PT,
+        borderaxespad=0,
+    )
+
+
+def _lines(
+    report: Report, name: str, series: Mapping[str, Points], unit: str, breaks: Sequence[float] = ()
+) -> tuple[Figure, list[Axes]]:
+    """Returns a sheet with a panel a League and a line a Lane, named beside its end; panels share both axes."""
+    shown, looks = tables(report), looks_of(report)
+    labels = [[_paragraph(_line_name(row, series), LABEL_WIDTH, LABEL_PT) for row in table.rows] for table in shown]
+    every = [label for of_league in labels for label in of_league]
+    right = max((_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 0.5
+    heights = [max(1.9, sum(map(len, lines)) * LINE + 0.06 * len(lines)) for lines in labels]
+    figure, panels = _sheet(report, shown, name, heights, 0.85, right)
+    values = [y for table in shown for row in table.rows for y in series.get(row.lane.lane, NO_POINTS)[1]]
+    for axes, table, texts in zip(panels, shown, labels, strict=True):
+        _scale(axes, values, unit)
+        points = [series.get(row.lane.lane, NO_POINTS) for row in table.rows]
+        for row, of_lane in zip(table.rows, points, strict=True):
+            _line(axes, row, of_lane, looks[row.lane.lane], breaks)
+        _name_lines(axes, table.rows, texts, points, looks)
+    return figure, panels
+
+
+def _line_name(row: Row, series: Mapping[str, Points]) -> str:
+    missing = "not measured" if row.lane.lane not in series else ""
+    said = missing if row.valid else row.status
+    return f"{row.name}: {said}" if said else row.name
+
+
+def _scale(axes: Axes, values: Sequence[float], unit: str) -> None:
+    """Sets the vertical axis: from zero, or logarithmic where the values differ by much."""
+    low, high = min(values, default=1.0), max(values, default=1.0)
+    if high < LOG_FROM * low or low <= 0:
+        axes.set(ylim=(0, 1.08 * high or 1.0), ylabel=unit)
+    else:
+        axes.set(yscale="log", ylim=(low / 1.15, high * 1.15), ylabel=f"{unit} (log)")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(FuncFormatter(_plain))
+
+
+def _line(axes: Axes, row: Row, points: Points, look: Look, breaks: Sequence[float]) -> None:
+    """Draws a line that is interrupted at each break, with at most a dozen markers."""
+    for _, piece in groupby(zip(*points, strict=True), key=lambda point: bisect_right(breaks, point[0])):
+        xs, ys = zip(*piece, strict=True)
+        axes.plot(
+            xs,
+            ys,
+            color=look.colour,
+            linestyle=(0, look.dashes) if look.dashes and not breaks else "-",
+            linewidth=1.6,
+            marker=look.marker,
+            markersize=4,
+            markevery=max(1, len(xs) // 8),
+            markerfacecolor=look.colour if row.valid else "white",
+            alpha=1 if row.valid else 0.6,
+        )
+
+
+def _name_lines(
+    axes: Axes, rows: Sequence[Row], texts: Sequence[list[str]], lines: Sequence[Points], looks: Mapping[str, Look]
+) -> None:
+    """Writes each Lane's name beside the panel, led to the end of its line; one without a line stands at the bottom."""
+    ends = [ys[-1] if ys else None for _, ys in lines]
+    to_axes = axes.transData + axes.transAxes.inverted()
+    wanted = [0.0 if end is None else float(to_axes.transform((1, end))[1]) for end in ends]
+    places = spread(wanted, [len(text) * LINE / _inches(axes)[1] for text in texts])
+    for row, text, end, place in zip(rows, texts, ends, places, strict=True):
+        axes.annotate(
+            "\n".join(text),
+            (1, 0 if end is None else end),
+            xycoords=("axes fraction", "axes fraction" if end is None else "data"),
+            xytext=(1 + 0.3 / _inches(axes)[0], place),
+            textcoords="axes fraction",
+            va="center",
+            size=LABEL_PT,
+            color=INK if row.valid else WARNING,
+            arrowprops=None if end is None else {**LEADER, "color": looks[row.lane.lane].colour},
+            annotation_clip=False,
+        )
+
+
+def _inches(axes: Axes) -> tuple[float, float]:
+    """Returns a panel's width and height."""
+    return axes.bbox.width / axes.figure.dpi, axes.bbox.height / axes.figure.dpi
+
+
+def _plain(value: float, _: int) -> str:
+    """Writes a tick."""
+    return f"{value:,.10g}"

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from bench.outcome import LoadOutcome
 from bench.plan import Outline
-from bench.records import Failure, LaneFacts
+from bench.records import Failure, LaneFacts, LoadOutcome
 
 
 def plan_text(outline: Outline) -> str:

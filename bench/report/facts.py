@@ -8,16 +8,24 @@ from msgspec import Struct
 
 from bench.messages import Closed, Open
 from bench.plan import Phase
-from bench.records import LaneFacts, Machine, Report
+from bench.records import Failure, LaneFacts, Machine, Report
 from bench.report.words import NO_INTERVAL, listed, number, one_line
 from bench.spec import Lane, Server
 
-UNPINNED = (
-    "NOT PINNED: servers and load driver shared the same cores and took time from each other; "
-    "read every number here as a hint."
+UNPINNED = "NOT PINNED: servers and load driver shared cores and slowed each other; take every number as a hint."
+BASELINE = "raw: the server with no framework, a ceiling, not ranked."
+READING = (
+    "A League holds the lanes that may be ranked together: compare within a League, not across Leagues.",
+    "Throughput is what a closed load got out of a lane once it was saturated. Latencies are at one rate, the same for "
+    "every lane, and count from the moment at which a request was due, so that waiting is not hidden.",
+    "± is the wider half of a 95 % interval over rounds, each with fresh processes. Lanes marked = are tied: this run "
+    "can't tell their difference from chance. More rounds may.",
+    "raw is the same server with no framework. What a framework costs is its CPU time per request above raw's.",
+    "The app only says hello. The more an app does itself, the less its framework matters: a ratio of 2 here is seldom "
+    "2 elsewhere.",
+    "The numbers hold for this machine, these versions and this load. Ratios travel better than absolute values.",
 )
-UNKNOWN = "of unknown version"
-BASELINE = "raw: the same server with no framework, a ceiling that is not ranked."
+"""How to read a report, in a few sentences."""
 
 _Value = TypeVar("_Value")
 
@@ -35,6 +43,12 @@ class Proof(Struct, frozen=True, kw_only=True):
     answer: str
 
 
+def title(report: Report) -> str:
+    """Returns the report's title: the frameworks that it compares."""
+    titles = (lane.app.title for lane in report.manifest.experiment.lanes if not lane.app.baseline)
+    return one_line(f"{listed(_each(titles))}, side by side")
+
+
 def notices(report: Report) -> tuple[str, ...]:
     """Returns what a reader must know before any number: not pinned, incomplete, too few rounds."""
     totals = report.summary.totals
@@ -48,15 +62,30 @@ def notices(report: Report) -> tuple[str, ...]:
     return tuple(sentence for applies, sentence in found if applies)
 
 
-def caption(report: Report, *phases: Phase) -> tuple[str, ...]:
-    """Returns the sentences under a chart of these phases: intervals and n, load, servers, versions, machine, bench."""
+def caption(report: Report, chart: str) -> tuple[str, ...]:
+    """Returns the sentences under a chart: what its points are and n, load, servers, versions, machine, bench."""
+    points, phase = _CHARTS[chart]
     return (
-        f"{intervals(report)} {BASELINE}",
-        *(load(report, phase) for phase in phases),
+        f"{points(report)} {BASELINE}",
+        f"Load: {load(report, phase)}",
         servers(report),
         versions(report),
         machine(report.manifest.machine),
         provenance(report),
+    )
+
+
+def measured(report: Report) -> tuple[str, ...]:
+    """Returns all that was measured, with what and on what, a sentence a fact."""
+    return (
+        intervals(report),
+        f"Throughput and CPU: {load(report, Phase.SATURATED)}",
+        f"Latency (p50, p99): {load(report, Phase.FIXED)}",
+        totals(report),
+        servers(report),
+        versions(report),
+        driver(report),
+        machine(report.manifest.machine),
     )
 
 
@@ -68,13 +97,22 @@ def intervals(report: Report) -> str:
     return f"95 % intervals over n = {n} rounds, each with fresh processes."
 
 
+def _merged(report: Report) -> str:
+    n = report.summary.totals.rounds
+    return f"All answers of n = {n} rounds together, no intervals; a curve ends where too few lie beyond."
+
+
+def _single(report: Report) -> str:
+    return f"One point a slice, n = {report.summary.totals.rounds} rounds; a line joins the slices of a round."
+
+
 def load(report: Report, phase: Phase) -> str:
     """Says what load a phase offered, and for how long."""
     experiment = report.manifest.experiment
     preset = experiment.preset
     slices = preset.fixed_slices if phase is Phase.FIXED else preset.saturated_slices
     offered = _open(report) if phase is Phase.FIXED else f"{Closed(experiment.offer.users)}, saturating"
-    return f"Load: {offered}; {slices} x {preset.window_s:g} s a lane and round."
+    return f"{offered}; {_plural(slices, 'slice')} of {preset.window_s:g} s a lane and round."
 
 
 def servers(report: Report) -> str:
@@ -91,9 +129,22 @@ def versions(report: Report) -> str:
     lanes = report.manifest.experiment.lanes
     frameworks = [(lane.app.title, lane.app.package) for lane in lanes if lane.app.package]
     adapters = [(package, package) for lane in lanes if lane.adapter for package in lane.adapter.packages]
-    said = [f"{title} {_version(report, package)}" for title, package in _each(frameworks + adapters)]
-    python = " / ".join(_each(facts.python for facts in report.manifest.lanes)) or UNKNOWN
+    if not report.manifest.lanes:
+        return "Versions: unknown, as no lane came up."
+    said = [_versioned(report, title, package) for title, package in _each(frameworks + adapters)]
+    python = " / ".join(_each(facts.python for facts in report.manifest.lanes))
     return one_line(f"Versions: {', '.join([*said, f'Python {python}'])}.")
+
+
+def driver(report: Report) -> str:
+    """Says what generated the load."""
+    named = [f"{name} {version}" for name, version in sorted(report.manifest.driver_versions.items())]
+    return one_line(f"Load driver: {', '.join(named) or 'versions unknown'}.")
+
+
+def failed(failure: Failure) -> str:
+    """Says which Lane failed, where and why."""
+    return one_line(f"{failure.lane} failed at {failure.step} in round {failure.round + 1}: {failure.reason}")
 
 
 def machine(described: Machine) -> str:
@@ -123,12 +174,11 @@ def provenance(report: Report) -> str:
 def totals(report: Report) -> str:
     """Says how much was measured, and how busy the driver was."""
     whole = report.summary.totals
-    driver = (
-        "" if whole.driver_cpu_share is None else f" The driver was busy for {whole.driver_cpu_share:.0%} of it."
-    )
+    busy = whole.driver_cpu_share
+    driver_said = "" if busy is None else f" The driver was busy for {100 * busy:.0f} % of it."
     return (
         f"{whole.requests:,} right answers, {_plural(whole.errors, 'error')} and {whole.missed:,} missed sends "
-        f"in {number(whole.measured_s)} s of measured windows ({number(whole.wall_s)} s in all).{driver}"
+        f"in {number(whole.measured_s)} s of measured windows ({number(whole.wall_s)} s in all).{driver_said}"
     )
 
 
@@ -163,14 +213,14 @@ def _open(report: Report) -> str:
 
 
 def _server(report: Report, server: Server) -> str:
-    packages = [f"{package} {_version(report, package)}" for package in server.packages]
+    packages = [_versioned(report, package, package) for package in server.packages]
     return f"{server.name} ({', '.join(packages)})" if packages else server.name
 
 
-def _version(report: Report, package: str) -> str:
-    """Returns a package's version; all of them where Lanes differ."""
+def _versioned(report: Report, title: str, package: str) -> str:
+    """Returns a title with its package's version; all of them where Lanes differ, none where it is unknown."""
     found = (facts.versions.get(package.lower()) for facts in report.manifest.lanes)
-    return " / ".join(_each(version for version in found if version)) or UNKNOWN
+    return f"{title} {' / '.join(_each(version for version in found if version))}".strip()
 
 
 def _failed_lanes(report: Report) -> str:
@@ -188,3 +238,12 @@ def _cores(cores: Iterable[int]) -> str:
 
 def _plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+_CHARTS = {
+    "throughput": (intervals, Phase.SATURATED),
+    "latency": (_merged, Phase.FIXED),
+    "cpu": (intervals, Phase.SATURATED),
+    "throughput_over_time": (_single, Phase.SATURATED),
+}
+"""What a chart's points are, and the phase that they come from."""

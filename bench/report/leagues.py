@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from bench.records import Estimate, Failure, LaneSummary, LeagueSummary, Report, Status
-from bench.report.words import NO_INTERVAL, listed, one_line, times
+from bench.report.words import NO_INTERVAL, listed, margin, number, one_line, times
 
 THROUGHPUT = "throughput_rps"
 TIE = "="
@@ -24,6 +24,11 @@ class Row(Struct, frozen=True, kw_only=True):
     rounds: int
 
     @property
+    def name(self) -> str:
+        """Returns the title, and for a raw Lane that it is a ceiling."""
+        return f"{self.title} (ceiling)" if self.lane.baseline else self.title
+
+    @property
     def mark(self) -> str:
         """Returns the rank, ``=`` for a tie, a dash for a Lane that is not ranked, nothing for a ceiling."""
         if self.rank is not None:
@@ -33,11 +38,16 @@ class Row(Struct, frozen=True, kw_only=True):
         return "" if self.lane.baseline else UNRANKED
 
     @property
+    def label(self) -> str:
+        """Returns the name with its mark: ``1. Flask``, ``= Flask``."""
+        return f"{self.mark}{'.' if self.rank else ''} {self.name}".strip()
+
+    @property
     def tie(self) -> str:
-        """Returns whom the Lane can't be told apart from: ``= Django and Flask``; beyond three, how many."""
+        """Returns whom the Lane can't be told apart from: ``tied with Django``; beyond three, how many."""
         if not self.tied_with:
             return ""
-        return f"{TIE} {listed(self.tied_with) if len(self.tied_with) <= 3 else f'{len(self.tied_with)} others'}"
+        return f"tied with {listed(self.tied_with) if len(self.tied_with) <= 3 else f'{len(self.tied_with)} others'}"
 
     @property
     def compared(self) -> bool:
@@ -51,9 +61,9 @@ class Row(Struct, frozen=True, kw_only=True):
 
     @property
     def status(self) -> str:
-        """Returns the Lane's status in words: for a failed Lane with the stage that it failed at."""
+        """Returns the Lane's status in words: for a failed Lane with the step that it failed at."""
         status = str(self.lane.validity.status)
-        return f"{status} ({self.failure.stage})" if self.failure else status
+        return f"{status} ({self.failure.step})" if self.failure else status
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -63,6 +73,15 @@ class Row(Struct, frozen=True, kw_only=True):
     def estimate(self, metric: str) -> Estimate | None:
         """Returns the metric, or None where it could not be measured."""
         return self.lane.metrics.get(metric)
+
+    def value(self, metric: str, unit: str) -> str:
+        """Returns the metric with its margin and, where it can't be trusted or is missing, why."""
+        estimate = self.estimate(metric)
+        if estimate is None:
+            return "not measured" if self.valid else f"not measured: {self.status}"
+        beside = f"({NO_INTERVAL})" if estimate.low is None else margin(estimate)
+        value = f"{number(estimate.point)}{unit} {beside}".strip()
+        return value if self.valid else f"{value}, {self.status}"
 
     def _notes(self) -> Iterator[str]:
         if not self.valid:
@@ -104,15 +123,24 @@ def verdict(table: Table) -> str:
     return f"{table.place}, {'; '.join(filter(None, claims))}."
 
 
+def comparisons(table: Table) -> list[tuple[str, Estimate]]:
+    """Returns every ratio of throughputs behind the ranks: ``Flask / Django`` and its Estimate."""
+    titles = {row.lane.lane: row.title for row in table.rows}
+    return [
+        (f"{titles[found.lane]} / {titles[found.other]}", found.ratio)
+        for found in table.league.ratios
+        if found.metric == THROUGHPUT and {found.lane, found.other} <= titles.keys()
+    ]
+
+
 def ties(rows: list[Row]) -> list[tuple[str, ...]]:
     """Returns the largest groups of titles in which no Lane can be told apart from another.
 
     A tie is not transitive: with A = B and B = C but A above C there are two groups. (Bron and Kerbosch 1973.)
     """
     near = {row.title: set(row.tied_with) for row in rows}
-    mutual = {title: {other for other in others if title in near.get(other, ())} for title, others in near.items()}
     order = list(near)
-    found = (sorted(group, key=order.index) for group in _cliques(mutual, set(), set(mutual), set()))
+    found = (sorted(group, key=order.index) for group in _cliques(near, set(), set(near), set()))
     return sorted(
         (tuple(group) for group in found if len(group) > 1), key=lambda group: [order.index(t) for t in group]
     )
@@ -182,50 +210,14 @@ def _place(report: Report, league: LeagueSummary, rows: list[Row]) -> str:
 def _lead(table: Table, compared: list[Row]) -> str:
     """Says how far the best Lane is ahead of those that it can be told apart from."""
     if len(compared) < 2:
-        return (
-            f"only {compared[0].title} could be ranked: nothing to compare it with" if compared else "nothing was ranked"
-        )
+        alone = [f"only {row.title} could be ranked: nothing to compare it with" for row in compared]
+        return "".join(alone) or "nothing was ranked"
     best, *others = compared
     beaten = [row for row in others if row.title not in best.tied_with]
     shown = beaten if len(beaten) <= 3 else [beaten[0], beaten[-1]]
     factors = [(row.title, ratio(table.league, best.lane.lane, row.lane.lane)) for row in shown]
     said = [f"{times(factor)} those of {title}" for title, factor in factors if factor]
     return f"{best.title} served {listed(said).replace('those', 'the requests', 1)}" if said else ""
-
-
-def _titles(lanes: Mapping[str, LaneSummary], *, same_server: bool) -> dict[str, str]:
-    """Returns a title for every Lane; where two would be called the same, with the name of the App."""
-    titles = {name: _title(lane, same_server=same_server) for name, lane in lanes.items()}
-    count = Counter(titles.values())
-    return {name: title if count[title] == 1 else f"{title} ({lanes[name].app})" for name, title in titles.items()}
-
-
-def _title(lane: LaneSummary, *, same_server: bool) -> str:
-    """Returns ``FastAPI``, ``FastAPI via a2wsgi``, or where servers differ ``FastAPI on uvicorn``."""
-    server = "" if same_server else f" on {lane.server}"
-    adapter = f" via {lane.adapter}" if lane.adapter else ""
-    return one_line(f"{lane.title}{server}{adapter}")
-
-
-def _place(report: Report, league: LeagueSummary, rows: list[Row]) -> str:
-    if not league.same_server or not rows:
-        return "Each on its own server"
-    server = report.manifest.experiment.lane(rows[0].lane.lane).server
-    return f"On the same {server.interface.upper()} server ({server.name})"
-
-
-def _lead(table: Table, compared: list[Row]) -> str:
-    """Says how far the best Lane is ahead of those that it can be told apart from."""
-    if len(compared) < 2:
-        return (
-            f"only {compared[0].title} could be ranked: nothing to compare it with" if compared else "nothing was ranked"
-        )
-    best, *others = compared
-    beaten = [row for row in others if row.title not in best.tied_with]
-    shown = beaten if len(beaten) <= 3 else [beaten[0], beaten[-1]]
-    factors = [(row.title, ratio(table.league, best.lane.lane, row.lane.lane)) for row in shown]
-    said = [f"{times(factor)} as many as {title}" for title, factor in factors if factor]
-    return f"{best.title} served {listed(said).replace('as many as', 'the requests of', 1)}" if said else ""
 
 
 def _reservations(table: Table) -> Iterator[str]:

@@ -48,7 +48,11 @@ def _grid(table: Table) -> Grid:
 def _lane(row: Row) -> Text:
     """Returns the title, and below it: that it is a ceiling, its ties, why it can't be trusted."""
     lane = Text(row.title, style="dim" if row.lane.baseline else "bold")
-    below = (("ceiling" if row.lane.baseline else "", "dim"), (row.tie, "dim"), ("" if row.valid else row.status, "red"))
+    below = (
+        ("ceiling" if row.lane.baseline else "", "dim"),
+        (row.tie, "dim"),
+        ("" if row.valid else row.status, "red"),
+    )
     for said, style in below:
         lane.append(f"\n{said}" if said else "", style)
     return lane
@@ -61,15 +65,16 @@ def _cell(row: Row, metric: str) -> Text:
 
 
 def _notes(table: Table) -> Iterator[str]:
+    """Yields what is to be said of Lanes; a failure is told by itself, once for all Leagues."""
     for row in table.rows:
-        yield from (f"{row.title}: {note}" for note in row.notes)
+        if not row.failure:
+            yield from (f"{row.title}: {note}" for note in row.notes)
 
 
 def _failure(failure: Failure) -> Iterator[RenderableType]:
     """Yields why a Lane failed and the end of its log, which is shown as it is: no markup, no terminal codes."""
     yield Text()
-    where = f"{failure.lane} failed at {failure.stage} in round {failure.round + 1}"
-    yield Text(one_line(f"{where}: {failure.reason}"), style="bold red")
+    yield Text(facts.failed(failure), style="bold red")
     lines = printable(failure.log_tail).strip("\n").splitlines()[-LOG_LINES:]
     yield Text("\n".join(f"    {line}" for line in lines))
 
@@ -79,8 +84,8 @@ def _reading(report: Report) -> tuple[str, ...]:
     return (
         f"{facts.intervals(report)} ± is the wider half. = can't be told apart.",
         facts.BASELINE,
-        f"req/s. {facts.load(report, Phase.SATURATED)}",
-        f"p50, p99. {facts.load(report, Phase.FIXED)}",
+        f"req/s, CPU: {facts.load(report, Phase.SATURATED)}",
+        f"p50, p99: {facts.load(report, Phase.FIXED)}",
         facts.machine(report.manifest.machine),
         facts.totals(report),
     )

@@ -35,7 +35,9 @@ METRICS = {
     **_percentiles("service_fixed", "service time at the fixed rate, from the actual start"),
     **_percentiles("latency_saturated", "latency under saturation"),
     "cpu_us_per_request": Metric("server CPU time per request", "µs", "CPU µs/req"),
-    "overhead_us_per_request": Metric("of which above raw", "µs", "over raw µs/req"),
+    "overhead_us_per_request": Metric(
+        "of which the framework's, above raw on the same server", "µs", "over raw µs/req"
+    ),
     "rss_mib": Metric("resident memory", "MiB", "RSS MiB"),
     "first_response_ms": Metric("time to the first response", "ms", "first ms"),
     "instructions_per_request": Metric("instructions per request", "instructions", "instr/req"),
@@ -58,14 +60,19 @@ def share(ratio: float) -> str:
 
 
 def margin(estimate: Estimate) -> str:
-    """Writes the wider half of the interval as a percentage, ``±1.8 %``, or that there is none."""
+    """Writes the wider half of the interval as a percentage, ``±1.8 %``, or that there is none: ``n = 2``.
+
+    From ±100 % on that would reach below zero, where the interval does not: then it is written in full.
+    """
     if estimate.low is None or estimate.high is None:
         return f"n = {estimate.n}"
-    if estimate.point == 0:
-        return ""
+    if estimate.low == estimate.high:
+        return "±0 %"
     half = max(estimate.high - estimate.point, estimate.point - estimate.low)
-    percent = 100 * half / abs(estimate.point)
-    return f"±{percent:.1f} %" if percent < 9.95 else f"±{percent:,.0f} %"
+    percent = 100 * half / abs(estimate.point) if estimate.point else 100.0
+    if percent >= 99.5:
+        return f"({interval(estimate)})"
+    return f"±{percent:.1f} %" if percent < 9.95 else f"±{percent:.0f} %"
 
 
 def interval(estimate: Estimate) -> str:

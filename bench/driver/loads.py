@@ -1,0 +1,191 @@
+"""The two loads of a slice: closed, as fast as the answers come, and open, on an absolute schedule."""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from time import monotonic_ns
+
+import msgspec
+from gevent.event import Event
+from gevent.hub import get_hub
+from greenlet import getcurrent, greenlet
+
+from bench.driver.answers import RequestError
+from bench.driver.calls import Destination
+from bench.driver.connection import Connection
+from bench.driver.recorder import Recorder
+from bench.driver.schedule import NS_PER_S, Schedule
+from bench.driver.tally import Tally
+from bench.driver.ticker import Ticker
+from bench.driver.users import SliceUser
+from bench.messages import SliceOrder, SliceResult
+
+ANSWER_LIMIT_S = 5
+"""How long the last answers are waited for; what is missing then is an error."""
+SEND_LIMIT_S = 1
+"""How long after its window an open load still sends what is overdue; what is unsent then is missed."""
+
+
+class Load(ABC):
+    """A load on one destination for one slice, offered by users that are there already."""
+
+    def __init__(self, order: SliceOrder, destination: Destination, users: Sequence[SliceUser]) -> None:
+        self._window_s = order.window_s
+        self._start_ns = monotonic_ns()
+        self._window_start_ns = self._start_ns + round(order.guard_s * NS_PER_S)
+        self._window_end_ns = self._window_start_ns + round(order.window_s * NS_PER_S)
+        self._destination = destination
+        self._users = users
+        self._present = set(users)
+        self._finished = Event()
+        self._tally = Tally()
+
+    def run(self) -> SliceResult:
+        """Offers the load, and returns what came of it."""
+        received_before = self._bytes_received()
+        for user in self._users:
+            user.join(self._attend)
+        self._finish()
+        return self._result(self._bytes_received() - received_before)
+
+    @property
+    def _last_send_ns(self) -> int:
+        return self._window_end_ns
+
+    @abstractmethod
+    def _take_part(self, user: SliceUser, connection: Connection) -> None:
+        """What each user does, in its own greenlet."""
+
+    def _result(self, bytes_received: int) -> SliceResult:
+        return self._tally.result(self._window_s, bytes_received)
+
+    def _bytes_received(self) -> int:
+        return sum(user.connection_to(self._destination).bytes_received for user in self._users)
+
+    def _attend(self, user: SliceUser) -> None:
+        connection = user.connection_to(self._destination)
+        try:
+            connection.prepare()
+            self._take_part(user, connection)
+        except RequestError as failure:
+            self._tally.count_failure(failure)  # abandoned while it waited for a connection
+        finally:
+            self._present.discard(user)
+            if not self._present:
+                self._finished.set()
+
+    def _finish(self) -> None:
+        # No request has a timeout of its own: a timer for each would cost more than it is worth.
+        limit_s = (self._last_send_ns - monotonic_ns()) / NS_PER_S + ANSWER_LIMIT_S
+        if not self._finished.wait(limit_s):
+            for user in self._users:
+                get_hub().loop.run_callback(self._abandon, user)
+            self._finished.wait()
+
+    def _abandon(self, user: SliceUser) -> None:
+        # A user that was answered in the meantime is waiting for its next slice, and must be left alone.
+        if user in self._present:
+            user.greenlet.throw(RequestError(f"no answer in {ANSWER_LIMIT_S} s"))
+
+
+class ClosedLoad(Load):
+    """Each user sends its next request when the last one is answered."""
+
+    def _take_part(self, user: SliceUser, connection: Connection) -> None:
+        tally = self._tally
+        while True:
+            failure = user.ask(connection)
+            answered_ns = connection.answered_ns
+            if failure is not None:
+                tally.count_failure(failure)
+            else:
+                tally.requests_in_slice += 1
+                if self._window_start_ns <= answered_ns < self._window_end_ns:
+                    tally.requests += 1
+                    tally.latency.record((answered_ns - connection.sent_ns) // 1000)
+            if answered_ns >= self._window_end_ns:
+                return
+
+
+class OpenLoad(Load):
+    """Requests are due on an absolute schedule, and each is handed to the user that has been idle longest.
+
+    While all users are busy, requests wait in order; the wait is part of their time from the intended start.
+    """
+
+    def __init__(
+        self, order: SliceOrder, destination: Destination, users: Sequence[SliceUser], rate_rps: float, ticker: Ticker
+    ) -> None:
+        super().__init__(order, destination, users)
+        self._schedule = Schedule(self._start_ns, self._window_end_ns, rate_rps)
+        self._ticker = ticker
+        self._idle: deque[greenlet] = deque()
+        self._is_over = False
+        self._from_intended = Recorder()
+        self._lateness = Recorder()
+
+    @property
+    def _last_send_ns(self) -> int:
+        return self._window_end_ns + SEND_LIMIT_S * NS_PER_S
+
+    def run(self) -> SliceResult:
+        """Offers the load, and returns what came of it."""
+        self._ticker.start(self._tick)
+        self._ticker.call_at(self._start_ns)
+        return super().run()
+
+    def _take_part(self, user: SliceUser, connection: Connection) -> None:
+        while (intended_ns := self._next_request()) is not None:
+            failure = user.ask(connection)
+            if failure is not None:
+                self._tally.count_failure(failure)
+            else:
+                self._tally.requests_in_slice += 1
+                if intended_ns >= self._window_start_ns:
+                    self._record(connection, intended_ns)
+
+    def _record(self, connection: Connection, intended_ns: int) -> None:
+        self._tally.requests += 1
+        self._tally.latency.record((connection.answered_ns - connection.sent_ns) // 1000)
+        self._from_intended.record((connection.answered_ns - intended_ns) // 1000)
+        self._lateness.record((connection.sent_ns - intended_ns) // 1000)
+
+    def _result(self, bytes_received: int) -> SliceResult:
+        return msgspec.structs.replace(
+            super()._result(bytes_received),
+            latency_from_intended_us=self._from_intended.encoded(),
+            send_lateness_us=self._lateness.encoded(),
+        )
+
+    def _next_request(self) -> int | None:
+        """Returns when the caller's next request was intended, as soon as it is due; None at the end."""
+        if self._schedule.waiting and not self._is_over:
+            return self._schedule.take()
+        if self._schedule.is_exhausted:
+            self._end()
+        if self._is_over:
+            return None
+        self._idle.append(getcurrent())
+        intended_ns: int | None = get_hub().switch()
+        return intended_ns
+
+    def _tick(self) -> None:
+        """Hands what is due to idle users. Runs on the hub, and gets its turn back when they wait for their answers."""
+        now_ns = monotonic_ns()
+        self._schedule.advance(now_ns)
+        while self._idle and self._schedule.waiting:
+            self._idle.popleft().switch(self._schedule.take())
+        if self._schedule.next_ns is not None:
+            self._ticker.call_at(self._schedule.next_ns)
+        elif self._schedule.waiting and now_ns < self._last_send_ns:
+            self._ticker.call_at(self._last_send_ns)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._tally.missed = self._schedule.waiting
+        self._ticker.stop()
+        for user in self._idle:
+            get_hub().loop.run_callback(user.switch, None)
+        self._idle.clear()

@@ -1,0 +1,66 @@
+"""Locust set up once, with users that stay; then one slice after another is played on it."""
+
+import gc
+import os
+from importlib.metadata import version
+
+from locust.env import Environment
+
+from bench.driver.calls import Destination
+from bench.driver.loads import ClosedLoad, Load, OpenLoad
+from bench.driver.ticker import make_ticker
+from bench.driver.users import SliceUser
+from bench.messages import Closed, Open, Ready, Setup, SliceOrder, SliceResult
+
+LOAD_GENERATORS = ("gevent", "greenlet", "httptools", "locust")
+"""The distributions whose versions may change what is measured."""
+
+
+class Stage:
+    """Locust's runner and the users that it has started."""
+
+    def __init__(self, setup: Setup) -> None:
+        _pin(setup.cores)
+        self._destinations = {target.lane: Destination.of(target) for target in setup.targets}
+        self._connections = setup.connections
+        self._ticker = make_ticker()
+        self._runner = Environment(user_classes=[SliceUser]).create_local_runner()
+        self._users: list[SliceUser] = []
+        self._first_users(max(setup.users, setup.connections))
+        # What is there now stays: the collector need not look through it while there is load.
+        gc.collect()
+        gc.freeze()
+
+    def ready(self) -> Ready:
+        """Returns what the Setup is answered with."""
+        return Ready({name: version(name) for name in LOAD_GENERATORS})
+
+    def play(self, order: SliceOrder) -> SliceResult:
+        """Plays one slice to its end; raises KeyError for a lane that was not set up."""
+        return self._load(order).run()
+
+    def close(self) -> None:
+        """Stops all users."""
+        self._runner.quit()
+
+    def _load(self, order: SliceOrder) -> Load:
+        destination = self._destinations[order.lane]
+        match order.load:
+            case Closed(users):
+                return ClosedLoad(order, destination, self._first_users(users))
+            case Open(rate_rps):
+                return OpenLoad(order, destination, self._first_users(self._connections), rate_rps, self._ticker)
+
+    def _first_users(self, count: int) -> list[SliceUser]:
+        if count > len(self._users):
+            self._runner.start(count, spawn_rate=count)
+            assert self._runner.spawning_greenlet is not None
+            self._runner.spawning_greenlet.join()
+            started = {greenlet.args[0] for greenlet in self._runner.user_greenlets}
+            self._users += started.difference(self._users)
+        return self._users[:count]
+
+
+def _pin(cores: tuple[int, ...]) -> None:
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)

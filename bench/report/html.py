@@ -1,0 +1,59 @@
+"""``report.html``: one page that needs nothing else: styles and charts are inline, and there are no scripts."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from bench.records import Report
+from bench.report import CHARTS, facts
+from bench.report.leagues import Table, comparisons, tables, verdict
+from bench.report.words import COLUMNS, METRICS, cell, full, one_line, printable, times
+
+
+def render(report: Report, charts: Mapping[str, bytes]) -> str:
+    """Returns the page; ``charts`` holds the SVG of each chart by its name, as ``charts.render`` makes it."""
+    return _template().render(
+        title=facts.title(report),
+        provenance=facts.provenance(report),
+        notices=facts.notices(report),
+        tables=tables(report),
+        charts=[(name, title, inline(name, charts[name])) for name, title in CHARTS.items() if name in charts],
+        reading=facts.READING,
+        measured=facts.measured(report),
+        proofs=facts.proofs(report),
+        differences=[one_line(difference) for difference in report.manifest.irremovable_differences],
+        failures=[(facts.failed(failure), printable(failure.log_tail)) for failure in report.summary.failures],
+    )
+
+
+def inline(name: str, svg: bytes) -> Markup:
+    """Returns an SVG file as an element of a page: ids made unique by the chart's name, nothing that concerns others.
+
+    The prolog, comments and style sheet go: the page's own style sheet says what theirs did. Namespaces are implied.
+    """
+    element = svg.decode()[svg.decode().index("<svg") :]
+    element = re.sub(r"<!--.*?-->|<style.*?</style>|<metadata.*?</metadata>", "", element, flags=re.DOTALL)
+    element = re.sub(r' xmlns(:xlink)?="[^"]*"| (width|height)="[\d.]+pt"', "", element)
+    element = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", element.replace("xlink:href", "href"))
+    return Markup(element.replace("<svg", f'<svg role="img" aria-label="{CHARTS[name]}"', 1).strip())  # noqa: S704 - our own
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("bench", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(COLUMNS=COLUMNS, METRICS=METRICS, cell=cell, full=full, times=times)
+    environment.globals.update(verdict=verdict, comparisons=comparisons, shown_metrics=_shown_metrics)
+    return environment.get_template("page.html.j2")
+
+
+def _shown_metrics(table: Table) -> list[str]:
+    return [metric for metric in METRICS if any(row.estimate(metric) for row in table.rows)]

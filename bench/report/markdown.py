@@ -1,0 +1,123 @@
+"""``summary.md``: the whole report as GitHub Markdown, with the charts beside it."""
+
+import re
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from bench.records import Report
+from bench.report import CHARTS, facts
+from bench.report.facts import Proof
+from bench.report.leagues import Row, Table, comparisons, tables, verdict
+from bench.report.words import COLUMNS, METRICS, cell, full, one_line, printable, times
+
+
+def render(report: Report) -> str:
+    """Returns the report; it expects the charts in ``charts/`` beside it."""
+    return "\n\n".join(_blocks(report)) + "\n"
+
+
+def _blocks(report: Report) -> Iterator[str]:
+    yield f"# {_text(facts.title(report))}"
+    yield _text(facts.provenance(report))
+    yield from (f"> **{_text(notice)}**" for notice in facts.notices(report))
+    for table in tables(report):
+        yield from _league(table)
+    yield "## Charts"
+    yield from (f"![{title}](charts/{name}.svg)" for name, title in CHARTS.items())
+    yield "## How to read this"
+    yield _bullets(facts.READING)
+    yield "## What was measured"
+    yield _bullets(facts.measured(report))
+    yield from _every_metric(report)
+    yield from _configuration(report)
+    yield from _failures(report)
+
+
+def _league(table: Table) -> Iterator[str]:
+    yield f"## {_text(table.title)}"
+    yield f"**{_text(verdict(table))}**"
+    head = ["#", "lane", *(METRICS[metric].column for metric in COLUMNS)]
+    yield _grid(head, "rl" + "r" * len(COLUMNS), map(_row, table.rows))
+    notes = [f"{row.title}: {note}" for row in table.rows for note in row.notes]
+    if notes:
+        yield _bullets(notes)
+
+
+def _row(row: Row) -> list[str]:
+    beside = f"<br>{_text(row.tie)}" if row.tie else ""
+    status = "" if row.valid else f"<br>**{_text(row.status)}**"
+    cells = (" ".join(filter(None, cell(metric, row.estimate(metric)))) for metric in COLUMNS)
+    return [row.mark, f"{_text(row.name)}{beside}{status}", *cells]
+
+
+def _every_metric(report: Report) -> Iterator[str]:
+    """Yields every Estimate with its interval, and the ratios behind the ranks, a folded table each."""
+    for table in tables(report):
+        found = [metric for metric in METRICS if any(row.estimate(metric) for row in table.rows)]
+        rows = (
+            [
+                f"{METRICS[metric].title}, {METRICS[metric].unit}",
+                *(full(metric, row.estimate(metric)) for row in table.rows),
+            ]
+            for metric in found
+        )
+        head = ["metric", *(_text(row.name) for row in table.rows)]
+        yield _folded(f"{table.title}: every metric", _grid(head, "l" + "r" * len(table.rows), rows))
+        ratios = [[_text(what), times(estimate)] for what, estimate in comparisons(table)]
+        if ratios:
+            yield _folded(f"{table.title}: ratios, paired by round", _grid(["throughput of", "ratio"], "lr", ratios))
+
+
+def _configuration(report: Report) -> Iterator[str]:
+    yield "## Proof of the configuration"
+    yield "Read from the processes as they ran, from their environments and from their answers."
+    head = ["lane", "Python", "workers", "versions"]
+    proofs = facts.proofs(report)
+    rows = ([_text(proof.lane), proof.python, str(proof.workers), _text(proof.main_versions)] for proof in proofs)
+    yield _grid(head, "llrl", rows)
+    yield from (_folded(proof.lane, _fenced(_proof(proof))) for proof in proofs)
+    yield "### Differences that no setting removes"
+    yield _bullets(report.manifest.irremovable_differences or ("None was found.",))
+
+
+def _proof(proof: Proof) -> str:
+    parts = {
+        "command": proof.command,
+        "environment": proof.environment,
+        "packages": proof.all_versions,
+        "answer": proof.answer,
+    }
+    return "\n".join(f"{name}: {value}" for name, value in parts.items() if value)
+
+
+def _failures(report: Report) -> Iterator[str]:
+    if report.summary.failures:
+        yield "## Failures"
+    for failure in report.summary.failures:
+        yield _folded(facts.failed(failure), _fenced(printable(failure.log_tail).strip("\n") or "(no log)"))
+
+
+def _text(words: str) -> str:
+    """Escapes what Markdown or HTML would take for more than text."""
+    return re.sub(r"([\\`*_\[\]<>|~&$#])", r"\\\1", one_line(words))
+
+
+def _bullets(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {_text(sentence)}" for sentence in sentences)
+
+
+def _grid(head: list[str], alignment: str, rows: Iterable[list[str]]) -> str:
+    """Returns a table; ``alignment`` has l or r for each column."""
+    rule = ["---:" if side == "r" else "---" for side in alignment]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
+
+
+def _folded(summary: str, content: str) -> str:
+    return f"<details><summary>{escape(one_line(summary))}</summary>\n\n{content}\n\n</details>"
+
+
+def _fenced(text: str) -> str:
+    """Returns a code block whose fence is longer than any in the text."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"

@@ -1,0 +1,217 @@
+"""Builders that tests share: a small valid Experiment, and what a run of it leaves behind."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from hdrh.histogram import HdrHistogram
+from hypothesis import settings
+from msgspec.structs import replace
+
+from bench import plan
+from bench.messages import MAX_LATENCY_US, SIGNIFICANT_DIGITS, Closed, Open
+from bench.plan import Phase, Slice
+from bench.records import FORMAT_VERSION, Failure, LaneFacts, Machine, Manifest, SliceRecord, Step
+from bench.spec import Adapter, App, Contract, Experiment, Interface, Lane, League, Offer, Preset, Server, Serving
+
+settings.register_profile("bench", deadline=None)  # a busy machine breaks no law
+settings.load_profile("bench")
+
+WSGI, ASGI = Interface.WSGI, Interface.ASGI
+
+GTHREAD = Server(
+    name="gthread",
+    interface=WSGI,
+    packages=("gunicorn",),
+    command=("gunicorn", "--bind", "{host}:{port}", "--backlog", "{backlog}", "{application}"),
+)
+UVICORN = Server(name="uvicorn", interface=ASGI, packages=("uvicorn",), command=("uvicorn", "{application}"))
+ADAPTER = Adapter(name="a2wsgi", accepts=ASGI, gives=WSGI, callable="a2wsgi:ASGIMiddleware", packages=("a2wsgi",))
+
+ALPHA = App(name="alpha", title="Alpha", interfaces={WSGI: "alpha:app"}, package="alpha")
+BETA = App(name="beta", title="Beta", interfaces={WSGI: "beta:app"}, environment={"BETA_MODE": "fast"})
+GAMMA = App(name="gamma", title="Gamma", interfaces={ASGI: "gamma:app"})
+RAW = App(name="raw", title="raw", baseline=True, interfaces={WSGI: "raw:wsgi", ASGI: "raw:asgi"})
+
+LANES = (
+    Lane(app=ALPHA, server=GTHREAD),
+    Lane(app=BETA, server=GTHREAD),
+    Lane(app=GAMMA, server=GTHREAD, adapter=ADAPTER),
+    Lane(app=RAW, server=GTHREAD),
+    Lane(app=RAW, server=GTHREAD, adapter=ADAPTER),
+)
+A, B, G, R, RG = (lane.name for lane in LANES)
+"""The names of the Lanes: Alpha, Beta, Gamma through an Adapter, raw, raw through the same Adapter."""
+
+RPS = {A: 1000.0, B: 800.0, G: 400.0, R: 2000.0, RG: 1200.0}
+CPU_US = {A: 950.0, B: 1200.0, G: 2400.0, R: 480.0, RG: 800.0}
+"""What a synthetic run measures, where nothing else is said."""
+
+
+def experiment(**changes: Any) -> Experiment:
+    """Returns three Apps and raw on one Server, in one League; 3 Rounds of 2 saturated and 1 fixed Slice a Lane."""
+    small = Experiment(
+        lanes=LANES,
+        leagues=(League(name="wsgi", title="on one server", lanes=(A, B, G, R, RG), same_server=True),),
+        serving=Serving(
+            workers=1, threads=1, keep_alive_s=75, backlog=2048, worker_connections=1000, ready_timeout_s=30.0
+        ),
+        offer=Offer(users=4, rate_share=0.5, connections=8),
+        contract=Contract(
+            path="/hello/{name}",
+            body="Hello, {name}!",
+            content_type="text/plain",
+            names=("world",),
+            longest_name=10,
+            not_found=("/",),
+            not_allowed=("POST",),
+            load_names=10,
+        ),
+        preset_name="small",
+        preset=Preset(rounds=3, saturated_slices=2, fixed_slices=1, guard_s=0.05, window_s=0.25, warm_up_s=0.25),
+        seed=1,
+    )
+    return replace(small, **changes)
+
+
+def manifest(whole: Experiment | None = None, **changes: Any) -> Manifest:
+    """Returns the manifest of a run of an Experiment."""
+    whole = whole or experiment()
+    described = Manifest(
+        format_version=FORMAT_VERSION,
+        run_id="20260301T101500Z-3f9a1c",
+        started_utc="2026-03-01T10:15:00Z",
+        bench_version="0.1.0",
+        git_revision=None,
+        experiment=whole,
+        machine=Machine(
+            cpu="Example",
+            cores=2,
+            memory_gib=8.0,
+            system="Linux",
+            python="3.11.2",
+            server_cores=(0,),
+            driver_cores=(1,),
+        ),
+        driver_versions={"locust": "2.47.0"},
+        lanes=tuple(facts(lane) for lane in whole.lanes),
+        irremovable_differences=(),
+    )
+    return replace(described, **changes)
+
+
+def facts(lane: Lane, *, port: int = 20001, **changes: Any) -> LaneFacts:
+    """Returns what a Lane ran with, in order with its Server's command."""
+    values = {
+        "host": "127.0.0.1",
+        "port": port,
+        "backlog": 2048,
+        "application": "bench_adapter:application" if lane.adapter else lane.application,
+    }
+    program, *arguments = (part.format_map(values) for part in lane.server.command)
+    adapted = {"BENCH_ADAPTER": lane.adapter.callable, "BENCH_APPLICATION": lane.application} if lane.adapter else {}
+    ran = LaneFacts(
+        lane=lane.name,
+        port=port,
+        command=(f".bench/environments/{lane.app.name}/bin/{program}", *arguments),
+        environment={"PYTHONPATH": f"apps/{lane.app.name}", "PYTHONUNBUFFERED": "1", **adapted, **lane.app.environment},
+        python="3.11.2",
+        versions={"gunicorn": "27.0.1", "uvicorn": "0.54.0"},
+        workers=1,
+        response_status=200,
+        response_headers=(("Content-Type", "text/plain"), ("Content-Length", "13"), ("Server", "gunicorn")),
+        response_body="Hello, world!",
+    )
+    return replace(ran, **changes)
+
+
+def failure(lane: str, **changes: Any) -> Failure:
+    """Returns the Failure of a Lane that ended under load in the first Round."""
+    return replace(Failure(lane=lane, round=0, step=Step.LOAD, reason="the server ended", log_tail="bye"), **changes)
+
+
+def histogram(*latencies_us: int) -> str:
+    """Returns an encoded histogram of these latencies."""
+    recorded = HdrHistogram(1, MAX_LATENCY_US, SIGNIFICANT_DIGITS)
+    for latency_us in latencies_us:
+        recorded.record_value(latency_us)
+    return bytes(recorded.encode()).decode()
+
+
+@cache
+def spread(count: int, median_us: int) -> str:
+    """Returns an encoded histogram of so many latencies, from half to one and a half of the median."""
+    return histogram(*(median_us // 2 + median_us * i // max(1, count) for i in range(count)))
+
+
+def record(planned: Slice, **changes: Any) -> SliceRecord:
+    """Returns what one Slice of the first Round saw: 250 right answers in its window, 300 in all, nothing amiss."""
+    latencies = spread(250, 1000)
+    fixed = isinstance(planned.load, Open)
+    seen = SliceRecord(
+        round=0,
+        slice=planned.index,
+        lane=planned.lanes[0],
+        phase=planned.phase,
+        load=planned.load,
+        at_s=float(planned.index),
+        window_s=planned.window_s,
+        slice_s=planned.guard_s + planned.window_s,
+        requests=250,
+        errors={},
+        missed=0,
+        requests_in_slice=300,
+        bytes_received=40_000,
+        latency_us=latencies,
+        latency_from_intended_us=latencies if fixed else None,
+        send_lateness_us=latencies if fixed else None,
+        server_cpu_ns=290_000_000,
+        server_run_queue_ns=1_000_000,
+        server_rss_bytes=32 * 2**20,
+        driver_cpu_ns=100_000_000,
+        driver_run_queue_ns=1_000_000,
+        steal_s=0.0,
+    )
+    return replace(seen, **changes)
+
+
+def saturated(lane: str = A, **changes: Any) -> SliceRecord:
+    """Returns a record of one saturated Slice."""
+    return record(Slice(0, Phase.SATURATED, (lane,), Closed(4), 0.05, 0.25), **changes)
+
+
+def fixed(lane: str = A, **changes: Any) -> SliceRecord:
+    """Returns a record of one Slice at a fixed rate."""
+    return record(Slice(0, Phase.FIXED, (lane,), Open(200.0), 0.05, 0.25), **changes)
+
+
+def run_records(
+    whole: Experiment, rps: Mapping[str, float] = RPS, cpu_us: Mapping[str, float] = CPU_US
+) -> list[SliceRecord]:
+    """Returns the records of a run as planned: all Lanes share each Round's luck, and have a little of their own.
+
+    CPU time per request is ``cpu_us`` times the luck of its Round, without noise.
+    """
+    rows: list[SliceRecord] = []
+    for index in range(whole.preset.rounds):
+        warm = plan.warm_up(whole, index)
+        for planned in [*warm, *plan.measured(whole, index, 200.0, first_index=len(warm))]:
+            (lane,) = planned.lanes
+            luck = 1 + 0.2 * (index % 3)
+            own = 1 + 0.01 * ((index + len(lane)) % 3 - 1)
+            rate = planned.load.rate_rps if isinstance(planned.load, Open) else rps[lane] / luck * own
+            latencies = spread(round(rate * planned.window_s), round(4e6 / rps[lane]))
+            in_slice = round(rate * (planned.guard_s + planned.window_s))
+            rows.append(
+                record(
+                    planned,
+                    round=index,
+                    at_s=100.0 * index + planned.index,
+                    requests=round(rate * planned.window_s),
+                    requests_in_slice=in_slice,
+                    latency_us=latencies,
+                    latency_from_intended_us=latencies if isinstance(planned.load, Open) else None,
+                    server_cpu_ns=round(in_slice * cpu_us[lane] * luck * 1000),
+                )
+            )
+    return rows

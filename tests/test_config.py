@@ -1,0 +1,495 @@
+"""Configuration: what is right becomes an Experiment, what is wrong is refused in one line that says what to mend."""
+
+import re
+import tomllib
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ALPHA, BETA, GAMMA, RAW, RG, A, B, G, R, experiment
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from bench.config import Config, ConfigError, build_experiment, parse_app, parse_config, select_lanes
+from bench.spec import Interface
+
+Document = dict[str, Any]
+Change = Callable[[Document], object]
+"""Spoils a document in place."""
+
+ROOT = Path(__file__).parent.parent
+
+BENCH_TOML = """
+[serving]
+workers = 1
+threads = 1
+keep_alive_s = 75
+backlog = 2048
+worker_connections = 1000
+ready_timeout_s = 30
+
+[servers.gthread]
+interface = "wsgi"
+packages = ["gunicorn"]
+command = ["gunicorn", "--bind", "{host}:{port}", "{application}"]
+
+[servers.uvicorn]
+interface = "asgi"
+command = ["uvicorn", "--port", "{port}", "{application}"]
+
+[adapters.a2wsgi]
+accepts = "asgi"
+gives = "wsgi"
+callable = "a2wsgi:ASGIMiddleware"
+
+[leagues.wsgi]
+title = "on one server"
+server = "gthread"
+
+[leagues.native]
+title = "on the server of its own documentation"
+server = "native"
+
+[load]
+users = 16
+rate_share = 0.5
+connections = 64
+
+[presets.quick]
+rounds = 3
+saturated_slices = 1
+fixed_slices = 1
+guard_s = 0.03
+window_s = 0.3
+warm_up_s = 0.15
+
+[contract]
+path = "/hello/{name}"
+body = "Hello, {name}!"
+content_type = "text/plain"
+names = ["world", "Zoë"]
+longest_name = 1000
+not_found = ["/"]
+not_allowed = ["POST"]
+load_names = 100
+"""
+
+APP_TOML = """
+title = "Alpha"
+package = "alpha"
+native = "gthread"
+
+[interfaces]
+wsgi = "alpha:create_app()"
+
+[environment]
+ALPHA_MODE = "fast"
+"""
+
+
+def nothing(_: Document) -> None:
+    """Leaves a document as it is."""
+
+
+def document(change: Change = nothing) -> Document:
+    table = tomllib.loads(BENCH_TOML)
+    change(table)
+    return table
+
+
+def app_document(change: Change = nothing) -> Document:
+    table = tomllib.loads(APP_TOML)
+    change(table)
+    return table
+
+
+def config(change: Change = nothing) -> Config:
+    return parse_config("bench.toml", document(change))
+
+
+def at(path: str, value: object) -> Change:
+    """Returns a change that puts a value at a dotted path."""
+    *tables, key = path.split(".")
+
+    def change(table: Document) -> None:
+        for name in tables:
+            table = table[name]
+        table[key] = value
+
+    return change
+
+
+def without(path: str) -> Change:
+    """Returns a change that removes what stands at a dotted path."""
+    *tables, key = path.split(".")
+
+    def change(table: Document) -> None:
+        for name in tables:
+            table = table[name]
+        del table[key]
+
+    return change
+
+
+def refused(act: Callable[[], object]) -> str:
+    """Returns the one line in which something was refused."""
+    with pytest.raises(ConfigError) as refusal:
+        act()
+    message = str(refusal.value)
+    assert len(message.splitlines()) == 1, message
+    return message
+
+
+def said(act: Callable[[], object]) -> str | None:
+    """Returns in what words something was refused; None where it was accepted."""
+    try:
+        act()
+    except ConfigError as refusal:
+        return str(refusal)
+    return None
+
+
+def assert_says(message: str, file: str, key: str, found: str, expected: str) -> None:
+    """Asserts that a message names the file, then the key, then what was found, then what was expected."""
+    assert message.startswith(f"{file}: {key}: found {found}, expected {expected}"), message
+
+
+UNKNOWN = "an unknown key"
+NOTHING = "nothing"
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "found", "expected"),
+    [
+        pytest.param(at("sever", {}), "sever", "an unknown table", "one of servers, adapters", id="unknown table"),
+        pytest.param(at("load.user", 3), "load.user", UNKNOWN, "none of that name", id="unknown key"),
+        pytest.param(at("servers.gthread.port", 80), "servers.gthread.port", UNKNOWN, "none", id="unknown server key"),
+        pytest.param(at("adapters.a2wsgi.by", ""), "adapters.a2wsgi.by", UNKNOWN, "none", id="unknown adapter key"),
+        pytest.param(at("leagues.wsgi.lanes", []), "leagues.wsgi.lanes", UNKNOWN, "none", id="unknown league key"),
+        pytest.param(at("presets.quick.seed", 1), "presets.quick.seed", UNKNOWN, "none", id="unknown preset key"),
+        pytest.param(without("load"), "load", NOTHING, "a table [load]", id="missing table"),
+        pytest.param(without("contract"), "contract", NOTHING, "a table [contract]", id="missing contract"),
+        pytest.param(without("servers"), "servers", NOTHING, "one or more tables [servers.NAME]", id="no servers"),
+        pytest.param(at("leagues", {}), "leagues", "{}", "one or more tables [leagues.NAME]", id="empty leagues"),
+        pytest.param(at("presets", []), "presets", "[]", "one or more tables [presets.NAME]", id="presets no table"),
+        pytest.param(at("adapters", 3), "adapters", "3", "one or more tables [adapters.NAME]", id="adapters no table"),
+        pytest.param(at("servers.gthread", "x"), "servers.gthread", "'x'", "`object`, got `str`", id="server no table"),
+        pytest.param(at("load", 16), "load", "16", "`object`, got `int`", id="load no table"),
+        pytest.param(without("load.users"), "load.users", NOTHING, "a value", id="missing key"),
+        pytest.param(
+            without("servers.uvicorn.command"), "servers.uvicorn.command", NOTHING, "a value", id="no command"
+        ),
+        pytest.param(without("presets.quick.rounds"), "presets.quick.rounds", NOTHING, "a value", id="no rounds"),
+        pytest.param(at("serving.workers", "1"), "serving.workers", "'1'", "`int`, got `str`", id="text for a number"),
+        pytest.param(at("serving.workers", True), "serving.workers", "True", "`int`, got `bool`", id="bool for an int"),
+        pytest.param(at("serving.threads", 1.5), "serving.threads", "1.5", "`int`, got `float`", id="float for an int"),
+        pytest.param(at("contract.names", "x"), "contract.names", "'x'", "`array`, got `str`", id="text for a list"),
+        pytest.param(at("contract.names", ["x", 3]), "contract.names[1]", "3", "`str`, got `int`", id="item of a list"),
+        pytest.param(at("contract.names", []), "contract.names", "[]", "`array` of length >= 1", id="empty list"),
+        pytest.param(at("servers.uvicorn.command", []), "servers.uvicorn.command", "[]", "`array`", id="empty command"),
+        pytest.param(at("contract.path", "/hi"), "contract.path", "'/hi'", "`str` matching", id="path without a name"),
+        pytest.param(
+            at("adapters.a2wsgi.callable", "a2wsgi"),
+            "adapters.a2wsgi.callable",
+            "'a2wsgi'",
+            "`str` matching",
+            id="import",
+        ),
+        pytest.param(at("serving.workers", 0), "serving.workers", "0", "`int` >= 1", id="no worker"),
+        pytest.param(at("load.users", -1), "load.users", "-1", "`int` >= 1", id="negative users"),
+        pytest.param(at("load.rate_share", 1.0), "load.rate_share", "1.0", "`float` < 1.0", id="whole share"),
+        pytest.param(at("load.rate_share", 0.0), "load.rate_share", "0.0", "`float` > 0.0", id="no share"),
+        pytest.param(at("presets.quick.rounds", 0), "presets.quick.rounds", "0", "`int` >= 1", id="no round"),
+        pytest.param(at("presets.quick.window_s", 0.0), "presets.quick.window_s", "0.0", "`float` > 0", id="no window"),
+        pytest.param(
+            at("presets.quick.window_s", float("nan")), "presets.quick.window_s", "nan", "`float` > 0", id="nan"
+        ),
+    ],
+)
+def test_a_wrong_bench_toml_is_refused(change: Change, key: str, found: str, expected: str) -> None:
+    """Whatever is wrong in bench.toml is refused in one line: file, key, found, expected."""
+    assert_says(refused(lambda: config(change)), "bench.toml", key, found, expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "found", "expected"),
+    [
+        pytest.param(at("colour", "red"), "colour", UNKNOWN, "none of that name", id="unknown key"),
+        pytest.param(without("title"), "title", NOTHING, "a value", id="missing title"),
+        pytest.param(without("interfaces"), "interfaces", NOTHING, "a value", id="missing interfaces"),
+        pytest.param(at("interfaces", {}), "interfaces", "an empty table", "an import string", id="empty interfaces"),
+        pytest.param(at("interfaces", "a:b"), "interfaces", "'a:b'", "`object`, got `str`", id="interfaces no table"),
+        pytest.param(at("title", 3), "title", "3", "`str`, got `int`", id="title no text"),
+        pytest.param(at("baseline", "yes"), "baseline", "'yes'", "`bool`, got `str`", id="baseline no bool"),
+    ],
+)
+def test_a_wrong_app_toml_is_refused(change: Change, key: str, found: str, expected: str) -> None:
+    """Whatever is wrong in an app.toml is refused in one line: file, key, found, expected."""
+    message = refused(lambda: parse_app("apps/alpha/app.toml", "alpha", app_document(change)))
+    assert_says(message, "apps/alpha/app.toml", key, found, expected)
+
+
+@pytest.mark.parametrize("value", ["no colon", 3])
+def test_a_wrong_import_string_is_shown(value: object) -> None:
+    """The message shows which interface has no import string."""
+    change = at("interfaces.wsgi", value)
+    message = refused(lambda: parse_app("apps/alpha/app.toml", "alpha", app_document(change)))
+    assert message.startswith("apps/alpha/app.toml: interfaces")
+    assert repr({"wsgi": value}) in message
+    assert "expected `str`" in message
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "PYTHONHASHSEED",
+        "PYTHONPATH",
+        "GUNICORN_CMD_ARGS",
+        "UVICORN_LOOP",
+        "BENCH_ADAPTER",
+        "OTEL_SDK_DISABLED",
+        "LD_PRELOAD",
+        "MALLOC_ARENA_MAX",
+        "WEB_CONCURRENCY",
+        "PORT",
+        "PATH",
+        "FORWARDED_ALLOW_IPS",
+    ],
+)
+def test_a_reserved_variable_is_refused(variable: str) -> None:
+    """An App may not set a variable that changes the server or the interpreter."""
+    change = at("environment", {"ALPHA_MODE": "fast", variable: "1"})
+    message = refused(lambda: parse_app("apps/alpha/app.toml", "alpha", app_document(change)))
+    assert_says(message, "apps/alpha/app.toml", f"environment.{variable}", "'1'", "a variable of the App's own")
+
+
+@pytest.mark.parametrize("variable", ["ALPHA_MODE", "DJANGO_SETTINGS_MODULE", "MY_PORT", "PORTAL", "PATHS"])
+def test_a_variable_of_its_own_is_the_apps(variable: str) -> None:
+    """Only whole names are reserved, and prefixes at the beginning."""
+    app = parse_app("apps/alpha/app.toml", "alpha", app_document(at("environment", {variable: "1"})))
+    assert app.environment == {variable: "1"}
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    """The presets that there are, are named."""
+    message = refused(lambda: build_experiment(config(), [ALPHA], preset="swift", seed=1))
+    assert_says(message, "bench.toml", "presets", "no 'swift'", "one of quick")
+
+
+def test_an_unknown_server_of_a_league_is_refused() -> None:
+    """A League's server has to be one that the file defines."""
+    wrong = config(at("leagues.wsgi.server", "gthraed"))
+    message = refused(lambda: build_experiment(wrong, [ALPHA], preset="quick", seed=1))
+    assert_says(message, "bench.toml", "leagues.wsgi.server", "'gthraed'", "a server of bench.toml: gthread, uvicorn")
+
+
+@pytest.mark.parametrize("native", ["gthraed", "native"])
+def test_an_unknown_native_server_is_refused(native: str) -> None:
+    """The App's own file is named, because the mistake is there."""
+    app = replace(ALPHA, native=native)
+    message = refused(lambda: build_experiment(config(), [app], preset="quick", seed=1))
+    assert_says(message, "apps/alpha/app.toml", "native", repr(native), "a server of bench.toml: gthread, uvicorn")
+
+
+def test_an_app_without_a_way_onto_a_server_is_refused() -> None:
+    """An App that speaks another interface needs an Adapter."""
+    bare = config(without("adapters"))
+    message = refused(lambda: build_experiment(bare, [GAMMA], preset="quick", seed=1))
+    assert_says(message, "apps/gamma/app.toml", "interfaces", "asgi", "wsgi for the server gthread")
+
+
+def test_an_adapter_in_the_wrong_direction_is_none() -> None:
+    """An Adapter is used only from what the App speaks to what the Server speaks."""
+    turned = config(
+        lambda table: (at("adapters.a2wsgi.accepts", "wsgi")(table), at("adapters.a2wsgi.gives", "asgi")(table))
+    )
+    message = refused(lambda: build_experiment(turned, [GAMMA], preset="quick", seed=1))
+    assert_says(message, "apps/gamma/app.toml", "interfaces", "asgi", "wsgi for the server gthread")
+
+
+def test_every_app_plays_on_the_server_of_a_league() -> None:
+    """A League has each App once, through an Adapter where needed, then the baseline in every place that they take."""
+    built = build_experiment(config(), [RAW, GAMMA, BETA, ALPHA], preset="quick", seed=1)
+    assert built.leagues[0].lanes == (
+        "alpha@gthread",
+        "beta@gthread",
+        "gamma@gthread+a2wsgi",
+        "raw@gthread",
+        "raw@gthread+a2wsgi",
+    )
+
+
+def test_a_native_league_has_the_apps_that_name_a_server() -> None:
+    """An App that names no native Server does not play there; the baseline does, on all Servers that are played on."""
+    apps = [replace(ALPHA, native="gthread"), BETA, replace(GAMMA, native="uvicorn"), RAW]
+    built = build_experiment(config(), apps, preset="quick", seed=1)
+    native = built.leagues[1]
+    assert native.lanes == ("alpha@gthread", "gamma@uvicorn", "raw@gthread", "raw@uvicorn")
+    assert not native.same_server
+    assert built.leagues[0].same_server
+
+
+def test_a_lane_in_two_leagues_is_measured_once() -> None:
+    """Lanes are unique within an Experiment, whatever Leagues they play in."""
+    built = build_experiment(config(), [replace(ALPHA, native="gthread"), RAW], preset="quick", seed=1)
+    assert [lane.name for lane in built.lanes] == ["alpha@gthread", "raw@gthread"]
+    assert built.leagues_of("alpha@gthread") == ("wsgi", "native")
+
+
+@given(order=st.permutations([ALPHA, BETA, GAMMA, RAW]))
+def test_the_order_of_apps_does_not_matter(order: list[Any]) -> None:
+    """However the folders are listed, the Experiment is the same."""
+    expected = build_experiment(config(), [ALPHA, BETA, GAMMA, RAW], preset="quick", seed=1)
+    assert build_experiment(config(), order, preset="quick", seed=1) == expected
+
+
+def test_lanes_are_selected_by_shell_patterns() -> None:
+    """A Lane that matches any of the patterns is kept, in the Experiment's order; Leagues left empty are dropped."""
+    whole = experiment()
+    assert [lane.name for lane in select_lanes(whole, ["beta@*", "alpha@gthread"]).lanes] == [A, B]
+    assert [lane.name for lane in select_lanes(whole, ["*+a2wsgi", "raw@*"]).lanes] == [G, R, RG]
+    assert select_lanes(whole, ["*"]) == whole
+    assert select_lanes(replace(whole, leagues=()), [A]).leagues == ()
+
+
+@pytest.mark.parametrize("patterns", [["delta@*"], ["alpha@*", "delta@*"], ["ALPHA@gthread"], [""]])
+def test_a_pattern_that_matches_no_lane_is_refused(patterns: list[str]) -> None:
+    """Each pattern has to match; the Lanes that there are, are named."""
+    message = refused(lambda: select_lanes(experiment(), patterns))
+    assert message.startswith(f"lane: found {patterns[-1]!r}, expected one or more of {A}, {B}, ")
+
+
+def test_optional_keys_may_be_left_out() -> None:
+    """Adapters, packages and an App's environment need not be there."""
+    assert config(without("adapters")).adapters == {}
+    assert config().servers["uvicorn"].packages == ()
+    assert parse_app("app.toml", "alpha", app_document(without("environment"))).environment == {}
+
+
+def test_the_projects_own_configuration_is_right() -> None:
+    """bench.toml and apps/*/app.toml make an Experiment under each preset, in which every Lane can be launched."""
+    own = parse_config("bench.toml", tomllib.loads((ROOT / "bench.toml").read_text(encoding="utf-8")))
+    files = sorted(ROOT.glob("apps/*/app.toml"))
+    apps = [parse_app(str(file), file.parent.name, tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]
+    for preset in own.presets:
+        built = build_experiment(own, apps, preset=preset, seed=1)
+        assert len(built.lanes) >= len(apps)
+        assert all(lane.application for lane in built.lanes)
+
+
+JUNK = st.recursive(
+    st.one_of(st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.dates()),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.from_regex(r"[A-Za-z0-9_-]{1,8}", fullmatch=True), inner, max_size=3),
+    ),
+    max_leaves=4,
+)
+"""Anything that TOML can say, under keys that need no quotes."""
+
+
+@given(data=st.data(), junk=JUNK)
+def test_any_value_is_parsed_or_refused(data: st.DataObject, junk: object) -> None:
+    """Whatever stands anywhere in bench.toml, it is accepted or refused in one line that begins with the file."""
+    table = deepcopy(document())
+    path = [data.draw(st.sampled_from(sorted(table)))]
+    here = table[path[0]]
+    while isinstance(here, dict) and data.draw(st.booleans()):
+        path.append(data.draw(st.sampled_from(sorted(here))))
+        here = here[path[-1]]
+    at(".".join(path), junk)(table)
+    message = said(lambda: parse_config("bench.toml", table))
+    assert message is None or re.fullmatch(rf"bench\.toml: {path[0]}.*: found .+", message)
+
+
+@given(junk=JUNK, key=st.sampled_from(["title", "package", "native", "baseline", "interfaces", "environment"]))
+def test_any_value_of_an_app_is_parsed_or_refused(junk: object, key: str) -> None:
+    """Whatever stands in an app.toml, it is accepted or refused in one line that begins with the file."""
+    message = said(lambda: parse_app("app.toml", "alpha", app_document(at(key, junk))))
+    assert message is None or re.fullmatch(r"app\.toml: .*: found .+", message)
+
+
+# ---------------------------------------------------------------- what does not hold yet
+
+
+@pytest.mark.xfail(strict=True, reason="the table's own `name` is overwritten instead of refused as an unknown key")
+@pytest.mark.parametrize("where", ["app", "server", "adapter"])
+def test_a_name_is_an_unknown_key(where: str) -> None:
+    """A name comes from the folder or the table, so a key of that name is refused like any other unknown one."""
+    acts: dict[str, Callable[[], object]] = {
+        "app": lambda: parse_app("app.toml", "alpha", app_document(at("name", "beta"))),
+        "server": lambda: config(at("servers.gthread.name", "other")),
+        "adapter": lambda: config(at("adapters.a2wsgi.name", "other")),
+    }
+    assert "found an unknown key" in refused(acts[where])
+
+
+@pytest.mark.xfail(strict=True, reason="an adapters value that is empty or false is taken for no adapters")
+@pytest.mark.parametrize("value", [0, False, "", []])
+def test_adapters_are_tables(value: object) -> None:
+    """A value of the wrong type is refused, also when it is a false one."""
+    assert refused(lambda: config(at("adapters", value))).startswith("bench.toml: adapters: found ")
+
+
+@pytest.mark.xfail(strict=True, reason="Seconds have no upper bound, and TOML has inf")
+@pytest.mark.parametrize("key", ["serving.ready_timeout_s", "presets.quick.window_s", "presets.quick.guard_s"])
+def test_a_time_is_finite(key: str) -> None:
+    """A run with an infinite window would never end."""
+    assert refused(lambda: config(at(key, float("inf")))).startswith(f"bench.toml: {key}: found inf, expected ")
+
+
+@pytest.mark.xfail(strict=True, reason="an enum's message says `invalid enum value`, not what is expected")
+@pytest.mark.parametrize("key", ["servers.gthread.interface", "adapters.a2wsgi.accepts", "adapters.a2wsgi.gives"])
+def test_an_unknown_interface_is_refused_with_those_there_are(key: str) -> None:
+    """The message names the interfaces that may stand there."""
+    message = refused(lambda: config(at(key, "http")))
+    assert message.startswith(f"bench.toml: {key}: found 'http', expected ")
+    assert all(interface in message for interface in Interface)
+
+
+@pytest.mark.xfail(strict=True, reason="of a wrong key in a table of keys, the message has no key and the whole file")
+def test_an_unknown_interface_of_an_app_is_refused_with_those_there_are() -> None:
+    """The message names the key that is wrong, and the interfaces that may stand there."""
+    message = refused(lambda: parse_app("app.toml", "alpha", app_document(at("interfaces", {"http": "alpha:app"}))))
+    assert message.startswith("app.toml: interfaces.http: found ")
+    assert ", expected " in message
+    assert all(interface in message for interface in Interface)
+
+
+@pytest.mark.xfail(strict=True, reason="a value in a table of keys is named `[...]`, not by its key")
+@pytest.mark.parametrize(
+    ("change", "key"), [(at("interfaces.wsgi", 3), "interfaces.wsgi"), (at("environment.A", 3), "environment.A")]
+)
+def test_a_wrong_value_in_a_table_is_named_by_its_key(change: Change, key: str) -> None:
+    """A message names the key down to the last table."""
+    message = refused(lambda: parse_app("app.toml", "alpha", app_document(change)))
+    assert_says(message, "app.toml", key, "3", "`str`, got `int`")
+
+
+@pytest.mark.xfail(strict=True, reason="a quoted key is printed as it is, so a line break in it breaks the message")
+@pytest.mark.parametrize("change", [at("lo\nad", {}), at("load.us\ners", 3)])
+def test_a_key_with_a_line_break_is_refused_in_one_line(change: Change) -> None:
+    """A message is one line, whatever the keys are."""
+    assert "found an unknown" in refused(lambda: config(change))
+
+
+@pytest.mark.xfail(strict=True, reason="a command is filled in only when a server is launched: KeyError, ValueError")
+@pytest.mark.parametrize("argument", ["{prot}", "{", "{0}"])
+def test_an_unknown_placeholder_is_refused(argument: str) -> None:
+    """A command's placeholders are checked with the rest of the file."""
+    message = refused(lambda: config(at("servers.gthread.command", ["gunicorn", argument])))
+    assert message.startswith("bench.toml: servers.gthread.command")
+
+
+@pytest.mark.xfail(strict=True, reason="the baseline is put behind every Adapter, also one that it does not speak to")
+def test_a_baseline_plays_only_where_it_can() -> None:
+    """Every Lane of an Experiment has an application, or the configuration is refused."""
+    one_sided = replace(RAW, interfaces={Interface.WSGI: "raw:wsgi"})
+    try:
+        built = build_experiment(config(), [GAMMA, one_sided], preset="quick", seed=1)
+    except ConfigError:
+        return
+    assert all(lane.application for lane in built.lanes)

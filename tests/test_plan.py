@@ -1,0 +1,173 @@
+"""The schedule: repeatable, fair to every Lane in every block, and in agreement with its outline."""
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from conftest import experiment
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from bench import plan
+from bench.messages import Closed, Open
+from bench.plan import Phase, Slice
+from bench.spec import Experiment, only
+
+WHOLE = experiment()
+PRESETS = st.builds(
+    replace,
+    st.just(WHOLE.preset),
+    rounds=st.integers(1, 9),
+    saturated_slices=st.integers(1, 6),
+    fixed_slices=st.integers(1, 6),
+    window_s=st.sampled_from([0.1, 0.35, 2.0]),
+)
+EXPERIMENTS = st.builds(
+    lambda preset, seed, lanes: replace(only(WHOLE, lanes), preset=preset, seed=seed),
+    PRESETS,
+    st.integers(0, 2**32),
+    st.sets(st.sampled_from([lane.name for lane in WHOLE.lanes]), min_size=1),
+)
+ROUND_INDICES = st.integers(0, 30)
+
+
+def a_round(whole: Experiment, index: int, rate_rps: float = 100.0) -> list[Slice]:
+    """Returns all Slices of a Round, as the runner asks for them."""
+    warm = plan.warm_up(whole, index)
+    return [*warm, *plan.measured(whole, index, rate_rps, first_index=len(warm))]
+
+
+def lanes_of(slices: list[Slice]) -> list[str]:
+    return [lane for planned in slices for lane in planned.lanes]
+
+
+@given(whole=EXPERIMENTS, index=ROUND_INDICES)
+def test_a_seed_repeats_its_shuffles(whole: Experiment, index: int) -> None:
+    """The same seed gives the same Round, whatever was planned before."""
+    first = a_round(whole, index)
+    a_round(whole, index + 1)
+    assert a_round(whole, index) == first
+
+
+def test_another_seed_shuffles_otherwise() -> None:
+    """Seeds and Rounds differ in their order, so no Lane always follows the same other one."""
+    by_seed = {tuple(lanes_of(a_round(replace(WHOLE, seed=seed), 0))) for seed in range(10)}
+    by_round = {tuple(lanes_of(a_round(WHOLE, index))) for index in range(10)}
+    assert len(by_seed) == len(by_round) == 10
+
+
+def test_every_lane_comes_first_now_and_then() -> None:
+    """Being first in a block is not one Lane's privilege."""
+    firsts = Counter(lanes_of(a_round(WHOLE, index))[len(WHOLE.lanes)] for index in range(100))
+    assert set(firsts) == {lane.name for lane in WHOLE.lanes}
+    assert max(firsts.values()) < 40
+
+
+@given(whole=EXPERIMENTS, index=ROUND_INDICES)
+def test_every_block_has_each_lane_once(whole: Experiment, index: int) -> None:
+    """A Round is warm-up, saturated and fixed blocks; a slow minute falls on all Lanes alike."""
+    width = len(whole.lanes)
+    slices = a_round(whole, index)
+    blocks = [slices[start : start + width] for start in range(0, len(slices), width)]
+    names = sorted(lane.name for lane in whole.lanes)
+    assert all(sorted(lanes_of(block)) == names for block in blocks)
+    assert all(len({planned.phase for planned in block}) == 1 for block in blocks)
+    assert [block[0].phase for block in blocks] == [
+        Phase.WARM_UP,
+        *[Phase.SATURATED] * whole.preset.saturated_slices,
+        *[Phase.FIXED] * whole.preset.fixed_slices,
+    ]
+
+
+@given(whole=EXPERIMENTS, index=ROUND_INDICES)
+def test_indices_count_the_slices_of_a_round(whole: Experiment, index: int) -> None:
+    """Indices are unique and increase by one from 0, from warm-up to the last fixed Slice."""
+    indices = [planned.index for planned in a_round(whole, index)]
+    assert indices == list(range(len(indices)))
+    assert all(a < b for a, b in pairwise(indices))
+
+
+@given(whole=EXPERIMENTS, rate_rps=st.floats(1, 1e6))
+def test_each_phase_has_its_load_and_window(whole: Experiment, rate_rps: float) -> None:
+    """Warm-up and saturated Slices are closed, fixed ones open at the one rate; all have the guard time."""
+    preset = whole.preset
+    closed = Closed(whole.offer.users)
+    expected = {
+        Phase.WARM_UP: (closed, preset.warm_up_s),
+        Phase.SATURATED: (closed, preset.window_s),
+        Phase.FIXED: (Open(rate_rps), preset.window_s),
+    }
+    for planned in a_round(whole, 0, rate_rps):
+        assert (planned.load, planned.window_s) == expected[planned.phase]
+        assert planned.guard_s == preset.guard_s
+        assert len(planned.lanes) == 1
+
+
+@given(whole=EXPERIMENTS)
+def test_the_outline_agrees_with_the_plan(whole: Experiment) -> None:
+    """What is said is what is done: Slices, Rounds, measured seconds; the expected time is longer than that."""
+    outline = plan.outline(whole)
+    slices = [planned for index in range(whole.preset.rounds) for planned in a_round(whole, index)]
+    measured = [planned.window_s for planned in slices if planned.phase is not Phase.WARM_UP]
+    assert outline.slices_per_round == plan.slices_per_round(whole) == len(slices) / outline.rounds
+    assert outline.measured_s == pytest.approx(sum(measured))
+    assert outline.expected_s > sum(planned.guard_s + planned.window_s for planned in slices)
+    assert outline.lanes == tuple(lane.name for lane in whole.lanes)
+    assert (outline.rounds, outline.seed) == (whole.preset.rounds, whole.seed)
+    assert (outline.preset, outline.window_s) == (whole.preset_name, whole.preset.window_s)
+
+
+def test_more_of_anything_takes_longer() -> None:
+    """The expected time grows with Rounds, Slices, windows and Lanes."""
+    preset = WHOLE.preset
+    expected_s = plan.outline(WHOLE).expected_s
+    for more in (
+        replace(preset, rounds=preset.rounds + 1),
+        replace(preset, saturated_slices=preset.saturated_slices + 1),
+        replace(preset, fixed_slices=preset.fixed_slices + 1),
+        replace(preset, window_s=preset.window_s + 0.1),
+        replace(preset, warm_up_s=preset.warm_up_s + 0.1),
+        replace(preset, guard_s=preset.guard_s + 0.1),
+    ):
+        assert plan.outline(replace(WHOLE, preset=more)).expected_s > expected_s
+    assert plan.outline(only(WHOLE, [WHOLE.lanes[0].name])).expected_s < expected_s
+
+
+THROUGHPUTS = st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=12)
+
+
+@given(share=st.floats(0.01, 0.99), throughputs_rps=THROUGHPUTS)
+def test_the_rate_is_a_share_of_the_slowest(share: float, throughputs_rps: list[float]) -> None:
+    """The rate is never above its share of the slowest throughput, nor much below; but at least one a second."""
+    rate = plan.fixed_rate_rps(share, throughputs_rps)
+    wanted = share * min(throughputs_rps)
+    if wanted <= 1:
+        assert rate == 1
+    else:
+        assert wanted * 10 / 11 < rate * (1 + 1e-9) <= wanted * (1 + 1e-9)
+
+
+@given(share=st.floats(0.01, 0.99), throughputs_rps=THROUGHPUTS)
+def test_the_rate_has_two_digits(share: float, throughputs_rps: list[float]) -> None:
+    """The rate can be said and repeated: two digits, then zeros."""
+    rate = plan.fixed_rate_rps(share, throughputs_rps)
+    assert rate == pytest.approx(float(f"{rate:.1e}"), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("slowest_rps", "rate_rps"), [(2468.0, 1200.0), (20.0, 10.0), (199.0, 99.0), (99_999.0, 49_000.0), (1.0, 1.0)]
+)
+def test_the_rate_is_rounded_down(slowest_rps: float, rate_rps: float) -> None:
+    """Half of the slowest, rounded down to two digits."""
+    assert plan.fixed_rate_rps(0.5, [slowest_rps, slowest_rps * 7]) == rate_rps
+
+
+# ---------------------------------------------------------------- what does not hold yet
+
+
+@pytest.mark.xfail(strict=True, reason="below 10/s the step is 0.1, and 6.0 // 0.1 is 59: a tenth is lost")
+@pytest.mark.parametrize("tenths", [12, 50, 55, 60, 61])
+def test_a_rate_of_two_digits_is_kept(tenths: int) -> None:
+    """A rate that needs no rounding is not rounded, also below ten a second."""
+    assert plan.fixed_rate_rps(0.5, [tenths / 10 * 2]) == pytest.approx(tenths / 10)

@@ -1,0 +1,609 @@
+"""What every report must say, in every form, and what must not happen to it whatever a run left behind."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from html import unescape
+from html.parser import HTMLParser
+from io import StringIO
+from itertools import combinations, pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+from msgspec.structs import replace
+from report_fixtures import ROUNDS, VARIANTS, estimate, failed, single, standard, tied, unpinned
+from rich.console import Console
+
+from bench.records import Estimate, LaneSummary, LeagueSummary, Ratio, Report, Status, Trace, Validity
+from bench.report import CHARTS, charts, facts, html, leagues, looks, markdown, text, words
+from bench.report.leagues import Row, Table
+
+HOSTILE = (
+    "</pre><script src='https://example.org/x.js'></script>\n"
+    "[bold red]markup[/bold red] \x1b[31mred\x1b[0m \x07 \x00 ```\n</details> # heading | cell \\ $x$ &amp;\n"
+    + "x"
+    * 300
+)
+UNITS = {
+    "throughput": ("requests/s",),
+    "latency": ("ms", "%"),
+    "cpu": ("µs",),
+    "throughput_over_time": ("requests/s", ", s"),
+}
+FACTS = ("n = 7 rounds", "gunicorn 27.0.1", "Django 5.2.19", "Python 3.11.2", "Example CPU", "2 cores", "bench 0.1.0")
+LOADS = {
+    "throughput": "closed(16 users)",
+    "latency": "open(1100/s)",
+    "cpu": "closed(16 users)",
+    "throughput_over_time": "closed(16 users)",
+}
+POINTS = st.floats(1e-6, 1e9)
+variants = pytest.mark.parametrize("variant", VARIANTS)
+every_chart = pytest.mark.parametrize("chart", CHARTS)
+
+
+@cache
+def drawn(variant: str) -> dict[str, Figure]:
+    return charts.draw(VARIANTS[variant]())
+
+
+@cache
+def page(variant: str) -> str:
+    return html.render(
+        VARIANTS[variant](), {name: charts.render(figure)["svg"] for name, figure in drawn(variant).items()}
+    )
+
+
+def terminal(report: Report, width: int = 80) -> str:
+    console = Console(file=StringIO(), width=width, color_system=None)
+    console.print(text.render(report, "results/latest"))
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def said_in(figure: Figure) -> str:
+    """Returns every text of a figure, wrapped lines joined."""
+    found = (label for label in figure.findobj(Text) if isinstance(label, Text))
+    return " ".join(" ".join(label.get_text().split()) for label in found)
+
+
+def everywhere(report: Report) -> dict[str, str]:
+    """Returns what each form of a report says, on one line."""
+    forms = {
+        "text": terminal(report),
+        "markdown": markdown.render(report).replace("\\", ""),
+        "html": unescape(html.render(report, {})),
+        **{name: said_in(figure) for name, figure in charts.draw(report).items()},
+    }
+    return {name: " ".join(said.split()) for name, said in forms.items()}
+
+
+def with_metric(report: Report, lane: str, metric: str, found: Estimate | None) -> Report:
+    """Returns the Report with a metric of a Lane replaced, or absent."""
+    summaries = tuple(_with_metric(each, metric, found) if each.lane == lane else each for each in report.summary.lanes)
+    return replace(report, summary=replace(report.summary, lanes=summaries))
+
+
+def _with_metric(lane: LaneSummary, metric: str, found: Estimate | None) -> LaneSummary:
+    others = {name: each for name, each in lane.metrics.items() if name != metric}
+    return replace(lane, metrics={**others, **({metric: found} if found else {})})
+
+
+# ---------------------------------------------------------------- words
+
+
+@given(POINTS)
+def test_a_number_is_written_to_three_digits_without_an_exponent(value: float) -> None:
+    """What is read back differs by half a digit at most."""
+    written = words.number(value)
+    assert "e" not in written
+    assert float(written.replace(",", "")) == pytest.approx(value, rel=0.00501, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(6512.3, "6,512"), (99.96, "100"), (9.996, "10.0"), (0.0123, "0.0123"), (0, "0"), (-0.0, "0"), (-12.34, "-12.3")],
+)
+def test_numbers_are_written_as_people_do(value: float, written: str) -> None:
+    """Thousands have commas, and rounding up does not add a digit."""
+    assert words.number(value) == written
+
+
+@given(POINTS, st.floats(0, 0.5), st.floats(0, 3).filter(lambda above: not 0.98 < above < 1))
+def test_a_margin_never_understates_the_interval(point: float, below: float, above: float) -> None:
+    """The wider half is given, so the interval lies within the margin; a very wide one is given in full."""
+    found = words.margin(Estimate(point, point * (1 - below), point * (1 + above), 7, "", ""))
+    if above > 0.996:
+        assert re.fullmatch(r"\(.+–.+\)", found)  # noqa: RUF001 - a range
+        return
+    percent = float(found.removeprefix("±").removesuffix(" %"))
+    assert percent >= 100 * max(below, above) - 0.51
+
+
+@given(st.text())
+def test_printable_text_has_no_control_characters(said: str) -> None:
+    """Lines and tabs stay; nothing else is left that a terminal would obey, and doing it again changes nothing."""
+    shown = words.printable(said)
+    assert all(unicodedata.category(character) not in ("Cc", "Cs") for character in shown if character not in "\n\t")
+    assert words.printable(shown) == shown
+
+
+def test_an_interval_has_the_digits_of_its_point() -> None:
+    """Of 1.31 (1.27 to 1.35) no number is more exact than another; below three rounds there is none."""
+    assert words.times(Estimate(1.3127, 1.2701, 1.35, 7, "ratio", "")) == "1.31x (1.27–1.35)"  # noqa: RUF001
+    assert words.times(Estimate(1.3127, None, None, 2, "ratio", "")) == "1.31x (n < 3: no interval)"
+
+
+@pytest.mark.parametrize(
+    ("items", "joined"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_words_are_listed_as_in_a_sentence(items: list[str], joined: str) -> None:
+    """Commas, and one "and"."""
+    assert words.listed(items) == joined
+
+
+# ---------------------------------------------------------------- Leagues
+
+
+def rows(count: int, pairs: Iterable[tuple[int, int]]) -> list[Row]:
+    """Returns rows called 0, 1, 2, ... of which these pairs are tied."""
+    lane = standard().summary.lanes[0]
+    tied_with = {index: [b if a == index else a for a, b in pairs if index in (a, b)] for index in range(count)}
+    return [
+        Row(
+            lane=replace(lane, lane=str(index)),
+            title=str(index),
+            rank=None if others else index + 1,
+            tied_with=tuple(map(str, others)),
+            failure=None,
+            rounds=ROUNDS,
+        )
+        for index, others in tied_with.items()
+    ]
+
+
+@given(st.sets(st.sampled_from(list(combinations(range(7), 2)))))
+def test_a_group_of_ties_holds_no_pair_that_differs(pairs: set[tuple[int, int]]) -> None:
+    """And every pair that ties is in a group, although ties are not transitive."""
+    groups = leagues.ties(rows(7, sorted(pairs)))
+    shown = {tuple(sorted(map(int, pair))) for group in groups for pair in combinations(group, 2)}
+    assert shown == pairs
+
+
+def by_league(report: Report) -> dict[str, Table]:
+    return {table.league.league: table for table in leagues.tables(report)}
+
+
+def test_a_verdict_says_how_far_the_best_is_ahead() -> None:
+    """With the interval, the server, and how each Lane got there."""
+    said = {name: leagues.verdict(table) for name, table in by_league(standard()).items()}
+    assert said["asgi"] == (
+        "On the same ASGI server (gunicorn-uvicorn), FastAPI served 2.33x (2.29–2.38) the requests of Django "  # noqa: RUF001
+        "and 2.88x (2.82–2.93) those of Flask via a2asgi."  # noqa: RUF001
+    )
+    assert said["native"].startswith("Each on its own server, FastAPI on uvicorn served 2.30x")
+
+
+def test_a_verdict_ranks_nothing_that_cannot_be_told_apart() -> None:
+    """A tie is said to be one, and no factor is given between its Lanes."""
+    said = leagues.verdict(by_league(tied())["wsgi"])
+    assert "Flask and Django can't be told apart" in said
+    assert "requests of Django" not in said
+
+
+def test_without_intervals_no_verdict_claims_a_difference() -> None:
+    """Two rounds tell nothing apart."""
+    for table in leagues.tables(VARIANTS["without_intervals"]()):
+        assert "served" not in leagues.verdict(table)
+        assert words.NO_INTERVAL in leagues.verdict(table)
+
+
+def test_a_verdict_names_the_lanes_that_are_not_ranked() -> None:
+    """With their status; and one Lane alone is no comparison."""
+    said = {name: leagues.verdict(table) for name, table in by_league(failed()).items()}
+    assert "Flask is not ranked: failed (start)" in said["wsgi"]
+    assert "FastAPI is not ranked: not-saturated" in said["asgi"]
+    assert "only Flask could be ranked" in leagues.verdict(leagues.tables(single())[0])
+
+
+@given(st.floats(0.1, 10), st.floats(1, 2), st.floats(1, 2))
+def test_a_ratio_reads_the_same_from_both_sides(point: float, below: float, above: float) -> None:
+    """The ratio of b to a is the inverse of that of a to b, and so is its interval."""
+    recorded = Ratio(
+        lane="a",
+        other="b",
+        metric="throughput_rps",
+        ratio=Estimate(point, point / below, point * above, 7, "ratio", ""),
+    )
+    league = LeagueSummary(league="x", title="", same_server=True, standings=(), ratios=(recorded,))
+    forth, back = leagues.ratio(league, "a", "b"), leagues.ratio(league, "b", "a")
+    assert forth
+    assert back
+    assert back.low is not None
+    assert back.high is not None
+    assert (forth.point * back.point, back.low * (forth.high or 0), back.high * (forth.low or 0)) == pytest.approx(
+        (1, 1, 1)
+    )
+    assert back.low <= back.point * (1 + 1e-9) <= back.high * (1 + 2e-9)
+
+
+def test_a_lane_without_a_rank_shows_no_number() -> None:
+    """Neither a tie, nor a failed Lane, nor a ceiling has one, in any table."""
+    for report in (tied(), failed()):
+        for table in leagues.tables(report):
+            unranked = [row for row in table.rows if row.rank is None]
+            assert all(not re.search(r"\d", row.mark) for row in unranked)
+            assert all(row.rank is None for row in table.ceilings)
+    flask = next(line for line in markdown.render(tied()).splitlines() if line.startswith("| = | Flask"))
+    assert "tied with Django" in flask
+
+
+def test_two_apps_of_one_title_are_told_apart() -> None:
+    """By the App's own name: two revisions of an App have the same title."""
+    report = standard()
+    lanes = tuple(replace(lane, title="Same") for lane in report.summary.lanes)
+    for table in leagues.tables(replace(report, summary=replace(report.summary, lanes=lanes))):
+        titles = [row.title for row in table.rows]
+        assert len(set(titles)) == len(titles)
+
+
+# ---------------------------------------------------------------- looks
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 0.1)), min_size=1, max_size=10))
+def test_labels_are_spread_in_order_and_side_by_side(labels: list[tuple[float, float]]) -> None:
+    """Ten labels of a tenth have room, so all lie within 0 to 1."""
+    wanted, sizes = [height for height, _ in labels], [size for _, size in labels]
+    placed = looks.spread(wanted, sizes)
+    edges = sorted((place - size / 2, place + size / 2) for place, size in zip(placed, sizes, strict=True))
+    assert all(low >= -1e-9 and high <= 1 + 1e-9 for low, high in edges)
+    assert all(below[1] <= above[0] + 1e-9 for below, above in pairwise(edges))
+    assert all(placed[a] < placed[b] for a in range(len(wanted)) for b in range(len(wanted)) if wanted[a] < wanted[b])
+
+
+@given(st.text(alphabet="abc  ", max_size=60), st.integers(1, 12))
+def test_wrapped_lines_fit_and_lose_nothing(said: str, width: int) -> None:
+    """Only white space may go."""
+    lines = looks.wrapped(said, width, lambda line: float(len(line)))
+    assert all(len(line) <= width for line in lines)
+    assert "".join("".join(lines).split()) == "".join(said.split())
+
+
+def test_a_framework_looks_the_same_everywhere() -> None:
+    """On every Server and in every run that has it; other frameworks look different."""
+    looked = looks.looks_of(standard())
+    assert len({looked[lane].colour for lane in looked if lane.startswith("flask_hello@")}) == 1
+    alone = looks.looks_of(single())
+    assert alone["flask_hello@gunicorn-gthread"] == looked["flask_hello@gunicorn-gthread"]
+    assert len({(look.colour, look.marker) for look in looks.looks_of(VARIANTS["crowded"]()).values()}) == 12
+
+
+def test_rounds_are_derived_from_the_traces() -> None:
+    """From the slices of each round where all are there; otherwise nothing is claimed."""
+    report = standard()
+    starts = looks.round_starts(report)
+    assert len(starts) == ROUNDS
+    assert starts == sorted(starts)
+    cut = tuple(
+        replace(trace, at_s=trace.at_s[:-1], throughput_rps=trace.throughput_rps[:-1]) for trace in report.traces
+    )
+    assert looks.round_starts(replace(report, traces=cut)) == []
+
+
+# ---------------------------------------------------------------- every form
+
+
+def test_every_form_says_that_cores_were_shared() -> None:
+    """In one clear sentence; and none says so where they were not."""
+    for name, said in everywhere(unpinned()).items():
+        assert facts.UNPINNED in said, name
+    for name, said in everywhere(standard()).items():
+        assert "NOT PINNED" not in said, name
+
+
+def test_every_form_says_what_is_missing() -> None:
+    """A run that was stopped, and a Lane that failed."""
+    for name, said in everywhere(VARIANTS["without_intervals"]()).items():
+        assert "INCOMPLETE: 2 of 7 rounds" in said, name
+        assert words.NO_INTERVAL in said, name
+    for name, said in everywhere(failed()).items():
+        assert "FAILED: flask_hello@gunicorn-gthread" in said, name
+
+
+@variants
+def test_no_run_is_too_odd_to_be_reported(variant: str) -> None:
+    """Every form of every variant can be made, and is not empty."""
+    assert all(everywhere(VARIANTS[variant]()).values())
+
+
+@pytest.mark.parametrize("metric", ["throughput_rps", "cpu_us_per_request", "latency_fixed_p99_ms", "error_ratio"])
+def test_any_metric_may_be_missing(metric: str) -> None:
+    """It is shown as missing, not as a number."""
+    report = with_metric(single(), "flask_hello@gunicorn-gthread", metric, None)
+    assert "–" in terminal(report)  # noqa: RUF001 - a dash
+    said = everywhere(report)
+    if metric == "throughput_rps":
+        assert "not measured" in said["throughput"]
+
+
+def test_extreme_values_can_be_drawn() -> None:
+    """Zero, a negative framework share, a slice without an answer, a curve that ends at 100 %."""
+    report = with_metric(
+        standard(), "flask_hello@gunicorn-gthread", "throughput_rps", estimate(0.0, "requests/s", "higher")
+    )
+    splits = tuple(replace(split, framework=estimate(-3.0, "us", "lower")) for split in report.summary.cpu_splits)
+    curve = replace(report.curves[0], percentiles=(0.0, 50.0, 100.0), latencies_ms=(1.0, 2.0, 3.0))
+    trace = Trace(lane=report.traces[0].lane, at_s=(1.0, 2.0), throughput_rps=(0.0, 5.0))
+    summary = replace(report.summary, cpu_splits=splits)
+    odd = replace(report, summary=summary, curves=(curve,), traces=(trace, *report.traces[1:]))
+    for figure in charts.draw(odd).values():
+        charts.render(figure)
+
+
+# ---------------------------------------------------------------- charts
+
+
+@every_chart
+def test_a_chart_has_a_title_units_and_a_caption(chart: str) -> None:
+    """Whoever sees the chart alone learns n, the load, the servers, the versions and the machine."""
+    figure = drawn("standard")[chart]
+    said = said_in(figure)
+    assert CHARTS[chart] in said
+    assert LOADS[chart] in said
+    for fact in FACTS:
+        assert fact in said
+    axes_said = " ".join(
+        f"{axes.get_xlabel()} {axes.get_ylabel()} {_ticks(axes.get_xticklabels())}" for axes in figure.axes
+    )
+    for unit in UNITS[chart]:
+        assert unit in axes_said
+
+
+def _ticks(labels: Iterable[Text]) -> str:
+    return " ".join(label.get_text() for label in labels)
+
+
+@pytest.mark.parametrize("chart", ["throughput", "cpu"])
+def test_bars_begin_at_zero_on_one_axis(chart: str) -> None:
+    """A bar from elsewhere overstates a difference, and panels of different scale hide one."""
+    limits = {axes.get_xlim() for axes in drawn("standard")[chart].axes}
+    assert len(limits) == 1
+    assert limits.pop()[0] == 0
+
+
+def test_the_latency_axis_has_a_tick_for_each_nine_that_was_measured() -> None:
+    """A curve over 10,780 answers carries 99.9 %, and not 99.99 %."""
+    ticks = _ticks(drawn("standard")["latency"].axes[0].get_xticklabels())
+    assert ticks == "50 % 90 % 99 % 99.9 %"
+
+
+@pytest.mark.parametrize("variant", ["standard", "without_intervals", "failed", "crowded", "empty"])
+@every_chart
+def test_no_text_is_clipped_or_overlaps(variant: str, chart: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every text that is really drawn lies within the figure and clear of every other."""
+    figure = drawn(variant)[chart]
+    boxes = texts_drawn(figure, monkeypatch)
+    assert len(boxes) > 20
+    width, height = figure.canvas.get_width_height()
+    for said, box in boxes:
+        assert box.x0 >= 0, said
+        assert box.y0 >= 0, said
+        assert box.x1 <= width, said
+        assert box.y1 <= height, said
+    for (said, box), (other_said, other) in combinations(boxes, 2):
+        assert not _overlap(box, other), (said, other_said)
+
+
+def texts_drawn(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Bbox]]:
+    """Returns the texts that a figure draws, without ticks beyond the axes, and where they lie in pixels."""
+    canvas: Any = FigureCanvasAgg(figure)
+    found: dict[int, Text] = {}
+    draw: Any = Text.draw
+
+    def recorded(label: Text, renderer: object) -> None:
+        found[id(label)] = label
+        draw(label, renderer)
+
+    monkeypatch.setattr(Text, "draw", recorded)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    return [(label.get_text(), Text.get_window_extent(label, renderer)) for label in found.values() if label.get_text()]
+
+
+def _overlap(box: Bbox, other: Bbox, slack: float = 1.0) -> bool:
+    apart = (
+        box.x1 <= other.x0 + slack
+        or other.x1 <= box.x0 + slack
+        or box.y1 <= other.y0 + slack
+        or other.y1 <= box.y0 + slack
+    )
+    return not apart
+
+
+@every_chart
+def test_a_lane_that_cannot_be_trusted_is_marked(chart: str) -> None:
+    """With its status beside its name or value."""
+    said = said_in(drawn("failed")[chart])
+    assert "not-saturated" in said
+    assert "failed (start)" in said
+
+
+def test_charts_are_the_same_bytes_again() -> None:
+    """As SVG and PNG, drawn anew, without a date."""
+    first, again = ({name: charts.render(figure) for name, figure in charts.draw(single()).items()} for _ in range(2))
+    assert first == again
+    assert all(b"<dc:date>" not in files["svg"] for files in first.values())
+    assert all(files["png"].startswith(b"\x89PNG") for files in first.values())
+
+
+def test_a_title_is_text_and_not_mathematics() -> None:
+    """Dollar signs, angle brackets and comment marks are drawn as they are."""
+    report = single()
+    lanes = tuple(replace(lane, title="$x^$ --> <b>&") for lane in report.summary.lanes)
+    for figure in charts.draw(replace(report, summary=replace(report.summary, lanes=lanes))).values():
+        svg = charts.render(figure)["svg"]
+        assert b"<b>" not in svg
+        assert "$x^$ --> <b>&" in said_in(figure)
+
+
+# ---------------------------------------------------------------- terminal
+
+
+@variants
+def test_the_terminal_text_fits_80_columns(variant: str) -> None:
+    """Without colour, and with every Lane and number whole."""
+    said = terminal(VARIANTS[variant]())
+    assert max(map(len, said.splitlines())) <= 80
+    assert "…" not in said
+    assert "\x1b" not in said
+
+
+def test_the_terminal_shows_failures_and_where_the_files_are() -> None:
+    """The end of the Lane's own log, and the folder as the user knows it."""
+    said = terminal(failed())
+    assert "ModuleNotFoundError: No module named 'flask'" in said
+    assert "results/latest" in said
+
+
+def test_a_log_is_printed_as_it_is() -> None:
+    """Its markup is no markup, its terminal codes are dropped, and a long line is wrapped."""
+    said = terminal(failed(HOSTILE))
+    assert "[bold red]markup[/bold red]" in said
+    assert "\x1b" not in said
+    assert "\x07" not in said
+    assert max(map(len, said.splitlines())) <= 80
+
+
+# ---------------------------------------------------------------- Markdown
+
+
+@variants
+def test_markdown_tables_are_whole(variant: str) -> None:
+    """Every row has as many cells as its head."""
+    blocks = re.findall(r"(?:^\|.*\n?)+", markdown.render(VARIANTS[variant]()), flags=re.MULTILINE)
+    assert blocks
+    for block in blocks:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
+
+
+def test_markdown_links_its_charts_relatively() -> None:
+    """The folder can be moved, and read on GitHub."""
+    said = markdown.render(standard())
+    assert re.findall(r"!\[[^\]]*\]\(([^)]*)\)", said) == [f"charts/{name}.svg" for name in CHARTS]
+
+
+def test_markdown_cannot_be_broken_by_a_log_or_a_title() -> None:
+    """A fence is longer than any in the log; a title's own marks are escaped."""
+    said = markdown.render(failed(HOSTILE))
+    assert "````text" in said
+    report = single()
+    lanes = tuple(replace(lane, title="a|b <img> `c`") for lane in report.summary.lanes)
+    assert r"a\|b \<img\> \`c\`" in markdown.render(replace(report, summary=replace(report.summary, lanes=lanes)))
+
+
+@pytest.mark.parametrize("fact", ["--worker-class gthread", "flask 3.1.3", "httptools (C)", "content-length: 13"])
+def test_the_configuration_is_proven(fact: str) -> None:
+    """Command lines, versions, answers, and what no setting makes equal, in Markdown and HTML."""
+    assert fact in markdown.render(standard())
+    assert fact in html.render(standard(), {})
+
+
+def test_every_estimate_is_shown_with_its_interval() -> None:
+    """In the folded tables of Markdown and HTML, to the same digits."""
+    for said in (markdown.render(standard()), html.render(standard(), {})):
+        assert "6,512 (6,416–6,610)" in said  # noqa: RUF001 - a range
+        assert "2.33x (2.29–2.38)" in said  # noqa: RUF001 - a range
+
+
+# ---------------------------------------------------------------- HTML
+
+
+class Strict(HTMLParser):
+    """Fails on a tag that is not closed in order, and collects ids, references and tags."""
+
+    VOID = frozenset({"meta", "br", "img", "link", "hr", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.references: set[str] = set()
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self._collect(tag, attrs)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._collect(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def _collect(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            assert not name.startswith("on")
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("href", "src", "xlink:href"):
+                self.references.add(value or "")
+            self.references.update(f"#{target}" for target in re.findall(r"url\(#([^)]*)\)", value or ""))
+
+
+@pytest.mark.parametrize("variant", ["standard", "failed", "crowded", "empty"])
+def test_the_page_is_well_formed_and_needs_nothing_else(variant: str) -> None:
+    """Tags are closed, ids are unique over all charts, references stay within the page, and nothing is fetched."""
+    strict = Strict()
+    strict.feed(page(variant))
+    strict.close()
+    assert strict.open == []
+    assert len(set(strict.ids)) == len(strict.ids)
+    assert {reference.removeprefix("#") for reference in strict.references} <= set(strict.ids)
+    assert not strict.tags & {"script", "link", "img", "iframe", "object", "embed"}
+    assert not re.search(r"https?:|@import|javascript:|url\((?!#)", page(variant))
+
+
+def test_the_page_holds_every_chart() -> None:
+    """Inline, with a name for those who cannot see it."""
+    assert page("standard").count("<svg") == len(CHARTS)
+    for title in CHARTS.values():
+        assert f'aria-label="{title}"' in page("standard")
+
+
+def test_a_log_cannot_escape_into_the_page() -> None:
+    """Its tags are shown, not obeyed."""
+    said = html.render(failed(HOSTILE), {})
+    assert "<script" not in said
+    assert "&lt;script" in said
+    assert "\x1b" not in said
+
+
+def test_the_verdicts_come_first() -> None:
+    """Before any table."""
+    said = html.render(standard(), {})
+    assert 0 < said.index("FastAPI served 2.33x") < said.index("<table")
+
+
+def test_reports_are_the_same_text_again() -> None:
+    """Nothing in them depends on when or where they are made."""
+    for render in (terminal, markdown.render, lambda report: html.render(report, {})):
+        assert render(failed()) == render(failed())
+
+
+def test_reasons_are_shown_beside_the_numbers() -> None:
+    """A Lane that can't be trusted says why, in numbers, in every written form."""
+    report = single()
+    doubt = Validity(Status.DRIVER_BOUND, ("driver at 98% of its own",))
+    lanes = tuple(replace(lane, validity=doubt) for lane in report.summary.lanes)
+    doubtful = replace(report, summary=replace(report.summary, lanes=lanes))
+    for name in ("text", "markdown", "html"):
+        assert "driver at 98% of its own" in everywhere(doubtful)[name], name
