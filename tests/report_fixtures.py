@@ -48,7 +48,7 @@ CONTRACT = Contract(
     load_names=100,
 )
 MACHINE = Machine(
-    cpu="Example CPU E5-2673 v4 @ 2.30GHz",
+    cpu="Example CPU @ 2.30GHz",
     cores=2,
     memory_gib=7.8,
     system="Linux 6.1.0-18-amd64 x86_64",
@@ -213,6 +213,16 @@ def tied() -> Report:
     return replace(report, summary=replace(report.summary, leagues=leagues))
 
 
+def noisy() -> Report:
+    """Returns the tied run with intervals that reach to four times the point."""
+    report = tied()
+    lanes = tuple(
+        replace(lane, metrics={name: _vague(whole) for name, whole in lane.metrics.items()})
+        for lane in report.summary.lanes
+    )
+    return replace(report, summary=replace(report.summary, lanes=lanes))
+
+
 def failed(log_tail: str = "") -> Report:
     """Returns the standard run in which one Lane never started and another was not saturated."""
     report = standard()
@@ -303,6 +313,7 @@ VARIANTS = {
     "unpinned": unpinned,
     "without_intervals": without_intervals,
     "tied": tied,
+    "noisy": noisy,
     "failed": failed,
     "single": single,
     "crowded": crowded,
@@ -327,7 +338,7 @@ def _manifest(experiment: Experiment) -> Manifest:
         run_id="20260301T101500Z-3f9a",
         started_utc="2026-03-01T10:15:00Z",
         bench_version="0.1.0",
-        git_revision="99b10b8a5c0e7d3f1b2a4c6e8d0f1a3b5c7d9e1f",
+        git_revision="0123456789abcdef0123456789abcdef01234567",
         experiment=experiment,
         machine=MACHINE,
         driver_versions={"locust": "2.47.0", "gevent": "26.1.0"},
@@ -476,6 +487,10 @@ def _trace(name: str, rps: float) -> Trace:
     dips = [0.8 if 120 < at < 150 else 1.0 for at in at_s]
     values = [rps * dip * rng.gauss(1, 0.05) for dip in dips]
     return Trace(lane=name, at_s=tuple(at_s), throughput_rps=tuple(values))
+
+
+def _vague(whole: Estimate) -> Estimate:
+    return replace(whole, low=whole.point / 4, high=whole.point * 4)
 
 
 def _few(whole: Estimate) -> Estimate:

@@ -20,20 +20,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.records import Report
 from bench.report import CHARTS, facts
-from bench.report.leagues import Row, Table, tables
-from bench.report.looks import (
-    PARTS,
-    Look,
-    Parts,
-    Scale,
-    looks_of,
-    nines,
-    parts_of,
-    points_of,
-    round_starts,
-    spread,
-    wrapped,
-)
+from bench.report.leagues import THROUGHPUT, Row, Table, tables
+from bench.report.looks import PARTS, Look, Scale, looks_of, nines, parts_of, points_of, round_starts, spread, wrapped
 from bench.report.words import number
 
 STYLE: Any = {
@@ -117,7 +105,7 @@ def render(figure: Figure) -> dict[str, bytes]:
 def throughput(report: Report) -> Figure:
     """Draws the saturated throughput: a bar from zero with its interval for every Lane, a panel a League."""
     shown, looks = tables(report), looks_of(report)
-    scale = Scale.of(shown, "throughput_rps", "")
+    scale = Scale.of(shown, THROUGHPUT, "")
     figure, panels = _bars(report, shown, "throughput", scale)
     for axes, table in zip(panels, shown, strict=True):
         for y, row in enumerate(table.rows):
@@ -210,7 +198,7 @@ def _name_axis(panels: Sequence[Axes], name: str) -> None:
 
 def _bars(report: Report, shown: Sequence[Table], name: str, scale: Scale) -> tuple[Figure, list[Axes]]:
     """Returns a sheet of rows, one a Lane, with an axis that leaves room for the value beside every bar."""
-    labels = [[_row_label(row) for row in table.rows] for table in shown]
+    labels = [[_row_label(row, scale) for row in table.rows] for table in shown]
     every = [label for of_league in labels for label in of_league]
     left = max((_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 2 * PAD
     row_height = max(map(len, every), default=1) * LINE + 0.19
@@ -229,7 +217,9 @@ def _bars(report: Report, shown: Sequence[Table], name: str, scale: Scale) -> tu
     return figure, panels
 
 
-def _row_label(row: Row) -> list[str]:
+def _row_label(row: Row, scale: Scale) -> list[str]:
+    if scale.metric != THROUGHPUT:  # ranks and ties are of the throughput alone
+        return _paragraph(row.name, LABEL_WIDTH, LABEL_PT)
     return [*_paragraph(row.label, LABEL_WIDTH, LABEL_PT), *_paragraph(row.tie, LABEL_WIDTH, LABEL_PT)]
 
 
@@ -272,12 +262,12 @@ def _interval(axes: Axes, y: float, row: Row, scale: Scale) -> None:
     if estimate is None or estimate.low is None or estimate.high is None:
         return
     halves = [[estimate.point - estimate.low], [scale.end(row) - estimate.point]]
-    axes.errorbar(estimate.point, y, xerr=halves, fmt="none", ecolor=INK, capsize=3.5)
+    axes.errorbar(estimate.point, y, xerr=halves, fmt="none", ecolor=INK, capsize=2.5)
     if estimate.high > scale.reach:
         axes.plot(scale.end(row), y, ">", color=INK, markersize=7)
 
 
-def _stack(axes: Axes, y: float, row: Row, scale: Scale, parts: Parts | None, look: Look) -> None:
+def _stack(axes: Axes, y: float, row: Row, scale: Scale, parts: Sequence[float] | None, look: Look) -> None:
     """Draws raw + adapter + framework, and below the interval of their total; in one piece what can't be split."""
     if parts is None:
         _bar(axes, y, row, scale, look)
@@ -287,16 +277,16 @@ def _stack(axes: Axes, y: float, row: Row, scale: Scale, parts: Parts | None, lo
     doubt = {} if row.valid else {"linestyle": "--", "alpha": 0.5}
     left = 0.0
     for width, style in zip(parts, (raw, adapter, framework), strict=True):
-        _segment(axes, y - 0.08, left, max(width, 0.0), {**style, **doubt})
+        _segment(axes, y, left, max(width, 0.0), {**style, **doubt})
         left += max(width, 0.0)
-    _interval(axes, y + 0.34, row, scale)
+    _interval(axes, y + 0.36, row, scale)
 
 
 def _segment(axes: Axes, y: float, left: float, width: float, style: dict[str, Any]) -> None:
     """Draws a part of a bar, with its value inside where that fits."""
     if not width:
         return
-    axes.barh(y, width, left=left, height=0.56, linewidth=1, **style)
+    axes.barh(y, width, left=left, height=0.5, linewidth=1, **style)
     per_inch = axes.get_xlim()[1] / _inches(axes)[0]
     if _width(number(width), CAPTION_PT) + 0.2 < width / per_inch:
         axes.text(left + width / 2, y, number(width), ha="center", va="center", size=CAPTION_PT, color=INK, bbox=BACKED)

@@ -17,7 +17,8 @@ BASELINE = "raw: the server with no framework, a ceiling, not ranked."
 READING = (
     "A League holds the lanes that may be ranked together: compare within a League, not across Leagues.",
     "Throughput is what a closed load got out of a lane once it was saturated. Latencies are at one rate, the same for "
-    "every lane, and count from the moment at which a request was due, so that waiting is not hidden.",
+    "every lane, and count from the moment at which a request was due, so that waiting is not hidden. p99 is the time "
+    "within which 99 % of the requests were answered.",
     "± is the wider half of a 95 % interval over rounds, each with fresh processes. Lanes marked = are tied: this run "
     "can't tell their difference from chance. More rounds may.",
     "raw is the same server with no framework. What a framework costs is its CPU time per request above raw's.",
@@ -45,8 +46,8 @@ class Proof(Struct, frozen=True, kw_only=True):
 
 def title(report: Report) -> str:
     """Returns the report's title: the frameworks that it compares."""
-    titles = (lane.app.title for lane in report.manifest.experiment.lanes if not lane.app.baseline)
-    return one_line(f"{listed(_each(titles))}, side by side")
+    titles = _each(lane.app.title for lane in report.manifest.experiment.lanes if not lane.app.baseline)
+    return one_line(f"{listed(titles) if len(titles) <= 5 else f'{len(titles)} frameworks'}, side by side")
 
 
 def notices(report: Report) -> tuple[str, ...]:
@@ -95,6 +96,10 @@ def intervals(report: Report) -> str:
     if n < 3:
         return f"Points over n = {n} rounds ({NO_INTERVAL})."
     return f"95 % intervals over n = {n} rounds, each with fresh processes."
+
+
+def _of_totals(report: Report) -> str:
+    return intervals(report).replace("intervals", "intervals of the totals, below the bars,", 1)
 
 
 def _merged(report: Report) -> str:
@@ -243,7 +248,7 @@ def _plural(count: int, noun: str) -> str:
 _CHARTS = {
     "throughput": (intervals, Phase.SATURATED),
     "latency": (_merged, Phase.FIXED),
-    "cpu": (intervals, Phase.SATURATED),
+    "cpu": (_of_totals, Phase.SATURATED),
     "throughput_over_time": (_single, Phase.SATURATED),
 }
 """What a chart's points are, and the phase that they come from."""

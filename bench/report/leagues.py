@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from bench.records import Estimate, Failure, LaneSummary, LeagueSummary, Report, Status
-from bench.report.words import NO_INTERVAL, listed, margin, number, one_line, times
+from bench.report.words import METRICS, NO_INTERVAL, listed, margin, number, one_line, times
 
 THROUGHPUT = "throughput_rps"
 TIE = "="
@@ -105,6 +105,11 @@ class Table(Struct, frozen=True, kw_only=True):
         """Returns all rows, the ceilings last."""
         return self.contenders + self.ceilings
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Returns the metrics that any row has."""
+        return tuple(metric for metric in METRICS if any(row.estimate(metric) for row in self.rows))
+
 
 def tables(report: Report) -> tuple[Table, ...]:
     """Returns the table of every League that has Lanes."""
@@ -136,7 +141,8 @@ def comparisons(table: Table) -> list[tuple[str, Estimate]]:
 def ties(rows: list[Row]) -> list[tuple[str, ...]]:
     """Returns the largest groups of titles in which no Lane can be told apart from another.
 
-    A tie is not transitive: with A = B and B = C but A above C there are two groups. (Bron and Kerbosch 1973.)
+    A tie is not transitive: with A = B and B = C but A above C there are two groups. (Bron and Kerbosch,
+    1973, with the pivot of Tomita et al., 2006.)
     """
     near = {row.title: set(row.tied_with) for row in rows}
     order = list(near)
@@ -226,7 +232,7 @@ def _reservations(table: Table) -> Iterator[str]:
         yield f"{NO_INTERVAL} to tell them apart by"
     for row in table.contenders:
         if not row.compared:
-            yield f"{row.title} is not ranked: {row.status}"
+            yield f"{row.title} is not ranked: {'throughput not measured' if row.valid else row.status}"
 
 
 def _inverted(estimate: Estimate) -> Estimate:
@@ -242,9 +248,11 @@ def _inverted(estimate: Estimate) -> Estimate:
 
 
 def _cliques(near: Mapping[str, set[str]], group: set[str], candidates: set[str], done: set[str]) -> Iterator[set[str]]:
-    """Yields every group that no candidate can join."""
+    """Yields every group that no candidate can join; the pivot's own neighbours come with it and need no search."""
     if not candidates and not done:
         yield group
-    for title in sorted(candidates):
+        return
+    pivot = max(sorted(candidates | done), key=lambda title: len(candidates & near[title]))
+    for title in sorted(candidates - near[pivot]):
         yield from _cliques(near, group | {title}, candidates & near[title], done & near[title])
         candidates, done = candidates - {title}, done | {title}

@@ -46,20 +46,23 @@ def _league(table: Table) -> Iterator[str]:
 def _row(row: Row) -> list[str]:
     beside = f"<br>{_text(row.tie)}" if row.tie else ""
     status = "" if row.valid else f"<br>**{_text(row.status)}**"
-    cells = (" ".join(filter(None, cell(metric, row.estimate(metric)))) for metric in COLUMNS)
+    cells = (_cell(cell(metric, row.estimate(metric))) for metric in COLUMNS)
     return [row.mark, f"{_text(row.name)}{beside}{status}", *cells]
+
+
+def _cell(parts: tuple[str, str]) -> str:
+    return " ".join(filter(None, parts))
 
 
 def _every_metric(report: Report) -> Iterator[str]:
     """Yields every Estimate with its interval, and the ratios behind the ranks, a folded table each."""
     for table in tables(report):
-        found = [metric for metric in METRICS if any(row.estimate(metric) for row in table.rows)]
         rows = (
             [
                 f"{METRICS[metric].title}, {METRICS[metric].unit}",
-                *(full(metric, row.estimate(metric)) for row in table.rows),
+                *(_cell(full(metric, row.estimate(metric))) for row in table.rows),
             ]
-            for metric in found
+            for metric in table.metrics
         )
         head = ["metric", *(_text(row.name) for row in table.rows)]
         yield _folded(f"{table.title}: every metric", _grid(head, "l" + "r" * len(table.rows), rows))

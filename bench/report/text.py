@@ -59,9 +59,10 @@ def _lane(row: Row) -> Text:
 
 
 def _cell(row: Row, metric: str) -> Text:
-    """Returns the point, with the margin on the line below."""
+    """Returns the point with the margin below; an interval in full takes two lines, so that 80 columns hold all."""
     point, margin = cell(metric, row.estimate(metric))
-    return Text.assemble(point, ("\n" + margin if margin else "", "dim"))
+    below = margin.strip("()").replace("–", "–\n")  # noqa: RUF001 - a range
+    return Text.assemble(point, (f"\n{below}" if below else "", "dim"))
 
 
 def _notes(table: Table) -> Iterator[str]:

@@ -22,17 +22,14 @@ class Metric(Struct, frozen=True):
 
 
 def _percentiles(prefix: str, title: str) -> dict[str, Metric]:
-    within = {"p50": "50", "p90": "90", "p99": "99", "p999": "99.9"}
-    return {
-        f"{prefix}_{name}_ms": Metric(f"{title}, {percent} % of requests within", "ms", f"{name} ms")
-        for name, percent in within.items()
-    }
+    names = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"}
+    return {f"{prefix}_{name}_ms": Metric(f"{title}, {said}", "ms", f"{said} ms") for name, said in names.items()}
 
 
 METRICS = {
     "throughput_rps": Metric("throughput, saturated", "requests/s", "req/s"),
-    **_percentiles("latency_fixed", "latency at the fixed rate, from the intended start"),
-    **_percentiles("service_fixed", "service time at the fixed rate, from the actual start"),
+    **_percentiles("latency_fixed", "latency at the fixed rate"),
+    **_percentiles("service_fixed", "service time at the fixed rate"),
     **_percentiles("latency_saturated", "latency under saturation"),
     "cpu_us_per_request": Metric("server CPU time per request", "µs", "CPU µs/req"),
     "overhead_us_per_request": Metric(
@@ -83,11 +80,6 @@ def interval(estimate: Estimate) -> str:
     return f"{_fixed(estimate.low, decimals)}–{_fixed(estimate.high, decimals)}"  # noqa: RUF001 - a range
 
 
-def with_interval(estimate: Estimate) -> str:
-    """Writes the point and its interval: ``6,512 (low to high)``, with a dash for the word."""
-    return f"{number(estimate.point)} ({interval(estimate)})"
-
-
 def times(ratio: Estimate) -> str:
     """Writes a ratio and its interval: ``1.31x (low to high)``, with a dash for the word."""
     return f"{number(ratio.point)}x ({interval(ratio)})"
@@ -102,11 +94,10 @@ def cell(metric: str, estimate: Estimate | None) -> tuple[str, str]:
     return number(estimate.point), margin(estimate)
 
 
-def full(metric: str, estimate: Estimate | None) -> str:
-    """Returns a table cell with point and interval in one; an absent metric is a dash."""
-    if estimate is None:
-        return "–"  # noqa: RUF001 - a dash
-    return share(estimate.point) if metric == "error_ratio" else with_interval(estimate)
+def full(metric: str, estimate: Estimate | None) -> tuple[str, str]:
+    """Returns a table cell: the point, and beside it the interval in full. An absent metric is a dash."""
+    point, margin = cell(metric, estimate)
+    return point, f"({interval(estimate)})" if estimate and margin else ""
 
 
 def listed(words: Sequence[str]) -> str:
