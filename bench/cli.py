@@ -104,28 +104,23 @@ def run(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: b
     err.print(terminal.plan_text(plan.outline(experiment)), soft_wrap=True)
     run_id = store.new_run_id()
     with session.open_site(project, experiment) as site, store.create(results, run_id) as sink:
-        interrupted = _measured(site, session.draft(site, run_id), sink)
-    _finish(results, sink.folder, as_json=as_json, interrupted=interrupted)
+        whole = _measured(site, session.draft(site, run_id), sink)
+    summary = _publish(sink.folder, as_json=as_json)
+    if summary.complete:
+        store.mark_latest(results, sink.folder)
+    if not whole or summary.failures:
+        sys.exit(NOT_MEASURED)
 
 
 def _measured(site: Site, manifest: Manifest, sink: store.Run) -> bool:
-    """Measures, and returns whether it was interrupted; what was measured until then is stored."""
+    """Measures, and returns whether it came to the end; what was measured until then is stored, and worth a report."""
     try:
         with run_progress(err, site.experiment) as watcher:
             session.measure(site, manifest, sink, watcher)
-    except KeyboardInterrupt:
-        err.print("interrupted: reporting what was measured so far")
-        return True
-    return False
-
-
-def _finish(results: Path, folder: Path, *, as_json: bool, interrupted: bool) -> None:
-    """Reports, and exits with 3 where the run is not whole."""
-    summary = _publish(folder, as_json=as_json)
-    if summary.complete:
-        store.mark_latest(results, folder)
-    if interrupted or summary.failures:
-        sys.exit(NOT_MEASURED)
+    except (KeyboardInterrupt, NothingToMeasure, DriverFailed) as problem:
+        click.echo(f"bench: {problem or 'interrupted'}; this is what was measured until then", err=True)
+        return False
+    return True
 
 
 def _publish(folder: Path, *, as_json: bool) -> Summary:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import log
-from statistics import fmean
 
 from bench.records import Estimate, Ratio, Standing
 from bench.stats import ratio_estimate
@@ -13,9 +12,9 @@ ByRound = Mapping[int, float]
 
 
 def paired_ratios(metric: str, lanes: Mapping[str, ByRound]) -> tuple[Ratio, ...]:
-    """Returns the ratio of every pair of Lanes over the rounds that both have, the better Lane (higher value) first."""
-    ordered = best_first(lanes)
-    pairs = ((a, b, sorted(lanes[a].keys() & lanes[b].keys())) for a, b in combinations(ordered, 2))
+    """Returns the ratio of every pair of Lanes, the better one (higher value) first; none without a common round."""
+    rounds = common_rounds(lanes)
+    pairs = combinations(best_first(lanes), 2) if rounds else ()
     return tuple(
         Ratio(
             lane=a,
@@ -23,14 +22,19 @@ def paired_ratios(metric: str, lanes: Mapping[str, ByRound]) -> tuple[Ratio, ...
             metric=metric,
             ratio=ratio_estimate([lanes[a][r] for r in rounds], [lanes[b][r] for r in rounds]),
         )
-        for a, b, rounds in pairs
-        if rounds
+        for a, b in pairs
     )
 
 
 def best_first(lanes: Mapping[str, ByRound]) -> list[str]:
-    """Returns Lanes by their geometric mean, the highest first."""
-    return sorted(lanes, key=lambda lane: -fmean(map(log, lanes[lane].values())))
+    """Returns Lanes by their geometric mean over the rounds that all of them have, the highest first."""
+    rounds = common_rounds(lanes)
+    return sorted(lanes, key=lambda lane: -sum(log(lanes[lane][index]) for index in rounds))
+
+
+def common_rounds(lanes: Mapping[str, ByRound]) -> list[int]:
+    """Returns the rounds that every Lane has, so that all comparisons of a League rest on the same ones."""
+    return sorted(set.intersection(*(set(rounds) for rounds in lanes.values()))) if lanes else []
 
 
 def differs(ratio: Estimate) -> bool:
@@ -40,11 +44,8 @@ def differs(ratio: Estimate) -> bool:
 
 def standings(lanes: Sequence[str], ratios: Sequence[Ratio]) -> tuple[Standing, ...]:
     """Returns the places of Lanes that are given best first. A Lane that ties with any other has no rank number."""
-    ties: dict[str, list[str]] = {lane: [] for lane in lanes}
-    for ratio in ratios:
-        if not differs(ratio.ratio):
-            ties[ratio.lane].append(ratio.other)
-            ties[ratio.other].append(ratio.lane)
+    apart = {frozenset((ratio.lane, ratio.other)) for ratio in ratios if differs(ratio.ratio)}
+    ties = {lane: [o for o in lanes if o != lane and frozenset((lane, o)) not in apart] for lane in lanes}
     return tuple(
         Standing(lane=lane, rank=None if ties[lane] else place, tied_with=tuple(ties[lane]))
         for place, lane in enumerate(lanes, start=1)

@@ -11,13 +11,30 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from bench.spec import Adapter, App, Contract, Experiment, Lane, League, Offer, Preset, Server, Serving, only
+from bench.spec import (
+    IMPORT_STRING,
+    Adapter,
+    App,
+    Contract,
+    Experiment,
+    Interface,
+    Lane,
+    League,
+    Offer,
+    Preset,
+    Server,
+    Serving,
+    only,
+)
 
 RESERVED_ENVIRONMENT = re.compile(
-    r"^(PYTHON|GUNICORN|UVICORN|BENCH_|OTEL_|LD_|MALLOC_)|^(WEB_CONCURRENCY|PORT|PATH|FORWARDED_ALLOW_IPS)$"
+    r"^(PYTHON|GUNICORN|UVICORN|BENCH_|OTEL_|LD_|MALLOC_|LC_)"
+    r"|^(WEB_CONCURRENCY|PORT|PATH|HOME|TMPDIR|LANG|FORWARDED_ALLOW_IPS)$"
 )
 """Variables that would change the Server or the interpreter, and so make an App's Lanes differ from the others."""
 
+PLACEHOLDERS = ("host", "port", "application", "serverside")
+"""What a command may name besides the keys of ``[serving]``."""
 NATIVE = "native"
 """A League whose ``server`` is this word puts each App on the Server that its own ``app.toml`` names."""
 
@@ -25,7 +42,10 @@ _Parsed = TypeVar("_Parsed")
 
 
 class ConfigError(Exception):
-    """The configuration is wrong: the message names the file, the key, what was found and what was expected."""
+    """The configuration is wrong: one line names the file, the key, what was found and what was expected."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
 
 
 class LeagueTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,21 +76,25 @@ def parse_config(file: str, document: Mapping[str, Any]) -> Config:
             raise ConfigError(
                 f"{file}: {key}: found an unknown table, expected one of {', '.join(known)}; remove or rename it"
             )
-    return Config(
+    config = Config(
         file=file,
         servers=_named(file, document, "servers", Server),
-        adapters=_named(file, document, "adapters", Adapter) if document.get("adapters") else {},
+        adapters=_named(file, document, "adapters", Adapter) if "adapters" in document else {},
         leagues=_tables(file, document, "leagues", LeagueTable),
         presets=_tables(file, document, "presets", Preset),
         serving=_parse(file, "serving", document.get("serving"), Serving),
         offer=_parse(file, "load", document.get("load"), Offer),
         contract=_parse(file, "contract", document.get("contract"), Contract),
     )
+    _check_commands(config)
+    _check_connections(config)
+    return config
 
 
 def parse_app(file: str, name: str, document: Mapping[str, Any]) -> App:
     """Parses one ``app.toml``; ``name`` is its folder's. Raises ConfigError."""
-    app = _parse(file, "", {**document, "name": name}, App)
+    _check_tables(file, document)
+    app = _parse(file, "", {**_unnamed(file, "", document), "name": name}, App)
     if not app.interfaces:
         raise ConfigError(f"{file}: interfaces: found an empty table, expected an import string for wsgi, asgi or both")
     for variable in filter(RESERVED_ENVIRONMENT.match, app.environment):
@@ -133,7 +157,12 @@ def _league_lanes(config: Config, name: str, table: LeagueTable, apps: list[App]
     lanes = [
         *contenders,
         *(_lane(config, key, app, lane.server.name) for app in baselines for lane in contenders),
-        *(Lane(app=app, server=lane.server, adapter=lane.adapter) for app in baselines for lane in adapted),
+        *(
+            Lane(app=app, server=lane.server, adapter=lane.adapter)
+            for app in baselines
+            for lane in adapted
+            if lane.adapter and lane.adapter.accepts in app.interfaces
+        ),
     ]
     return list({lane.name: lane for lane in lanes}.values())
 
@@ -166,11 +195,59 @@ def _tables(file: str, document: Mapping[str, Any], key: str, of: type[_Parsed])
     return {name: _parse(file, f"{key}.{name}", table, of) for name, table in tables.items()}
 
 
+def _unnamed(file: str, key: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns a table that must not have a name of its own, because its key or its folder is its name."""
+    if "name" in table:
+        raise ConfigError(
+            f"{file}: {_joined(key, 'name')}: found an unknown key, expected none of that name; remove it"
+        )
+    return table
+
+
+def _check_tables(file: str, document: Mapping[str, Any]) -> None:
+    """Raises ConfigError for the first wrong entry of an App's own tables, named by its key."""
+    expected = {"interfaces": "an import string such as 'module:app'", "environment": "a string"}
+    for key, what in expected.items():
+        entries = document.get(key)
+        for name, value in entries.items() if isinstance(entries, dict) else ():
+            if key == "interfaces" and name not in list(Interface):
+                raise ConfigError(f"{file}: {key}.{name}: found an unknown key, expected one of {', '.join(Interface)}")
+            if not isinstance(value, str) or (key == "interfaces" and not re.match(IMPORT_STRING, value)):
+                raise ConfigError(f"{file}: {key}.{name}: found {_shown(value)}, expected {what}")
+
+
+def _check_commands(config: Config) -> None:
+    """Raises ConfigError for a command that names what a launch does not know."""
+    known = dict.fromkeys((*PLACEHOLDERS, *Serving.__struct_fields__), "")
+    for name, server in config.servers.items():
+        for index, part in enumerate(server.command):
+            try:
+                part.format_map(known)
+            except (LookupError, ValueError):
+                raise ConfigError(
+                    f"{config.file}: servers.{name}.command[{index}]: found {part!r}, "
+                    f"expected no braces but {', '.join(f'{{{word}}}' for word in known)}"
+                ) from None
+
+
+def _check_connections(config: Config) -> None:
+    """Raises ConfigError where the driver would open more connections than a worker may hold."""
+    most = max(config.offer.users, config.offer.connections) + config.serving.threads
+    if config.serving.worker_connections < most:
+        raise ConfigError(
+            f"{config.file}: serving.worker_connections: found {config.serving.worker_connections}, "
+            f"expected at least {most}: the load's connections and the threads"
+        )
+
+
 def _named(file: str, document: Mapping[str, Any], key: str, of: type[_Parsed]) -> dict[str, _Parsed]:
     """Parses the tables ``[key.NAME]`` into values that carry their name."""
     tables = document.get(key)
     if isinstance(tables, dict):
-        tables = {name: {**table, "name": name} if isinstance(table, dict) else table for name, table in tables.items()}
+        tables = {
+            name: {**_unnamed(file, f"{key}.{name}", table), "name": name} if isinstance(table, dict) else table
+            for name, table in tables.items()
+        }
     return _tables(file, {key: tables}, key, of)
 
 
@@ -190,6 +267,8 @@ def _explained(message: str, key: str, path: str, table: Any) -> str:
     unknown = re.fullmatch(r"Object contains unknown field `(.+)`", message)
     if missing:
         return f"{_joined(key, path, missing[1])}: found nothing, expected a value; add the key"
+    if message.startswith("Invalid enum value"):
+        return f"{_joined(key, path)}: found {_shown(_at(table, path))}, expected one of {', '.join(Interface)}"
     if unknown:
         return (
             f"{_joined(key, path, unknown[1])}: found an unknown key, expected none of that name; remove or rename it"

@@ -1,6 +1,6 @@
 """The tidy table of a run, and the metrics of each Lane in each Round: folds over slice records, with pandas."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -10,8 +10,13 @@ from bench import stats
 from bench.plan import Phase
 from bench.records import Curve, SliceRecord, Trace
 
+MIN_BEYOND_IN_ROUND = 1
+"""Of the answers that have to be expected beyond a percentile, so many in each round."""
 MIN_BEYOND_ON_CURVE = 10
+ROUNDING = 1e-6
 CURVE_POINTS_PER_NINE = 12
+MIN_NINES = 0.5
+"""A curve that would end before this (the 68th percentile) is not drawn."""
 MIB = 2**20
 
 
@@ -33,23 +38,28 @@ def by_round(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "throughput_rps": _positive(sums["requests"] / sums["window_s"]),
-            "cpu_us_per_request": saturated["server_cpu_ns"].agg(_sum_us) / _positive(sums["requests_in_slice"]),
+            "cpu_us_per_request": _positive(saturated["server_cpu_ns"].agg(_sum_us))
+            / _positive(sums["requests_in_slice"]),
             **_latencies("latency_saturated", saturated["latency_us"]),
             **_latencies("latency_fixed", fixed["latency_from_intended_us"]),
             **_latencies("service_fixed", fixed["latency_us"]),
-            "rss_mib": groups["server_rss_bytes"].max() / MIB,
+            "rss_mib": _positive(groups["server_rss_bytes"].max().astype(float)) / MIB,
             "error_ratio": errors / _positive(errors + answers),
         },
         index=answers.index,
     ).astype(float)
 
 
-def curve(lane: str, encoded: Iterable[str]) -> Curve:
-    """Returns latency by percentile, over all rounds, as far as enough answers lie beyond a percentile."""
-    histogram = stats.merged(list(encoded))
-    nines = np.log10(max(10.0, histogram.total_count / MIN_BEYOND_ON_CURVE))
-    grid = np.linspace(0, nines, max(2, int(nines * CURVE_POINTS_PER_NINE)))
-    percentiles = tuple(float(100 * (1 - 10**-x)) for x in grid)
+def curve(lane: str, table: pd.DataFrame) -> Curve | None:
+    """Returns latency by percentile over all rounds, as far as enough answers lie beyond; None for too few answers."""
+    rows = table.loc[(table["lane"] == lane) & (table["phase"] == Phase.FIXED), "latency_from_intended_us"]
+    histogram = stats.merged([text for text in rows if isinstance(text, str)])
+    nines = np.log10(max(1.0, histogram.total_count / MIN_BEYOND_ON_CURVE))
+    if nines < MIN_NINES:
+        return None
+    percentiles = tuple(
+        float(100 * (1 - 10**-x)) for x in np.linspace(0, nines, 2 + int(nines * CURVE_POINTS_PER_NINE))
+    )
     return Curve(
         lane=lane,
         percentiles=percentiles,
@@ -69,13 +79,15 @@ def trace(lane: str, table: pd.DataFrame) -> Trace:
 
 def _latencies(prefix: str, groups: "pd.api.typing.SeriesGroupBy[str, tuple[object, ...]]") -> dict[str, pd.Series]:
     """Returns a column a percentile; NaN where the run has too few answers beyond it, or the round not one."""
-    histograms = groups.agg(lambda encoded: stats.merged([text for text in encoded if text]))
+    histograms = groups.agg(lambda encoded: stats.merged([text for text in encoded if isinstance(text, str)]))
     counts = histograms.map(lambda histogram: histogram.total_count)
     in_run = counts.groupby(level="lane").transform("sum")
     columns = {}
     for name, percentile in stats.PERCENTILES.items():
-        beyond = 1 - percentile / 100
-        enough = (counts * beyond >= 1 - 1e-9) & (in_run * beyond + 1e-9 >= stats.MIN_BEYOND_IN_RUN)
+        fraction = 1 - percentile / 100
+        enough = (counts * fraction > MIN_BEYOND_IN_ROUND - ROUNDING) & (
+            in_run * fraction > stats.MIN_BEYOND - ROUNDING
+        )
         values = histograms.map(lambda histogram, at=percentile: stats.percentile_ms(histogram, at))
         columns[f"{prefix}_{name}_ms"] = values.where(enough)
     return columns

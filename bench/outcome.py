@@ -29,5 +29,5 @@ def _percentiles_ms(encoded: str | None) -> dict[str, float] | None:
     return {
         name: stats.percentile_ms(histogram, percentile)
         for name, percentile in stats.PERCENTILES.items()
-        if histogram.total_count * (1 - percentile / 100) >= stats.MIN_BEYOND_IN_RUN
+        if stats.beyond(histogram.total_count, percentile) >= stats.MIN_BEYOND
     }

@@ -1,7 +1,8 @@
 """Proof that the Lanes of a League ran with the same configuration, and a list of what cannot be made the same."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 
 from bench.records import LaneFacts
 from bench.spec import Experiment, Lane, League
@@ -81,16 +82,23 @@ def _comparable(lane: Lane, fact: LaneFacts, *, same_server: bool) -> list[str]:
         lines += [f"argument {argument}" for argument in _command_template(lane, fact)]
         lines += [f"package {name} {fact.versions.get(name, 'is missing')}" for name in sorted(lane.server.packages)]
         own = (*lane.app.environment, *LAUNCH_VARIABLES)
-        lines += [f"variable {name}={value}" for name, value in fact.environment.items() if name not in own]
+        lines += [f"variable {name}={value}" for name, value in sorted(fact.environment.items()) if name not in own]
     return lines
 
 
 def _command_template(lane: Lane, fact: LaneFacts) -> list[str]:
-    """Returns the effective command line with the App and its port replaced by what they stand for."""
-    _, *arguments = fact.command
-    application = lane.application if lane.adapter is None else "bench_adapter:application"
-    replaced = (argument.replace(str(fact.port), "{port}") for argument in arguments)
-    return [
-        lane.server.command[0],
-        *("{application}" if argument == application else argument for argument in replaced),
-    ]
+    """Returns the effective command line with the port and the App, where the template has them, named again."""
+    program, *template = lane.server.command
+    parts = zip_longest(template, fact.command[1:], fillvalue="")
+    values = {
+        "{port}": str(fact.port),
+        "{application}": "bench_adapter:application" if lane.adapter else lane.application,
+    }
+    return [program, *(_named_again(part, found, values) for part, found in parts)]
+
+
+def _named_again(part: str, found: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        if name in part:
+            found = found.replace(value, name)
+    return found

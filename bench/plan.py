@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 
 from msgspec import Struct
@@ -98,9 +99,8 @@ def measured(experiment: Experiment, round_index: int, rate_rps: float, *, first
 
 def fixed_rate_rps(share: float, throughputs_rps: list[float]) -> float:
     """Returns ``share`` of the slowest throughput, rounded down to two digits so that it can be said and repeated."""
-    rate = share * min(throughputs_rps)
-    step = 10.0 ** (len(str(int(rate))) - 2)
-    return max(1.0, rate // step * step)
+    rate = Decimal(share * min(throughputs_rps))
+    return float(rate.quantize(Decimal((0, (1,), rate.adjusted() - 1)), ROUND_DOWN))
 
 
 def slices_per_round(experiment: Experiment) -> int:

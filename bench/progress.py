@@ -47,6 +47,8 @@ class RunProgress:
         """Says that a Lane is left out, and why."""
         reason = escape(f"{failure.lane} is left out ({failure.step}): {failure.reason}")
         self._console.print(f"[red]{reason}[/red]", soft_wrap=True)
+        for line in failure.log_tail.splitlines():
+            self._console.print(f"  | {line}", markup=False, soft_wrap=True)
 
     def _show(self, doing: str) -> None:
         left_s = (self._rounds * self._slices - self._done) * self._slice_s

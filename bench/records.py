@@ -136,6 +136,7 @@ class Status(StrEnum):
     NOT_SATURATED = "not-saturated"
     FAILING = "failing"
     FAILED = "failed"
+    NOT_MEASURED = "not-measured"
 
 
 class Validity(Struct, frozen=True):
@@ -225,8 +226,9 @@ class Summary(Struct, frozen=True, kw_only=True):
 class LoadOutcome(Struct, frozen=True, kw_only=True):
     """What `bench load` found: one load against one URL.
 
-    Latencies are in ms; a percentile that too few answers lie beyond is absent. ``latency_ms`` is from sending to the whole answer; for an open load ``latency_from_intended_ms`` counts from when
-    the request was due, and ``send_lateness_ms`` is how late the driver sent it.
+    Latencies are in ms; a percentile that too few answers lie beyond is absent. ``latency_ms`` is from sending to the
+    whole answer; for an open load ``latency_from_intended_ms`` counts from when the request was due, and
+    ``send_lateness_ms`` is how late the driver sent it.
     """
 
     url: str

@@ -79,6 +79,7 @@ class Runner:
 
     def run(self, failures: Sequence[Failure] = ()) -> None:
         """Measures every Round. Raises NothingToMeasure, NotComparable, and what the rounds raise."""
+        self._sink.describe(self._draft)
         for failure in failures:
             self._fail(failure)
         for index in range(self._draft.experiment.preset.rounds):
@@ -97,7 +98,7 @@ class Runner:
         warm = self._measure_all(live, plan.warm_up(self._left, index))
         self._expect_lanes()
         if self._rate_rps is None:
-            self._rate_rps = self._fixed_rate_rps(warm)
+            self._rate_rps = self._fixed_rate_rps([record for record in warm if self._is_left(record.lane)])
         self._measure_all(live, plan.measured(self._left, index, self._rate_rps, first_index=len(warm)))
 
     def _fixed_rate_rps(self, warm: Sequence[SliceRecord]) -> float:

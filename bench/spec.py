@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 Positive = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
-ImportString = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?$")]
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+IMPORT_STRING = r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?$"
+ImportString = Annotated[str, Meta(pattern=IMPORT_STRING)]
 
 
 class Interface(StrEnum):

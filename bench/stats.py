@@ -17,8 +17,8 @@ from bench.records import Estimate
 
 CONFIDENCE = 0.95
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
-MIN_BEYOND_IN_RUN = 5
-"""A percentile is given only where so many answers of the run are expected beyond it."""
+MIN_BEYOND = 5
+"""A percentile is given only where so many answers are expected beyond it."""
 MIN_ROUNDS = 3
 """With fewer, the t-interval is wider than anyone could use: none is given."""
 
@@ -63,3 +63,8 @@ def _added(total: HdrHistogram, encoded: str) -> HdrHistogram:
 def percentile_ms(histogram: HdrHistogram, percentile: float) -> float:
     """Returns a percentile (0 to 100) of a histogram of us, in ms; at least 1 us, so that it has a logarithm."""
     return max(1, int(histogram.get_value_at_percentile(percentile))) / 1000
+
+
+def beyond(count: float, percentile: float) -> float:
+    """Returns how many of so many answers are expected beyond a percentile (0 to 100)."""
+    return round(count * (100 - percentile) / 100, 6)

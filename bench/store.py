@@ -50,6 +50,7 @@ class Run:
     def sync(self) -> None:
         """Waits until what was appended is on the disk; between rounds, where it disturbs nothing."""
         os.fsync(self._slices.fileno())
+        os.fsync(self._failures.fileno())
 
 
 class StoredRun(msgspec.Struct, frozen=True):
@@ -112,8 +113,11 @@ def _write(path: Path, content: bytes) -> None:
     """Writes a file in one step, so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _manifest(path: Path) -> Manifest:
@@ -127,17 +131,16 @@ def _manifest(path: Path) -> Manifest:
         return msgspec.json.decode(content, type=Manifest)
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}, expected the manifest of a run") from None
-    except (msgspec.DecodeError, AttributeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError) as error:
         raise Unreadable(f"{path}: {error}, expected the manifest of a run") from None
 
 
 def _rows(path: Path, kind: type[_Row]) -> Iterator[_Row]:
     """Yields the rows of a file; one without its end of line was being written when the run was interrupted."""
     decoder = msgspec.json.Decoder(kind)
-    for number, line in enumerate(path.read_bytes().splitlines(keepends=True) if path.exists() else (), start=1):
-        if not line.endswith(b"\n"):
-            return
+    *lines, _unfinished = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    for number, line in enumerate(lines, start=1):
         try:
             yield decoder.decode(line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unreadable(f"{path}: line {number}: {error}; remove the line") from None

@@ -49,9 +49,7 @@ def build_report(manifest: Manifest, records: Sequence[SliceRecord], failures: S
             cpu_splits=tuple(_cpu_splits(manifest.experiment, by_round)),
             failures=tuple(failures),
         ),
-        curves=tuple(
-            metrics.curve(lane, _fixed_histograms(table, lane)) for lane in measured if _fixed_histograms(table, lane)
-        ),
+        curves=tuple(curve for lane in measured if (curve := metrics.curve(lane, table))),
         traces=tuple(metrics.trace(lane, table) for lane in measured),
     )
 
@@ -84,30 +82,35 @@ def _estimates(experiment: Experiment, lane: Lane, by_round: pd.DataFrame) -> di
             found[name] = stats.linear_estimate(list(values), "errors/answers", "lower")
         elif len(values):
             found[name] = stats.log_estimate(list(values), *UNITS.get(name, ("ms", "lower")))
-    raw = _raw(experiment, lane, adapted=lane.adapter is not None)
-    overhead = _cpu_difference(by_round, lane, raw) if raw and not lane.app.baseline else None
-    return {**found, **({"overhead_us_per_request": overhead} if overhead else {})}
+    split = _cpu_split(experiment, lane, by_round)
+    return {**found, "overhead_us_per_request": split.framework} if split else found
 
 
 def _cpu_splits(experiment: Experiment, by_round: pd.DataFrame) -> list[CpuSplit]:
     """Returns the splits of those Lanes whose raw counterparts were measured too."""
-    splits = (_cpu_split(experiment, lane, by_round) for lane in experiment.lanes if not lane.app.baseline)
+    splits = (_cpu_split(experiment, lane, by_round) for lane in experiment.lanes)
     return [split for split in splits if split]
 
 
 def _cpu_split(experiment: Experiment, lane: Lane, by_round: pd.DataFrame) -> CpuSplit | None:
     """Splits a Lane's CPU time: raw, what the adapter adds to raw, what the framework adds to that; paired by round."""
     bare, ceiling = _raw(experiment, lane, adapted=False), _raw(experiment, lane, adapted=lane.adapter is not None)
-    if not bare or not ceiling:
+    if lane.app.baseline or not bare or not ceiling:
         return None
-    values = _rounds(by_round, bare.name, "cpu_us_per_request")
-    framework = _cpu_difference(by_round, lane, ceiling)
-    adapter = _cpu_difference(by_round, ceiling, bare) if lane.adapter else None
-    if not len(values) or not framework or (lane.adapter and not adapter):
+    names = {who.name for who in (lane, ceiling, bare)}
+    cpu_us = pd.DataFrame({name: _rounds(by_round, name, "cpu_us_per_request") for name in names}).dropna()
+    if cpu_us.empty:
         return None
     return CpuSplit(
-        lane=lane.name, raw=stats.log_estimate(list(values), "us", "lower"), adapter=adapter, framework=framework
+        lane=lane.name,
+        raw=_mean_us(cpu_us[bare.name]),
+        adapter=_mean_us(cpu_us[ceiling.name] - cpu_us[bare.name]) if lane.adapter else None,
+        framework=_mean_us(cpu_us[lane.name] - cpu_us[ceiling.name]),
     )
+
+
+def _mean_us(by_round: pd.Series) -> Estimate:
+    return stats.linear_estimate(list(by_round), "us", "lower")
 
 
 def _raw(experiment: Experiment, lane: Lane, *, adapted: bool) -> Lane | None:
@@ -115,12 +118,6 @@ def _raw(experiment: Experiment, lane: Lane, *, adapted: bool) -> Lane | None:
     adapter = lane.adapter if adapted else None
     candidates = (other for other in experiment.lanes if other.app.baseline and other.server == lane.server)
     return next((other for other in candidates if other.adapter == adapter), None)
-
-
-def _cpu_difference(by_round: pd.DataFrame, lane: Lane, less: Lane) -> Estimate | None:
-    metric = "cpu_us_per_request"
-    difference = (_rounds(by_round, lane.name, metric) - _rounds(by_round, less.name, metric)).dropna()
-    return stats.linear_estimate(list(difference), "us", "lower") if len(difference) else None
 
 
 def _league_summary(league: League, lanes: Sequence[LaneSummary], by_round: pd.DataFrame) -> LeagueSummary:
@@ -163,7 +160,8 @@ def _complete(experiment: Experiment, table: pd.DataFrame, failures: Sequence[Fa
     preset, failed = experiment.preset, {failure.lane for failure in failures}
     planned = preset.rounds * (preset.saturated_slices + preset.fixed_slices)
     counts = table["lane"].value_counts()
-    return all(counts.get(lane.name, 0) == planned for lane in experiment.lanes if lane.name not in failed)
+    left = [lane.name for lane in experiment.lanes if lane.name not in failed]
+    return bool(left) and all(counts.get(lane, 0) == planned for lane in left)
 
 
 def _rounds(by_round: pd.DataFrame, lane: str, metric: str) -> pd.Series:
@@ -171,8 +169,3 @@ def _rounds(by_round: pd.DataFrame, lane: str, metric: str) -> pd.Series:
     if lane not in by_round.index.get_level_values("lane"):
         return pd.Series(dtype=float)
     return by_round[metric].xs(lane, level="lane").dropna()
-
-
-def _fixed_histograms(table: pd.DataFrame, lane: str) -> list[str]:
-    rows = table.loc[(table["lane"] == lane) & (table["phase"] == Phase.FIXED), "latency_from_intended_us"]
-    return [text for text in rows if text]

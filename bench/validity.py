@@ -13,6 +13,8 @@ def judge(records: Sequence[SliceRecord], failure: Failure | None, workers: int)
     """Judges one Lane by its measured slices, worst finding first."""
     if failure:
         return Validity(Status.FAILED, (f"round {failure.round + 1}, {failure.step}: {failure.reason}",))
+    if not records:
+        return Validity(Status.NOT_MEASURED, ("no slice of it was measured before the run ended; run it again",))
     errors = sum(sum(record.errors.values()) for record in records)
     if errors:
         return Validity(Status.FAILING, (_failing(records, errors),))

@@ -301,12 +301,11 @@ def test_an_app_without_a_way_onto_a_server_is_refused() -> None:
     assert_says(message, "apps/gamma/app.toml", "interfaces", "asgi", "wsgi for the server gthread")
 
 
-def test_an_adapter_in_the_wrong_direction_is_none() -> None:
+@pytest.mark.parametrize(("accepts", "gives"), [("wsgi", "asgi"), ("asgi", "asgi"), ("wsgi", "wsgi")])
+def test_an_adapter_in_the_wrong_direction_is_none(accepts: str, gives: str) -> None:
     """An Adapter is used only from what the App speaks to what the Server speaks."""
-    turned = config(
-        lambda table: (at("adapters.a2wsgi.accepts", "wsgi")(table), at("adapters.a2wsgi.gives", "asgi")(table))
-    )
-    message = refused(lambda: build_experiment(turned, [GAMMA], preset="quick", seed=1))
+    wrong = config(lambda table: table["adapters"]["a2wsgi"].update(accepts=accepts, gives=gives))
+    message = refused(lambda: build_experiment(wrong, [GAMMA], preset="quick", seed=1))
     assert_says(message, "apps/gamma/app.toml", "interfaces", "asgi", "wsgi for the server gthread")
 
 

@@ -20,7 +20,7 @@ import psutil
 import pytest
 from gevent.event import Event
 from hdrh.histogram import HdrHistogram
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.driver.answers import AnswerParser, RequestError, known_answer
@@ -47,6 +47,8 @@ DATE = b"Mon, 23 Nov 2026 08:34:10 GMT"
 LOCUSTFILE = Path(__file__).parent.parent / "bench" / "driver" / "locustfile.py"
 USERS = 4
 CONNECTIONS = 6
+
+unhurried = settings(deadline=None)  # a busy machine may take its time over an example
 
 
 # A server with known behaviours: the first part of the path says which.
@@ -148,6 +150,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "interim": says(INTERIM + answer()),
     "204": says(BODILESS % b"204 No Content"),
     "304": says(BODILESS % b"304 Not Modified"),
+    "large": says(answer(b"x" * 300_000)),
     "wrong": says(answer(b"Hello, user01!")),
     "500": says(answer(status=b"500 Internal Server Error")),
     "201": says(answer(status=b"201 Created")),
@@ -373,7 +376,7 @@ def test_anything_else_is_an_error_with_a_reason(driver: Driver, lane: str, reas
     assert histogram(result.latency_us).get_total_count() == 0
 
 
-@pytest.mark.parametrize("lane", ["right", "wrong", "201", "204", "304", "until-close"])
+@pytest.mark.parametrize("lane", ["right", "wrong", "201", "204", "304", "until-close", "large"])
 def test_without_a_body_to_expect_any_status_below_400_is_right(driver: Driver, lane: str) -> None:
     """``bench load URL`` knows no contract."""
     result = driver.play(f"unchecked-{lane}")
@@ -450,6 +453,7 @@ def test_a_stall_shows_in_the_time_from_the_intended_start_and_hardly_in_the_ser
     assert count_above(result.send_lateness_us, slow_us) > 3 * count_above(result.latency_us, slow_us)
 
 
+@unhurried
 @given(
     rate=st.integers(1, 500),
     guard=st.integers(0, 5),
@@ -469,6 +473,7 @@ def test_a_schedule_has_rate_times_window_requests_in_any_window(
     assert schedule.is_exhausted
 
 
+@unhurried
 @given(rate_rps=st.floats(0.5, 20_000), looks=st.lists(st.integers(0, 200_000_000)))
 def test_a_schedule_keeps_its_times_however_late_it_is_looked_at(rate_rps: float, looks: list[int]) -> None:
     """Nothing is due before its time, all that is due waits, and request i is intended for i intervals after the start.
@@ -533,6 +538,7 @@ def test_a_stopped_ticker_does_not_call(make: Callable[[], Ticker]) -> None:
 # Recording
 
 
+@unhurried
 @given(st.lists(st.integers(0, 2 * MAX_LATENCY_US)))
 def test_recorded_values_fall_into_the_bins_of_an_hdr_histogram(values_us: list[int]) -> None:
     """The bins are computed by hand for speed, and must be those of ``HdrHistogram.record_value``."""
@@ -570,6 +576,7 @@ def parse(*pieces: bytes) -> AnswerParser:
     return parser
 
 
+@unhurried
 @given(answers(), st.data())
 def test_a_known_answer_is_recognised_by_all_its_bytes_but_the_date(drawn: tuple[bytes, bytes], data: Any) -> None:
     """The fast path accepts what the parser accepted before, on another day, and nothing else."""
@@ -584,6 +591,7 @@ def test_a_known_answer_is_recognised_by_all_its_bytes_but_the_date(drawn: tuple
     assert not known.matches(whole + b"x")
 
 
+@unhurried
 @given(answers(), st.data())
 def test_a_known_answer_is_recognised_by_its_beginning(drawn: tuple[bytes, bytes], data: Any) -> None:
     """A beginning of it means that the rest will come; an altered one may be the whole of another answer."""
@@ -597,6 +605,7 @@ def test_a_known_answer_is_recognised_by_its_beginning(drawn: tuple[bytes, bytes
     assert not known.is_begun_by(b"X" + part[1:]) or not part
 
 
+@unhurried
 @given(answers(), st.data())
 def test_pieces_are_read_as_the_whole(drawn: tuple[bytes, bytes], data: Any) -> None:
     """Wherever the network cuts an answer, the slow path sees what the fast path compares."""

@@ -60,7 +60,7 @@ def test_there_is_a_row_for_each_lane_and_round() -> None:
     assert len(rounds) == len(set(rounds.index)) == 3 * 5
 
 
-few_examples = settings(max_examples=40)
+few_examples = settings(max_examples=20)
 
 SLICES = st.lists(st.tuples(st.integers(0, 5000), st.floats(0.1, 2.0)), min_size=1, max_size=6)
 
@@ -138,18 +138,18 @@ def test_latency_at_a_fixed_rate_counts_from_the_intended_start() -> None:
     [
         (9, 1, []),
         (10, 1, ["p50"]),
-        (51, 1, ["p50", "p90"]),
+        (50, 1, ["p50", "p90"]),
         (499, 1, ["p50", "p90"]),
         (500, 1, ["p50", "p90", "p99"]),
         (100, 5, ["p50", "p90", "p99"]),
         (99, 6, ["p50", "p90"]),
-        (1001, 5, ["p50", "p90", "p99", "p999"]),
+        (1000, 5, ["p50", "p90", "p99", "p999"]),
     ],
 )
 def test_a_percentile_needs_answers_beyond_it(answers: int, rounds: int, given_: list[str]) -> None:
     """A percentile is given where five answers of the run, and one of each Round, are beyond it."""
     records = several(saturated(latency_us=spread(answers, 1000)), rounds)
-    found = [name for name in metrics.PERCENTILES if not math.isnan(value(records, f"latency_saturated_{name}_ms"))]
+    found = [name for name in stats.PERCENTILES if not math.isnan(value(records, f"latency_saturated_{name}_ms"))]
     assert found == given_
 
 
@@ -208,16 +208,6 @@ def test_a_trace_has_a_point_a_saturated_slice() -> None:
 
 
 # ---------------------------------------------------------------- what does not hold yet
-
-
-@pytest.mark.xfail(
-    strict=True, reason="50 * (1 - 0.9) is a little less than 5, and only one of two bounds allows for it"
-)
-@pytest.mark.parametrize(("answers", "rounds", "name"), [(50, 1, "p90"), (1000, 5, "p999")])
-def test_a_percentile_with_just_enough_answers_is_given(answers: int, rounds: int, name: str) -> None:
-    """Five answers beyond are enough, also where floating point has 4.999999999999999."""
-    records = several(saturated(latency_us=spread(answers, 1000)), rounds)
-    assert not math.isnan(value(records, f"latency_saturated_{name}_ms"))
 
 
 @pytest.mark.xfail(strict=True, reason="0 ns and 0 bytes go through, and have no logarithm")

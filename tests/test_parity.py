@@ -67,6 +67,12 @@ def test_the_order_of_facts_does_not_matter(order: list[LaneFacts]) -> None:
             id="header",
         ),
         pytest.param(
+            {"response_headers": (*SECOND.response_headers[:2], ("Server", "gunicorn/27"))},
+            "-header server: gunicorn",
+            "+header server: gunicorn/27",
+            id="server header",
+        ),
+        pytest.param(
             {"response_headers": SECOND.response_headers[1:]}, "-header content-type: text/plain", "@@", id="no header"
         ),
         pytest.param(

@@ -255,6 +255,12 @@ def test_an_invalid_lane_is_not_ranked(changes: dict[str, object], status: Statu
     assert "throughput_rps" in folded.lanes[A].metrics
 
 
+def test_the_warm_up_is_not_held_against_a_lane(whole: Folded) -> None:
+    """Wrong answers before the first measured slice change nothing."""
+    rows = [replace(row, errors={"timeout": 1}) if row.phase is Phase.WARM_UP else row for row in RECORDS]
+    assert fold(rows).report == whole.report
+
+
 @pytest.mark.parametrize("step", Step)
 def test_a_lane_that_never_ran_has_no_metrics(step: Step) -> None:
     """A failed Lane has its reason, and neither metrics nor a place, curve, trace or split from nowhere."""
@@ -281,8 +287,8 @@ def test_a_lane_that_failed_later_keeps_what_was_measured() -> None:
 def test_a_run_is_complete_when_all_was_measured(whole: Folded) -> None:
     """One missing slice of a Lane that did not fail is enough to be incomplete."""
     assert whole.report.summary.complete
-    for missing in (row for row in RECORDS if row.phase is not Phase.WARM_UP and row.round == 2 and row.lane == A):
-        assert not fold([row for row in RECORDS if row is not missing]).report.summary.complete
+    missing = next(row for row in RECORDS if (row.round, row.lane, row.phase) == (2, A, Phase.SATURATED))
+    assert not fold([row for row in RECORDS if row is not missing]).report.summary.complete
 
 
 @pytest.mark.parametrize("rounds", [1, 2])
@@ -298,7 +304,7 @@ def test_a_run_without_its_last_rounds_folds(rounds: int) -> None:
 PER_ROUND = len(RECORDS) // 3
 
 
-@pytest.mark.parametrize("count", [0, 1, 5, 6, 9, 10, 14, 16, PER_ROUND, PER_ROUND + 7, 2 * PER_ROUND + 11, 59])
+@pytest.mark.parametrize("count", [1, 5, 6, 10, 16, PER_ROUND, PER_ROUND + 7, len(RECORDS) - 1])
 def test_a_run_may_end_anywhere(count: int) -> None:
     """After any number of slices, half-way through a Round too, there is a report of what there is."""
     folded = fold(RECORDS[:count])
@@ -361,8 +367,6 @@ def test_a_round_without_an_answer_is_left_out() -> None:
         ("server_cpu_ns", {"cpu_us_per_request", "overhead_us_per_request"}),
         ("server_rss_bytes", {"rss_mib"}),
         ("driver_cpu_ns", set()),
-        ("server_run_queue_ns", set()),
-        ("steal_s", set()),
     ],
 )
 def test_what_the_machine_does_not_tell_is_absent(whole: Folded, counter: str, absent: set[str]) -> None:
@@ -380,7 +384,7 @@ def test_nothing_is_told_by_the_machine() -> None:
     assert set(folded.statuses().values()) == {Status.VALID}
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_any_part_of_a_run_folds(data: st.DataObject) -> None:
     """Whatever slices are missing, silent or without counters, every number is finite and goes through JSON."""
@@ -399,7 +403,7 @@ def test_curves_and_traces_are_of_measured_lanes(whole: Folded) -> None:
     assert [trace.lane for trace in whole.report.traces] == list(whole.lanes)
     assert all(len(trace.at_s) == 3 * 2 for trace in whole.report.traces)
     curve = whole.report.curves[0]
-    assert curve.latencies_ms[0] == pytest.approx(2, rel=0.01)  # half of Alpha's median of 4 ms
+    assert curve.latencies_ms[0] == pytest.approx(0.05, rel=0.01)  # half of Alpha's median of 0.1 ms
 
 
 # ---------------------------------------------------------------- what does not hold yet

@@ -19,6 +19,8 @@ def main() -> None:
     for name in [name for name in os.environ if name.startswith(CONFIGURING)]:
         del os.environ[name]
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    # It warns of starting many users at once, which cost nothing here until they are given something to do.
+    logging.getLogger("locust.runners").setLevel(logging.ERROR)
     # Ctrl-C reaches the runner too, which says what there is to say; a KeyboardInterrupt would leave traces here.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with _claimed_standard_output() as results:

@@ -46,7 +46,7 @@ def known_answer(data: bytes, body_length: int) -> KnownAnswer | None:
     """Returns how to recognise an answer that was parsed and found right; None where it is too long."""
     if len(data) > LARGEST_KNOWN_BYTES:
         return None
-    date = _DATE_VALUE.search(data, 0, data.index(b"\r\n\r\n") + 2)
+    date = _DATE_VALUE.search(data, 0, data.find(b"\r\n\r\n") + 2)
     start, end = date.span(1) if date else (len(data), len(data))
     return KnownAnswer(data[:start], data[end:], len(data), body_length)
 

@@ -53,10 +53,13 @@ class Connection:
             raise RequestError(_reason(error)) from error
 
     def prepare(self) -> None:
-        """Opens the connection if need be, so that no request has to; a failure is left for a request to find."""
+        """Opens the connection if need be, so that no request has to; a failure is left for a request to find.
+
+        Not to a server that closes after each answer: such a one may serve nobody else until this user has asked.
+        """
         if self._wire is not None and self._wire.is_stale():
             self.close()
-        if self._wire is None:
+        if self._wire is None and self.destination.keeps_alive:
             with suppress(OSError):
                 self._open()
 
@@ -122,6 +125,7 @@ class Connection:
             pieces.append(self._read(wire))
             answer.feed(pieces[-1])
         self._has_served = True
+        self.destination.keeps_alive = answer.keeps_alive
         if not answer.keeps_alive:
             self.close()
         return call.check(answer, b"".join(pieces))

@@ -69,6 +69,10 @@ class Load(ABC):
             self._take_part(user, connection)
         except RequestError as failure:
             self._tally.count_failure(failure)  # abandoned while it waited for a connection
+        except Exception as mistake:
+            # A user lost to a mistake in here must not look like a slow server. Locust logs it.
+            self._tally.count_failure(RequestError(f"driver failed: {mistake!r}"))
+            raise
         finally:
             self._present.discard(user)
             if not self._present:
