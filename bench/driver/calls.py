@@ -39,15 +39,11 @@ class Call:
 
 
 class Destination:
-    """A server that listens, and the calls that are made to it in turn.
-
-    ``keeps_alive`` is whether the last answer to be parsed left its connection open.
-    """
+    """A server that listens, and the calls that are made to it in turn."""
 
     def __init__(self, name: str, host: str, port: int, requests: Iterable[Request]) -> None:
         self.name = name
         self.addresses = _resolve(host, port)
-        self.keeps_alive = False
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.calls = tuple(Call(request, authority) for request in requests)
 

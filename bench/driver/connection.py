@@ -1,7 +1,6 @@
 """One user's keep-alive HTTP/1.1 connection to one destination."""
 
 import os
-from contextlib import suppress
 from itertools import cycle
 from time import monotonic_ns
 
@@ -52,16 +51,11 @@ class Connection:
             self._give_up()
             raise RequestError(_reason(error)) from error
 
-    def prepare(self) -> None:
-        """Opens the connection if need be, so that no request has to; a failure is left for a request to find.
-
-        Not to a server that closes after each answer: such a one may serve nobody else until this user has asked.
-        """
+    def is_open(self) -> bool:
+        """Returns whether the next call finds the connection open, as far as can be told without making it."""
         if self._wire is not None and self._wire.is_stale():
             self.close()
-        if self._wire is None and self.destination.keeps_alive:
-            with suppress(OSError):
-                self._open()
+        return self._wire is not None
 
     def close(self) -> None:
         """Closes the connection; the next call opens it again."""
@@ -125,7 +119,6 @@ class Connection:
             pieces.append(self._read(wire))
             answer.feed(pieces[-1])
         self._has_served = True
-        self.destination.keeps_alive = answer.keeps_alive
         if not answer.keeps_alive:
             self.close()
         return call.check(answer, b"".join(pieces))

@@ -65,7 +65,6 @@ class Load(ABC):
     def _attend(self, user: SliceUser) -> None:
         connection = user.connection_to(self._destination)
         try:
-            connection.prepare()
             self._take_part(user, connection)
         except RequestError as failure:
             self._tally.count_failure(failure)  # abandoned while it waited for a connection
@@ -90,6 +89,18 @@ class Load(ABC):
         # A user that was answered in the meantime is waiting for its next slice, and must be left alone.
         if user in self._present:
             user.greenlet.throw(RequestError(f"no answer in {ANSWER_LIMIT_S} s"))
+
+
+class FirstCalls(Load):
+    """Each user whose connection is not open makes one call, so that in the slice itself none is new.
+
+    A new connection without a request can hold up all others: gunicorn's ``gthread`` gives it to a thread, which waits.
+    """
+
+    def _take_part(self, user: SliceUser, connection: Connection) -> None:
+        # What goes wrong here is left for the slice's own requests to find.
+        if not connection.is_open() and user.ask(connection) is None:
+            self._tally.requests_in_slice += 1
 
 
 class ClosedLoad(Load):

@@ -4,10 +4,11 @@ import gc
 import os
 from importlib.metadata import version
 
+import msgspec
 from locust.env import Environment
 
 from bench.driver.calls import Destination
-from bench.driver.loads import ClosedLoad, Load, OpenLoad
+from bench.driver.loads import ClosedLoad, FirstCalls, Load, OpenLoad
 from bench.driver.ticker import make_ticker
 from bench.driver.users import SliceUser
 from bench.messages import Closed, Open, Ready, Setup, SliceOrder, SliceResult
@@ -37,19 +38,23 @@ class Stage:
 
     def play(self, order: SliceOrder) -> SliceResult:
         """Plays one slice to its end; raises KeyError for a lane that was not set up."""
-        return self._load(order).run()
+        destination = self._destinations[order.lane]
+        users = self._first_users(order.load.users if isinstance(order.load, Closed) else self._connections)
+        opening = FirstCalls(order, destination, users).run()
+        result = self._load(order, destination, users).run()
+        in_slice = opening.requests_in_slice + result.requests_in_slice
+        return msgspec.structs.replace(result, requests_in_slice=in_slice)
 
     def close(self) -> None:
         """Stops all users."""
         self._runner.quit()
 
-    def _load(self, order: SliceOrder) -> Load:
-        destination = self._destinations[order.lane]
+    def _load(self, order: SliceOrder, destination: Destination, users: list[SliceUser]) -> Load:
         match order.load:
-            case Closed(users):
-                return ClosedLoad(order, destination, self._first_users(users))
+            case Closed():
+                return ClosedLoad(order, destination, users)
             case Open(rate_rps):
-                return OpenLoad(order, destination, self._first_users(self._connections), rate_rps, self._ticker)
+                return OpenLoad(order, destination, users, rate_rps, self._ticker)
 
     def _first_users(self, count: int) -> list[SliceUser]:
         if count > len(self._users):
