@@ -1,6 +1,6 @@
-"""Compares the driver with Locust's FastHttpUser and with wrk, on one core, against a server that is running already.
+"""Compares the driver with Locust's FastHttpUser and with wrk, on one core: `make bench-driver`.
 
-``python benchmarks/driver.py --url http://127.0.0.1:8000/hello/user00 --cores 1``, with the server on another core.
+The server is this project's raw ASGI App, launched and pinned as in a run; ``--url`` names another one that is running.
 The contenders take turns, so that whatever slows the machine slows them all; ratios are taken within a turn.
 """
 
@@ -11,8 +11,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 from types import TracebackType
@@ -24,8 +26,13 @@ import msgspec
 import psutil
 from hdrh.histogram import HdrHistogram
 
+from bench import session
+from bench.config import select_lanes
 from bench.messages import Closed, Load, Open, Request, Setup, SliceOrder, SliceResult, Target
+from bench.project import open_project
+from bench.server import HOST
 
+LANE = "raw_hello@gunicorn-uvicorn"
 CONNECTIONS = 16
 OPEN_RATE_RPS = 2000
 GUARD_S = 0.1
@@ -63,8 +70,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     if options.as_fast_http_user:
         print(json.dumps(run_fast_http_user(options.url, options.seconds)))
-    else:
+    elif options.url:
         print(render(compare(options.url, options.seconds, options.pairs, tuple(options.cores))))
+    else:
+        with raw_server() as (url, cores):
+            print(f"{LANE} at {url}, contenders on cores {cores or 'that the server uses too'}")
+            print(render(compare(url, options.seconds, options.pairs, cores)))
+
+
+@contextmanager
+def raw_server() -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Serves the raw ASGI App; yields a URL of it and the cores that are left for its clients."""
+    project = open_project(Path("bench.toml"))
+    experiment = select_lanes(project.experiment(next(iter(project.config.presets)), seed=1), [LANE])
+    with session.open_site(project, experiment) as site, site.open_servers(0, experiment.lanes) as servers:
+        target, _ = experiment.contract.load_requests()[0]
+        yield f"http://{HOST}:{servers.running[LANE].launch.port}{target}", site.machine.driver_cores
 
 
 def compare(url: str, seconds: float, pairs: int, cores: tuple[int, ...] = ()) -> Comparison:
@@ -233,10 +254,10 @@ def _row(label: str, values: Sequence[float], form: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", required=True, help="what to get, such as http://127.0.0.1:8000/hello/user00")
+    parser.add_argument("--url", help="what to get, such as http://127.0.0.1:8000/hello/user00")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn (default: %(default)s)")
     parser.add_argument("--pairs", type=int, default=5, help="turns for each contender (default: %(default)s)")
-    parser.add_argument("--cores", type=int, nargs="*", default=[], help="cores of the contenders (default: any)")
+    parser.add_argument("--cores", type=int, nargs="*", default=[], help="with --url: cores of the contenders")
     parser.add_argument("--as-fast-http-user", action="store_true", help=argparse.SUPPRESS)
     return parser
 

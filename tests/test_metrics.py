@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bench import metrics, stats
 from bench.messages import Closed
 from bench.plan import Phase, Slice
-from bench.records import SliceRecord, Trace
+from bench.records import Curve, SliceRecord, Trace
 
 THROUGHPUT, CPU, RSS, ERRORS = "throughput_rps", "cpu_us_per_request", "rss_mib", "error_ratio"
 NO_ANSWERS = histogram()
@@ -32,6 +32,12 @@ def value(records: Sequence[SliceRecord], metric: str, lane: str = A, index: int
 def several(record: SliceRecord, rounds: int) -> list[SliceRecord]:
     """Returns the same record in so many Rounds."""
     return [msgspec.structs.replace(record, round=index) for index in range(rounds)]
+
+
+def curve(*parts: str) -> Curve | None:
+    """Returns the curve of a Lane with these latencies at the fixed rate, each in a Round of its own."""
+    rows = [fixed(A, round=index, latency_from_intended_us=part) for index, part in enumerate(parts)]
+    return metrics.curve(A, metrics.tidy(rows))
 
 
 def warm_up(**changes: object) -> SliceRecord:
@@ -106,6 +112,16 @@ def test_memory_is_the_most_that_was_seen() -> None:
     assert math.isnan(value([saturated(server_rss_bytes=None)], RSS))
 
 
+@pytest.mark.parametrize(
+    ("metric", "records"),
+    [(CPU, [saturated(server_cpu_ns=0)]), (RSS, [saturated(server_rss_bytes=0)])],
+    ids=["cpu", "rss"],
+)
+def test_a_counter_that_did_not_move_measured_nothing(metric: str, records: list[SliceRecord]) -> None:
+    """CPU time in ticks of 10 ms can be 0 over a short slice, and so can the memory of an ended process."""
+    assert math.isnan(value(records, metric))
+
+
 @few_examples
 @given(counts=st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), min_size=1, max_size=5))
 def test_the_error_ratio_is_of_all_answers(counts: list[tuple[int, int]]) -> None:
@@ -131,6 +147,12 @@ def test_latency_at_a_fixed_rate_counts_from_the_intended_start() -> None:
     assert value(records, "latency_fixed_p50_ms") == pytest.approx(8, rel=0.03)
     assert value(records, "service_fixed_p50_ms") == pytest.approx(1, rel=0.03)
     assert math.isnan(value(records, "latency_saturated_p50_ms"))
+
+
+def test_a_fixed_slice_may_lack_its_histogram() -> None:
+    """A record's latency from the intended start may be None by its type; the other slices still count."""
+    records = [fixed(latency_from_intended_us=None), fixed()]
+    assert value(records, "latency_fixed_p50_ms") == pytest.approx(1, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -181,22 +203,42 @@ def test_whatever_was_not_measured_is_nan(records: list[SliceRecord]) -> None:
     assert not any(math.isinf(found) for found in rounds.to_numpy().ravel())
 
 
-@pytest.mark.parametrize("count", [100, 101, 999, 10_000])
+@pytest.mark.parametrize("count", [32, 33, 60, 99, 100, 101, 999, 10_000])
 def test_a_curve_ends_where_answers_become_few(count: int) -> None:
-    """It begins at 0 and rises, and at least ten answers are beyond its last percentile."""
-    found = metrics.curve(A, [spread(count, 1000)])
+    """It begins at 0 and rises, and ends where just ten answers are beyond its last percentile."""
+    found = curve(spread(count, 1000))
+    assert found is not None
     assert found.lane == A
     assert found.percentiles[0] == 0
     assert all(a < b for a, b in pairwise(found.percentiles))
     assert all(a <= b for a, b in pairwise(found.latencies_ms))
     assert len(found.percentiles) == len(found.latencies_ms)
-    assert count * (1 - found.percentiles[-1] / 100) >= metrics.MIN_BEYOND_ON_CURVE - 1e-6
+    assert count * (1 - found.percentiles[-1] / 100) == pytest.approx(metrics.MIN_BEYOND_ON_CURVE, abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 31])
+def test_too_few_answers_have_no_curve(count: int) -> None:
+    """Where ten answers are beyond no percentile worth drawing, or nobody answered, nothing is drawn."""
+    assert curve(spread(count, 1000)) is None
+    assert curve() is None
 
 
 def test_a_curve_is_of_all_its_histograms() -> None:
     """All Rounds are merged."""
     parts = [spread(300, 1000), spread(300, 3000)]
-    assert metrics.curve(A, parts) == metrics.curve(A, [bytes(stats.merged(parts).encode()).decode()])
+    assert curve(*parts) == curve(bytes(stats.merged(parts).encode()).decode())
+
+
+def test_a_curve_is_of_its_lane_at_the_fixed_rate() -> None:
+    """Other Lanes, saturated slices and slices without a histogram add nothing; time is from the intended start."""
+    others = [
+        fixed(B, latency_from_intended_us=spread(300, 9000)),
+        saturated(A, latency_us=spread(300, 9000), latency_from_intended_us=spread(300, 9000)),
+        fixed(A, latency_us=spread(300, 9000), latency_from_intended_us=None),
+    ]
+    own = fixed(A, latency_us=spread(300, 9000), latency_from_intended_us=spread(300, 1000))
+    assert metrics.curve(A, metrics.tidy([own, *others])) == curve(spread(300, 1000))
+    assert metrics.curve(A, metrics.tidy(others)) is None
 
 
 def test_a_trace_has_a_point_a_saturated_slice() -> None:
@@ -205,40 +247,3 @@ def test_a_trace_has_a_point_a_saturated_slice() -> None:
     found = metrics.trace(A, metrics.tidy([*records, fixed(A, at_s=4.0)]))
     assert found == Trace(lane=A, at_s=(1.5, 3.0), throughput_rps=(400.0, 200.0))
     assert metrics.trace(A, metrics.tidy([])) == Trace(lane=A, at_s=(), throughput_rps=())
-
-
-# ---------------------------------------------------------------- what does not hold yet
-
-
-@pytest.mark.xfail(strict=True, reason="0 ns and 0 bytes go through, and have no logarithm")
-@pytest.mark.parametrize(
-    ("metric", "records"),
-    [(CPU, [saturated(server_cpu_ns=0)]), (RSS, [saturated(server_rss_bytes=0)])],
-    ids=["cpu", "rss"],
-)
-def test_a_counter_that_did_not_move_measured_nothing(metric: str, records: list[SliceRecord]) -> None:
-    """CPU time in ticks of 10 ms can be 0 over a short slice, and so can the memory of an ended process."""
-    assert math.isnan(value(records, metric))
-
-
-@pytest.mark.xfail(
-    strict=True, raises=TypeError, reason="in a column of texts pandas turns None into NaN, which is true"
-)
-def test_a_fixed_slice_may_lack_its_histogram() -> None:
-    """A record's latency from the intended start may be None by its type; the other slices still count."""
-    records = [fixed(latency_from_intended_us=None), fixed()]
-    assert value(records, "latency_fixed_p50_ms") == pytest.approx(1, rel=0.01)
-
-
-@pytest.mark.xfail(strict=True, reason="below 100 answers a curve still reaches the 90th percentile")
-@pytest.mark.parametrize("count", [1, 11, 60, 99])
-def test_a_curve_of_few_answers_ends_earlier(count: int) -> None:
-    """At least ten answers are beyond the last percentile of a short run's curve too, or it is no curve."""
-    found = metrics.curve(A, [spread(count, 1000)])
-    assert all(count * (1 - percentile / 100) >= metrics.MIN_BEYOND_ON_CURVE - 1e-6 for percentile in found.percentiles)
-
-
-@pytest.mark.xfail(strict=True, reason="the curve of no answers is a line at 1 us")
-def test_a_curve_of_no_answers_has_no_points() -> None:
-    """Latencies that nobody measured are not drawn."""
-    assert metrics.curve(A, [NO_ANSWERS]).latencies_ms == ()

@@ -139,13 +139,10 @@ THROUGHPUTS = st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=12)
 
 @given(share=st.floats(0.01, 0.99), throughputs_rps=THROUGHPUTS)
 def test_the_rate_is_a_share_of_the_slowest(share: float, throughputs_rps: list[float]) -> None:
-    """The rate is never above its share of the slowest throughput, nor much below; but at least one a second."""
+    """The rate is never above its share of the slowest throughput, nor much below, however slow that is."""
     rate = plan.fixed_rate_rps(share, throughputs_rps)
     wanted = share * min(throughputs_rps)
-    if wanted <= 1:
-        assert rate == 1
-    else:
-        assert wanted * 10 / 11 < rate * (1 + 1e-9) <= wanted * (1 + 1e-9)
+    assert wanted * 10 / 11 < rate * (1 + 1e-9) <= wanted * (1 + 1e-9)
 
 
 @given(share=st.floats(0.01, 0.99), throughputs_rps=THROUGHPUTS)
@@ -156,18 +153,29 @@ def test_the_rate_has_two_digits(share: float, throughputs_rps: list[float]) -> 
 
 
 @pytest.mark.parametrize(
-    ("slowest_rps", "rate_rps"), [(2468.0, 1200.0), (20.0, 10.0), (199.0, 99.0), (99_999.0, 49_000.0), (1.0, 1.0)]
+    ("slowest_rps", "rate_rps"),
+    [
+        (2468.0, 1200.0),
+        (20.0, 10.0),
+        (199.0, 99.0),
+        (99_999.0, 49_000.0),
+        (19.99, 9.9),
+        (1.0, 0.5),
+        (0.2468, 0.12),
+        (0.002, 0.001),
+    ],
 )
 def test_the_rate_is_rounded_down(slowest_rps: float, rate_rps: float) -> None:
     """Half of the slowest, rounded down to two digits."""
     assert plan.fixed_rate_rps(0.5, [slowest_rps, slowest_rps * 7]) == rate_rps
 
 
-# ---------------------------------------------------------------- what does not hold yet
+shortened = pytest.mark.xfail(strict=True, reason="1.2 in binary is a little less, and Decimal(1.2) is rounded to 1.1")
 
 
-@pytest.mark.xfail(strict=True, reason="below 10/s the step is 0.1, and 6.0 // 0.1 is 59: a tenth is lost")
-@pytest.mark.parametrize("tenths", [12, 50, 55, 60, 61])
+@pytest.mark.parametrize(
+    "tenths", [pytest.param(12, marks=shortened), 50, 55, 60, pytest.param(61, marks=shortened), 120, 6100]
+)
 def test_a_rate_of_two_digits_is_kept(tenths: int) -> None:
     """A rate that needs no rounding is not rounded, also below ten a second."""
     assert plan.fixed_rate_rps(0.5, [tenths / 10 * 2]) == pytest.approx(tenths / 10)

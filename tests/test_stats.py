@@ -217,3 +217,19 @@ def test_percentiles_never_fall(latencies: list[int]) -> None:
 def test_a_percentile_has_a_logarithm() -> None:
     """The shortest latency is 1 us, so that it can be averaged with others."""
     assert stats.percentile_ms(stats.merged([histogram(0, 0, 0)]), 50) == 0.001
+
+
+@pytest.mark.parametrize(
+    ("count", "percentile", "beyond"), [(0, 50, 0), (10, 50, 5), (50, 90, 5), (500, 99, 5), (5000, 99.9, 5), (7, 0, 7)]
+)
+def test_answers_beyond_a_percentile_are_counted_without_a_rest(count: int, percentile: float, beyond: float) -> None:
+    """Where just enough answers lie beyond, floating point takes none of them away."""
+    assert stats.beyond(count, percentile) == beyond
+
+
+@given(count=st.integers(0, 10**7), name=st.sampled_from(sorted(stats.PERCENTILES)))
+def test_a_percentile_has_few_or_enough_answers_beyond_it(count: int, name: str) -> None:
+    """Whether a percentile is given is decided by whole numbers: per mille of answers against the minimum."""
+    percentile = stats.PERCENTILES[name]
+    enough = count * (1000 - round(percentile * 10)) >= stats.MIN_BEYOND * 1000
+    assert (stats.beyond(count, percentile) >= stats.MIN_BEYOND) == enough

@@ -126,6 +126,25 @@ def test_a_damaged_line_is_named(tmp_path: Path, damage: bytes, name: str) -> No
     assert len(str(refusal.value).splitlines()) == 1
 
 
+def test_a_carriage_return_in_the_middle_is_damage(tmp_path: Path) -> None:
+    """Only the last line may be unfinished; a damaged one in the middle is named, and never hides the others."""
+    folder = written(tmp_path, saturated(), saturated(), saturated())
+    lines = (folder / store.SLICES).read_bytes().splitlines(keepends=True)
+    (folder / store.SLICES).write_bytes(lines[0] + b"non\rsense\n" + lines[2])
+    with pytest.raises(store.Unreadable, match="line 2: "):
+        store.read(folder)
+
+
+@pytest.mark.parametrize("name", [store.SLICES, store.MANIFEST])
+def test_bytes_that_are_no_text_are_damage(tmp_path: Path, name: str) -> None:
+    """A flipped bit within a text is refused like any other damage."""
+    folder = written(tmp_path, replace(saturated(), errors={"timeout": 1}))
+    path = folder / name
+    path.write_bytes(path.read_bytes().replace(b"timeout", b"time\xffut").replace(b"gunicorn", b"guni\xfforn"))
+    with pytest.raises(store.Unreadable, match=re.escape(str(path))):
+        store.read(folder)
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -241,6 +260,14 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tmp_path / "other.json").exists()
 
 
+def test_a_failed_write_leaves_nothing_partial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is not filled up further with files that nobody sees."""
+    fail_to_write(monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
+        store.write_files(tmp_path, {"summary.json": b"the newer one"})
+    assert hidden(tmp_path) == []
+
+
 def test_a_summary_is_json_with_an_end_of_line() -> None:
     """One document, indented, which a person can read and a diff can compare."""
     summary = build_report(manifest(), [], ()).summary
@@ -251,46 +278,11 @@ def test_a_summary_is_json_with_an_end_of_line() -> None:
 
 
 def test_rows_reach_the_disk_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Syncing is of the very file that rows are appended to."""
+    """Syncing is of the very files that rows are appended to."""
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
     with store.create(tmp_path, RUN_ID) as run:
         run.append(saturated())
         assert synced == []
         run.sync()
-    assert (run.folder / store.SLICES).stat().st_ino in synced
-
-
-# ---------------------------------------------------------------- what does not hold yet
-
-
-@pytest.mark.xfail(
-    strict=True, reason="lines are split at a carriage return too: all rows after it are dropped in silence"
-)
-def test_a_carriage_return_in_the_middle_is_damage(tmp_path: Path) -> None:
-    """Only the last line may be unfinished; a damaged one in the middle is named, and never hides the others."""
-    folder = written(tmp_path, saturated(), saturated(), saturated())
-    lines = (folder / store.SLICES).read_bytes().splitlines(keepends=True)
-    (folder / store.SLICES).write_bytes(lines[0] + b"non\rsense\n" + lines[2])
-    with pytest.raises(store.Unreadable, match="line 2: "):
-        store.read(folder)
-
-
-@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="text that is no UTF-8 is no DecodeError to msgspec")
-@pytest.mark.parametrize("name", [store.SLICES, store.MANIFEST])
-def test_bytes_that_are_no_text_are_damage(tmp_path: Path, name: str) -> None:
-    """A flipped bit within a text is refused like any other damage."""
-    folder = written(tmp_path, replace(saturated(), errors={"timeout": 1}))
-    path = folder / name
-    path.write_bytes(path.read_bytes().replace(b"timeout", b"time\xffut").replace(b"gunicorn", b"guni\xfforn"))
-    with pytest.raises(store.Unreadable, match=re.escape(str(path))):
-        store.read(folder)
-
-
-@pytest.mark.xfail(strict=True, reason="the partial file of a failed write stays")
-def test_a_failed_write_leaves_nothing_partial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk is not filled up further with files that nobody sees."""
-    fail_to_write(monkeypatch)
-    with pytest.raises(OSError, match="No space left"):
-        store.write_files(tmp_path, {"summary.json": b"the newer one"})
-    assert hidden(tmp_path) == []
+    assert {(run.folder / name).stat().st_ino for name in (store.SLICES, store.FAILURES)} <= set(synced)

@@ -93,6 +93,15 @@ def test_a_lane_that_failed_has_failed(server: float, errors: dict[str, int]) ->
     assert found == Validity(Status.FAILED, ("round 3, load: the server ended",))
 
 
+def test_a_lane_without_records_is_not_measured() -> None:
+    """Nothing is known of it, so it is not valid; the reason says what to do. A Lane that failed has failed."""
+    found = judged([])
+    assert found.status is Status.NOT_MEASURED
+    (reason,) = found.reasons
+    assert reason.endswith("; run it again")
+    assert validity.judge([], failure("alpha@gthread"), 1).status is Status.FAILED
+
+
 def test_a_busy_share_is_that_of_the_slices_that_know() -> None:
     """A slice without a counter is left out with its time; without any the share is unknown."""
     records = [saturated(driver_cpu_ns=150_000_000, slice_s=0.3), saturated(driver_cpu_ns=None, slice_s=0.3)]
