@@ -33,8 +33,11 @@ RESERVED_ENVIRONMENT = re.compile(
 )
 """Variables that would change the Server or the interpreter, and so make an App's Lanes differ from the others."""
 
-PLACEHOLDERS = ("host", "port", "application", "serverside")
-"""What a command may name besides the keys of ``[serving]``."""
+PLACEHOLDERS = (
+    *("host", "port", "application", "serverside"),
+    *("workers", "threads", "keep_alive_s", "backlog", "worker_connections"),
+)
+"""What a command may name; a launch knows their values."""
 NATIVE = "native"
 """A League whose ``server`` is this word puts each App on the Server that its own ``app.toml`` names."""
 
@@ -218,12 +221,12 @@ def _check_tables(file: str, document: Mapping[str, Any]) -> None:
 
 def _check_commands(config: Config) -> None:
     """Raises ConfigError for a command that names what a launch does not know."""
-    known = dict.fromkeys((*PLACEHOLDERS, *Serving.__struct_fields__), "")
+    known = dict.fromkeys(PLACEHOLDERS, "")
     for name, server in config.servers.items():
         for index, part in enumerate(server.command):
             try:
                 part.format_map(known)
-            except (LookupError, ValueError):
+            except (LookupError, ValueError, AttributeError, TypeError):
                 raise ConfigError(
                     f"{config.file}: servers.{name}.command[{index}]: found {part!r}, "
                     f"expected no braces but {', '.join(f'{{{word}}}' for word in known)}"
@@ -264,7 +267,7 @@ def _parse(file: str, key: str, table: Any, of: type[_Parsed]) -> _Parsed:
 
 def _explained(message: str, key: str, path: str, table: Any) -> str:
     missing = re.fullmatch(r"Object missing required field `(\w+)`", message)
-    unknown = re.fullmatch(r"Object contains unknown field `(.+)`", message)
+    unknown = re.fullmatch(r"Object contains unknown field `(.+)`", message, re.DOTALL)
     if missing:
         return f"{_joined(key, path, missing[1])}: found nothing, expected a value; add the key"
     if message.startswith("Invalid enum value"):

@@ -99,7 +99,7 @@ def measured(experiment: Experiment, round_index: int, rate_rps: float, *, first
 
 def fixed_rate_rps(share: float, throughputs_rps: list[float]) -> float:
     """Returns ``share`` of the slowest throughput, rounded down to two digits so that it can be said and repeated."""
-    rate = Decimal(share * min(throughputs_rps))
+    rate = Decimal(repr(share * min(throughputs_rps)))
     return float(rate.quantize(Decimal((0, (1,), rate.adjusted() - 1)), ROUND_DOWN))
 
 
