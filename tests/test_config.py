@@ -364,7 +364,7 @@ def test_a_reserved_variable_is_refused(variable: str) -> None:
     assert_says(message, "apps/alpha/app.toml", f"environment.{variable}", "'1'", "a variable of the App's own")
 
 
-@pytest.mark.parametrize("variable", ["ALPHA_MODE", "DJANGO_SETTINGS_MODULE", "MY_PORT", "PORTAL", "PATHS", "LANGUAGE"])
+@pytest.mark.parametrize("variable", ["ALPHA_MODE", "DJANGO_SETTINGS_MODULE", "MY_PORT", "PORTAL", "PATHS"])
 def test_a_variable_of_its_own_is_the_apps(variable: str) -> None:
     """Only whole names are reserved, and prefixes at the beginning."""
     app = parse_app("apps/alpha/app.toml", "alpha", app_document(at("environment", {variable: "1"})))
@@ -507,7 +507,7 @@ def test_any_value_is_parsed_or_refused(data: st.DataObject, junk: object) -> No
         here = here[path[-1]]
     at(".".join(path), junk)(table)
     message = said(lambda: parse_config("bench.toml", table))
-    keys = rf"({path[0]}|serving\.worker_connections)"  # the load's connections are held against the latter
+    keys = {"load": r"(load|serving\.worker_connections)"}.get(path[0], path[0])  # many users need many connections
     assert message is None or re.fullmatch(rf"bench\.toml: {keys}.*: found .+", message)
 
 
