@@ -18,7 +18,16 @@ help: ## list the targets
 
 setup: $(VENV)/.complete ## make .venv with the bench command in it
 
-# Made again when the locks or the interpreter change; otherwise there is nothing to do.
+# The scripts of a virtual environment name its folder and its interpreter. One that PYTHON=… chose stays until another
+# is chosen.
+IDENTITY := import sys; print(sys.version.split()[0], sys.base_prefix)
+IS_OF := $(shell $(BIN)/python -c '$(IDENTITY)' 2>/dev/null) $(shell cat $(VENV)/.folder 2>/dev/null)
+SHOULD_BE_OF := $(shell $(if $(filter file,$(origin PYTHON)),$(BIN)/python,$(PYTHON)) -c '$(IDENTITY)' 2>/dev/null) $(CURDIR)
+ifneq ($(IS_OF),$(SHOULD_BE_OF))
+.PHONY: $(VENV)/.complete
+endif
+
+# Made again when the locks, the interpreter or the folder change; otherwise there is nothing to do.
 $(VENV)/.complete: requirements/uv.txt requirements/dev.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "setup: found no $(PYTHON), expected Python 3.11 or newer; install it, or name one: make PYTHON=python3.13" >&2; exit 3; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "setup: found $$($(PYTHON) --version), expected Python 3.11 or newer; name one: make PYTHON=python3.13" >&2; exit 3; }
@@ -28,6 +37,7 @@ $(VENV)/.complete: requirements/uv.txt requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@echo '$(CURDIR)' > $(VENV)/.folder
 	@touch $@
 
 bench: setup ## measure every Lane and report; PRESET=quick takes a minute

@@ -55,8 +55,19 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except tuple(EXIT_CODES) as error:
-            click.echo(f"bench: {error}", err=True)
-            ctx.exit(EXIT_CODES[type(error)])
+            _end(ctx, str(error), EXIT_CODES[type(error)])
+        except KeyboardInterrupt:
+            _end(ctx, "interrupted", NOT_MEASURED)
+        except BrokenPipeError:
+            raise  # click ends in silence when nobody reads what is printed
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            _end(ctx, f"{where}{error.strerror or error}", NOT_MEASURED)
+
+
+def _end(ctx: click.Context, message: str, code: int) -> NoReturn:
+    click.echo(f"bench: {message}", err=True)
+    ctx.exit(code)
 
 
 def options(*, preset: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -199,8 +210,8 @@ def load(url: str, users: int | None, rate: float | None, seconds: float, as_jso
 
     offered = Open(rate) if rate else Closed(users or DEFAULT_USERS)
     connections = users or (MAX_CONNECTIONS if rate else DEFAULT_USERS)
-    result = session.offer(_target(url), offered, connections, seconds)
-    outcome = load_outcome(url, offered, result)
+    result, driver_cpu_share = session.offer(_target(url), offered, connections, seconds)
+    outcome = load_outcome(url, offered, result, driver_cpu_share)
     _show(terminal.load_text(outcome), msgspec.json.encode(outcome), as_json=as_json)
     if outcome.requests == 0:
         sys.exit(NOT_MEASURED)

@@ -5,7 +5,8 @@ Floor 0: this module reads no files. The edge hands it TOML documents; it return
 
 import fnmatch
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from string import Formatter
 from typing import Any, TypeVar
 
 import msgspec
@@ -32,6 +33,9 @@ RESERVED_ENVIRONMENT = re.compile(
     r"|^(WEB_CONCURRENCY|PORT|PATH|HOME|TMPDIR|LANG|FORWARDED_ALLOW_IPS)$"
 )
 """Variables that would change the Server or the interpreter, and so make an App's Lanes differ from the others."""
+
+VARIABLE = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
+"""The name of an environment variable (POSIX.1-2017, 8.1, with the lower case that some use)."""
 
 PLACEHOLDERS = (
     *("host", "port", "application", "serverside"),
@@ -100,6 +104,11 @@ def parse_app(file: str, name: str, document: Mapping[str, Any]) -> App:
     app = _parse(file, "", {**_unnamed(file, "", document), "name": name}, App)
     if not app.interfaces:
         raise ConfigError(f"{file}: interfaces: found an empty table, expected an import string for wsgi, asgi or both")
+    for variable in app.environment:
+        if not VARIABLE.match(variable):
+            raise ConfigError(
+                f"{file}: environment: found {variable!r}, expected a name of letters, digits and _; rename it"
+            )
     for variable in filter(RESERVED_ENVIRONMENT.match, app.environment):
         raise ConfigError(
             f"{file}: environment.{variable}: found {app.environment[variable]!r}, expected a variable of the App's "
@@ -117,6 +126,11 @@ def build_experiment(config: Config, apps: Iterable[App], *, preset: str, seed: 
         )
     ordered = sorted(apps, key=lambda app: (app.baseline, app.name))
     members = {name: _league_lanes(config, name, table, ordered) for name, table in config.leagues.items()}
+    if not any(members.values()):
+        raise ConfigError(
+            f"{config.file}: leagues: found no Lane, expected one or more in them; "
+            "add an App that is not a baseline, or name its native server in its app.toml"
+        )
     return Experiment(
         lanes=tuple({lane.name: lane for lanes in members.values() for lane in lanes}.values()),
         leagues=tuple(
@@ -221,16 +235,22 @@ def _check_tables(file: str, document: Mapping[str, Any]) -> None:
 
 def _check_commands(config: Config) -> None:
     """Raises ConfigError for a command that names what a launch does not know."""
-    known = dict.fromkeys(PLACEHOLDERS, "")
     for name, server in config.servers.items():
         for index, part in enumerate(server.command):
-            try:
-                part.format_map(known)
-            except (LookupError, ValueError, AttributeError, TypeError):
+            if not _names_only(part, PLACEHOLDERS):
                 raise ConfigError(
                     f"{config.file}: servers.{name}.command[{index}]: found {part!r}, "
-                    f"expected no braces but {', '.join(f'{{{word}}}' for word in known)}"
-                ) from None
+                    f"expected no braces but {', '.join(f'{{{word}}}' for word in PLACEHOLDERS)}"
+                )
+
+
+def _names_only(template: str, known: Collection[str | None]) -> bool:
+    """Returns whether a format string has no fields but plain ones of these names: no attributes, no conversions."""
+    try:
+        fields = [field[1:] for field in Formatter().parse(template) if field[1] is not None]
+    except ValueError:
+        return False
+    return all(name in known and not spec and not conversion for name, spec, conversion in fields)
 
 
 def _check_connections(config: Config) -> None:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +11,9 @@ import msgspec
 
 from bench.messages import Ready, Setup, SliceOrder, SliceResult
 from bench.processes import Group, clean_environment, stop
+
+LAST_WORDS_S = 2.0
+"""How long a driver that says no more may take to end and to log why."""
 
 _Message = TypeVar("_Message", Ready, SliceResult)
 
@@ -54,9 +57,14 @@ class Driver:
         line = self._process.stdout.readline()
         if not line:
             raise DriverFailed(self._last_words())
-        return msgspec.json.decode(line, type=kind)
+        try:
+            return msgspec.json.decode(line, type=kind)
+        except msgspec.DecodeError as error:
+            raise DriverFailed(f"the driver said {line[:80]!r}, expected a {kind.__name__}: {error}") from None
 
     def _last_words(self) -> str:
+        with suppress(subprocess.TimeoutExpired):  # it writes its reason after it has closed its output
+            self._process.wait(LAST_WORDS_S)
         lines = self._log.read_text(errors="replace").strip().splitlines()
         return f"the driver ended: {lines[-1] if lines else 'it wrote nothing'}"
 
@@ -78,5 +86,6 @@ def driver(group: Group, log: Path) -> Iterator[Driver]:
     finally:
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None
-            pipe.close()
+            with suppress(BrokenPipeError):  # it ended before it read what was sent
+                pipe.close()
         stop([process])

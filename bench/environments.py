@@ -35,15 +35,16 @@ def prepare(app_name: str, lock: Path, environments: Path) -> Environment:
     """Returns the App's environment below ``environments``, making it where needed. Raises EnvironmentFailed."""
     if not lock.is_file():
         raise EnvironmentFailed(f"{lock}: found no such file, expected the App's locked requirements; run `make lock`")
-    folder = environments / f"{app_name}-{_fingerprint(lock)}"
+    environments = environments.resolve()
+    folder = environments / f"{app_name}-{_fingerprint(lock, environments)}"
     if not (folder / COMPLETE).exists():
         _make(folder, lock)
     return _described(folder)
 
 
-def _fingerprint(lock: Path) -> str:
-    """Returns twelve digits that change with the lock or the interpreter."""
-    content = lock.read_bytes() + sys.version.encode() + sys.base_prefix.encode()
+def _fingerprint(lock: Path, environments: Path) -> str:
+    """Returns twelve digits that change with the lock, the interpreter or the folder: scripts name the latter two."""
+    content = lock.read_bytes() + "\n".join((sys.version, sys.base_prefix, str(environments))).encode()
     return hashlib.sha256(content).hexdigest()[:12]
 
 

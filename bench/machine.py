@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Iterable
@@ -31,7 +32,7 @@ def describe(workers: int) -> Machine:
         cpu=_cpu_name(),
         cores=psutil.cpu_count() or 1,
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
-        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        system=f"{platform.system()} {_kernel_version()} {platform.machine()}",
         python=platform.python_version(),
         server_cores=server_cores,
         driver_cores=driver_cores,
@@ -70,9 +71,8 @@ def pin(pids: Iterable[int], cores: Iterable[int]) -> None:
     if sys.platform != "linux" or not wanted:
         return
     for pid in pids:
-        for thread in _threads(pid):
-            with contextlib.suppress(ProcessLookupError):  # a thread may end at any time
-                os.sched_setaffinity(thread, wanted)
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # a process or thread may end at any time
+            _pin_threads(pid, wanted)
 
 
 def counters(pids: Iterable[int]) -> Counters:
@@ -119,6 +119,12 @@ def difference(before: int | None, after: int | None) -> int | None:
     return after - before
 
 
+def _pin_threads(pid: int, cores: set[int]) -> None:
+    for thread in _threads(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(thread, cores)
+
+
 def _threads(pid: int) -> list[int]:
     return [int(thread.name) for thread in (PROC / str(pid) / "task").iterdir()]
 
@@ -145,6 +151,12 @@ def _cpu_ns_from_ticks(pids: list[int]) -> int | None:
     except psutil.NoSuchProcess:
         return None
     return int(1e9 * sum(time.user + time.system for time in times))
+
+
+def _kernel_version() -> str:
+    """Returns the kernel's version without what its builder added: ``6.8.0`` for ``6.8.0-45-generic``."""
+    version = re.match(r"[\d.]*\d", platform.release())
+    return version[0] if version else platform.release()
 
 
 def _cpu_name() -> str:

@@ -79,9 +79,9 @@ class SliceResult(Struct, frozen=True):
     """What one slice saw. Only right answers are counted as requests and in the histograms.
 
     A closed load counts answers that arrive within the window; an open load those whose intended start lies within it.
-    ``requests_in_slice`` has all right answers: in the guard, after the window, and to the first calls on connections
-    that had to be opened before the slice. Histograms are in us, as HdrHistogram V2 in base64; the last two exist for
-    open loads only.
+    ``requests_in_slice`` has all right answers, and ``errors`` all others by their reason: in the guard, after the
+    window, and to the first calls on connections that had to be opened before the slice. Histograms are in us, as
+    HdrHistogram V2 in base64; the last two exist for open loads only.
     """
 
     window_s: float

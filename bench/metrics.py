@@ -12,8 +12,6 @@ from bench.records import Curve, SliceRecord, Trace
 
 MIN_BEYOND_IN_ROUND = 1
 """Of the answers that have to be expected beyond a percentile, so many in each round."""
-MIN_BEYOND_ON_CURVE = 10
-ROUNDING = 1e-6
 CURVE_POINTS_PER_NINE = 12
 MIN_NINES = 0.5
 """A curve that would end before this (the 68th percentile) is not drawn."""
@@ -33,7 +31,7 @@ def by_round(table: pd.DataFrame) -> pd.DataFrame:
     saturated = table[table["phase"] == Phase.SATURATED].groupby(["lane", "round"])
     fixed = table[table["phase"] == Phase.FIXED].groupby(["lane", "round"])
     sums = saturated[["requests", "window_s", "requests_in_slice"]].sum()
-    answers = groups["requests"].sum()
+    answers = groups["requests_in_slice"].sum()
     errors = groups["errors"].sum()
     return pd.DataFrame(
         {
@@ -51,10 +49,14 @@ def by_round(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def curve(lane: str, table: pd.DataFrame) -> Curve | None:
-    """Returns latency by percentile over all rounds, as far as enough answers lie beyond; None for too few answers."""
-    rows = table.loc[(table["lane"] == lane) & (table["phase"] == Phase.FIXED), "latency_from_intended_us"]
-    histogram = stats.merged([text for text in rows if isinstance(text, str)])
-    nines = np.log10(max(1.0, histogram.total_count / MIN_BEYOND_ON_CURVE))
+    """Returns latency by percentile over all rounds; None for too few answers.
+
+    It goes as far as the metrics do: enough answers of the run, and one of each round, are expected beyond.
+    """
+    rows = table[(table["lane"] == lane) & (table["phase"] == Phase.FIXED)]
+    histogram = stats.merged([text for text in rows["latency_from_intended_us"] if isinstance(text, str)])
+    beyond = max(stats.MIN_BEYOND, MIN_BEYOND_IN_ROUND * rows["round"].nunique())
+    nines = np.log10(max(1.0, histogram.total_count / beyond))
     if nines < MIN_NINES:
         return None
     percentiles = tuple(
@@ -78,15 +80,17 @@ def trace(lane: str, table: pd.DataFrame) -> Trace:
 
 
 def _latencies(prefix: str, groups: "pd.api.typing.SeriesGroupBy[str, tuple[object, ...]]") -> dict[str, pd.Series]:
-    """Returns a column a percentile; NaN where the run has too few answers beyond it, or the round not one."""
+    """Returns a column a percentile; NaN for a Lane whose run has too few answers beyond it, or one of its rounds none.
+
+    All rounds of a Lane have a percentile or none has: leaving out the poor ones would favour the fast ones.
+    """
     histograms = groups.agg(lambda encoded: stats.merged([text for text in encoded if isinstance(text, str)]))
     counts = histograms.map(lambda histogram: histogram.total_count)
-    in_run = counts.groupby(level="lane").transform("sum")
+    in_run, in_poorest = (counts.groupby(level="lane").transform(fold) for fold in ("sum", "min"))
     columns = {}
     for name, percentile in stats.PERCENTILES.items():
-        fraction = 1 - percentile / 100
-        enough = (counts * fraction > MIN_BEYOND_IN_ROUND - ROUNDING) & (
-            in_run * fraction > stats.MIN_BEYOND - ROUNDING
+        enough = (in_poorest.map(lambda count, at=percentile: stats.beyond(count, at)) >= MIN_BEYOND_IN_ROUND) & (
+            in_run.map(lambda count, at=percentile: stats.beyond(count, at)) >= stats.MIN_BEYOND
         )
         values = histograms.map(lambda histogram, at=percentile: stats.percentile_ms(histogram, at))
         columns[f"{prefix}_{name}_ms"] = values.where(enough)

@@ -5,7 +5,7 @@ from bench.messages import Load, SliceResult
 from bench.records import LoadOutcome
 
 
-def load_outcome(url: str, load: Load, result: SliceResult) -> LoadOutcome:
+def load_outcome(url: str, load: Load, result: SliceResult, driver_cpu_share: float | None) -> LoadOutcome:
     """Folds the one slice of `bench load`."""
     return LoadOutcome(
         url=url,
@@ -16,6 +16,7 @@ def load_outcome(url: str, load: Load, result: SliceResult) -> LoadOutcome:
         errors=result.errors,
         missed=result.missed,
         bytes_received=result.bytes_received,
+        driver_cpu_share=driver_cpu_share,
         latency_ms=_percentiles_ms(result.latency_us) or {},
         latency_from_intended_ms=_percentiles_ms(result.latency_from_intended_us),
         send_lateness_ms=_percentiles_ms(result.send_lateness_us),

@@ -27,8 +27,25 @@ def prove(experiment: Experiment, facts: Sequence[LaneFacts]) -> None:
         for league in experiment.leagues
         for diff in _league_diffs(experiment, league, [by_lane[lane] for lane in league.lanes if lane in by_lane])
     ]
+    diffs += _adapter_diffs(experiment, facts)
     if diffs:
         raise NotComparable("\n".join(diffs))
+
+
+def _adapter_diffs(experiment: Experiment, facts: Sequence[LaneFacts]) -> list[str]:
+    """Returns a line for each package of an Adapter that Lanes through it have in different versions."""
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for fact in facts:
+        if adapter := experiment.lane(fact.lane).adapter:
+            for package in adapter.packages:
+                by_version = found.setdefault((adapter.name, package), {})
+                by_version.setdefault(fact.versions.get(package, "missing"), []).append(fact.lane)
+    return [
+        f"Adapter {adapter}: its package {package} must be the same in every Lane, but differs: "
+        + "; ".join(f"{version} in {', '.join(lanes)}" for version, lanes in by_version.items())
+        for (adapter, package), by_version in found.items()
+        if len(by_version) > 1
+    ]
 
 
 def irremovable_differences(facts: Sequence[LaneFacts]) -> tuple[str, ...]:

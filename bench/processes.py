@@ -7,7 +7,7 @@ ends, the pipe closes, and the shell kills the group: children, their children, 
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -64,6 +64,11 @@ def tree(pid: int) -> list[psutil.Process]:
         return []
 
 
+def ended(pids: Iterable[int]) -> list[int]:
+    """Returns those of these processes that have ended."""
+    return [pid for pid in pids if not psutil.pid_exists(pid)]
+
+
 def stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
     """Ends processes with all their descendants: asks each, waits for all, then kills what is left."""
     roots = list(processes)
@@ -72,7 +77,8 @@ def stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
         root.terminate()
     _, alive = psutil.wait_procs(family, timeout=STOP_S)
     for member in alive:
-        member.kill()
+        with suppress(psutil.NoSuchProcess):  # it ended just now
+            member.kill()
     for root in roots:
         root.wait()
 

@@ -52,7 +52,9 @@ class RunProgress:
 
     def _show(self, doing: str) -> None:
         left_s = (self._rounds * self._slices - self._done) * self._slice_s
-        self._bar.update(self._task, completed=self._done, doing=escape(doing), left=f"{left_s:.0f} s left")
+        self._bar.update(
+            self._task, completed=self._done, doing=escape(doing), left=f"{left_s:.0f} s left", refresh=True
+        )
 
 
 @contextmanager
@@ -65,5 +67,8 @@ def run_progress(console: Console, experiment: Experiment) -> Iterator[RunProgre
         TextColumn("{task.fields[left]:>9}"),
         TextColumn("{task.fields[doing]}"),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    # Without its refreshing thread, which would run on the server cores: it is drawn again between slices.
+    with Progress(
+        *columns, console=console, transient=True, auto_refresh=False, disable=not console.is_terminal
+    ) as bar:
         yield RunProgress(console, bar, experiment)

@@ -197,7 +197,7 @@ class CpuSplit(Struct, frozen=True, kw_only=True):
 
 
 class RunTotals(Struct, frozen=True, kw_only=True):
-    """The run as a whole."""
+    """The run as a whole: ``requests`` and ``missed`` of the measured slices, ``errors`` of the warm-up too."""
 
     rounds: int
     rounds_planned: int
@@ -211,11 +211,15 @@ class RunTotals(Struct, frozen=True, kw_only=True):
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """``summary.json``: everything that is derived from a run's records."""
+    """``summary.json``: everything that is derived from a run's records.
+
+    ``pinned`` is False where servers and driver shared cores.
+    """
 
     format_version: int
     run_id: str
     complete: bool
+    pinned: bool
     totals: RunTotals
     lanes: tuple[LaneSummary, ...]
     leagues: tuple[LeagueSummary, ...]
@@ -228,7 +232,8 @@ class LoadOutcome(Struct, frozen=True, kw_only=True):
 
     Latencies are in ms; a percentile that too few answers lie beyond is absent. ``latency_ms`` is from sending to the
     whole answer; for an open load ``latency_from_intended_ms`` counts from when the request was due, and
-    ``send_lateness_ms`` is how late the driver sent it.
+    ``send_lateness_ms`` is how late the driver sent it. ``driver_cpu_share`` is of one core: the driver has one thread,
+    so near 1 it was the limit. It is never pinned.
     """
 
     url: str
@@ -239,6 +244,7 @@ class LoadOutcome(Struct, frozen=True, kw_only=True):
     errors: dict[str, int]
     missed: int
     bytes_received: int
+    driver_cpu_share: float | None
     latency_ms: dict[str, float]
     latency_from_intended_ms: dict[str, float] | None
     send_lateness_ms: dict[str, float] | None

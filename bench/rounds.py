@@ -11,6 +11,7 @@ from bench import machine
 from bench.driver_process import Driver, driver
 from bench.messages import Request, Setup, SliceOrder, SliceResult, Target
 from bench.plan import Slice
+from bench.processes import ended
 from bench.records import Failure, SliceRecord, Step
 from bench.server import HOST
 from bench.site import Servers, Site, failure
@@ -49,14 +50,17 @@ class LiveRound:
         return _record(self._index, planned, result, (before, after), machine.rss_bytes(pids))
 
     def failure(self, lane: str) -> Failure | None:
-        """Returns why a Lane that was ready is gone, or None while its server runs."""
+        """Returns why a Lane that was ready is gone, or None while all of its processes run.
+
+        A server may replace a worker that ends; the new one is not warm, not pinned and not counted.
+        """
         server = self._servers.running[lane]
         code = server.process.poll()
-        return (
-            failure(self._index, server, Step.LOAD, f"the server ended with exit code {code}")
-            if code is not None
-            else None
-        )
+        if code is not None:
+            return failure(self._index, server, Step.LOAD, f"the server ended with exit code {code}")
+        if ended(self._servers.pids[lane]):
+            return failure(self._index, server, Step.LOAD, "a process of the server ended under load")
+        return None
 
     def _setup(self) -> Setup:
         offer, rules = self._site.experiment.offer, self._site.experiment.contract
@@ -76,7 +80,10 @@ class LiveRound:
 
 @contextmanager
 def open_round(site: Site, index: int, lanes: Sequence[Lane], began: float) -> Iterator[LiveRound]:
-    """Opens servers and a fresh driver; while they last, bench itself keeps off the server cores."""
+    """Opens servers and a fresh driver; while they last, the calling thread keeps off the server cores.
+
+    bench has no other thread that runs while it measures.
+    """
     with (
         driver(site.group, site.logs / "driver.log") as load,
         site.open_servers(index, lanes) as servers,

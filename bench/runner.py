@@ -128,7 +128,7 @@ class Runner:
         record = live.measure(planned)
         self._sink.append(record)
         self._watcher.slice_ended(record)
-        if record.errors and (failure := live.failure(record.lane)):
+        if failure := live.failure(record.lane):
             self._fail(failure)
         return record
 

@@ -5,7 +5,7 @@ import random
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,16 +77,26 @@ def server_environment(lane: Lane, app_folder: Path) -> dict[str, str]:
     )
 
 
+class Started(Struct, frozen=True):
+    """Servers that were told to start, and by Lane why the system refused to start others."""
+
+    running: list[Running]
+    refused: dict[str, str]
+
+
 @contextmanager
-def started(launches: list[Launch], group: Group, logs: Path) -> Iterator[list[Running]]:
+def started(launches: Iterable[Launch], group: Group, logs: Path) -> Iterator[Started]:
     """Starts all servers side by side, and ends them all. They may not be ready yet; one may even have failed."""
-    running: list[Running] = []
+    servers = Started([], {})
     try:
         for launch in launches:
-            running.append(_start(launch, group, logs / f"{launch.lane}.log"))  # noqa: PERF401 - what started must be stopped
-        yield running
+            try:
+                servers.running.append(_start(launch, group, logs / f"{launch.lane}.log"))
+            except OSError as error:
+                servers.refused[launch.lane] = f"{launch.command[0]}: {error.strerror}, expected the server's program"
+        yield servers
     finally:
-        stop(server.process for server in running)
+        stop(server.process for server in servers.running)
 
 
 def _start(launch: Launch, group: Group, log: Path) -> Running:

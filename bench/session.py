@@ -77,15 +77,21 @@ def verify(site: Site) -> Verified:
         return Verified(servers.facts, failures, parity.irremovable_differences(servers.facts))
 
 
-def offer(target: Target, load: Load, connections: int, window_s: float) -> SliceResult:
-    """Offers one load to any target with a fresh driver. Raises DriverFailed."""
+def offer(target: Target, load: Load, connections: int, window_s: float) -> tuple[SliceResult, float | None]:
+    """Offers one load to any target with a fresh driver; returns the share of a core that it used, too.
+
+    Nothing is pinned: bench does not know where the target runs. Raises DriverFailed.
+    """
     with (
         process_group() as group,
         tempfile.TemporaryDirectory(prefix="bench-") as logs,
         driver(group, Path(logs) / "driver.log") as process,
     ):
         process.setup(Setup((target,), connections, connections, ()))
-        return process.offer(SliceOrder(target.lane, load, LOAD_GUARD_S, window_s))
+        began, before = time.monotonic(), machine.counters([process.pid])
+        result = process.offer(SliceOrder(target.lane, load, LOAD_GUARD_S, window_s))
+        used_ns = machine.difference(before.cpu_ns, machine.counters([process.pid]).cpu_ns)
+        return result, None if used_ns is None else used_ns / 1e9 / (time.monotonic() - began)
 
 
 def serve(site: Site, lane: Lane, announce: Callable[[Launch], None]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 from msgspec import Struct
 
 from bench import contract, machine
@@ -17,6 +18,7 @@ from bench.server import (
     Launch,
     NotReady,
     Running,
+    Started,
     free_ports,
     prepare_launch,
     started,
@@ -61,19 +63,24 @@ class Site(Struct, frozen=True):
     @contextmanager
     def open_servers(self, round_index: int, lanes: Sequence[Lane]) -> Iterator[Servers]:
         """Starts Lanes side by side, proves that they answer the contract, and gives them the server cores."""
-        with started(self.launches(lanes), self.group, self.logs) as running:
-            yield self._proved(round_index, running)
+        with started(self.launches(lanes), self.group, self.logs) as servers:
+            yield self._proved(round_index, servers)
 
-    def _proved(self, round_index: int, running: Sequence[Running]) -> Servers:
+    def _proved(self, round_index: int, servers: Started) -> Servers:
         ready: dict[str, Running] = {}
         facts: list[LaneFacts] = []
-        failures: list[Failure] = []
-        for server in running:
+        failures = [
+            Failure(lane=lane, round=round_index, step=Step.START, reason=reason, log_tail="")
+            for lane, reason in servers.refused.items()
+        ]
+        for server in servers.running:
             try:
                 facts.append(self._prove(server))
                 ready[server.launch.lane] = server
             except NotReady as error:
                 failures.append(failure(round_index, server, Step.START, str(error)))
+            except psutil.NoSuchProcess:
+                failures.append(failure(round_index, server, Step.START, "the server ended while it was checked"))
             except contract.ContractBroken as error:
                 failures.append(failure(round_index, server, Step.CONTRACT, str(error)))
         pids = {name: tuple(process.pid for process in tree(server.process.pid)) for name, server in ready.items()}
@@ -82,7 +89,10 @@ class Site(Struct, frozen=True):
         return Servers(ready, pids, tuple(facts), tuple(failures))
 
     def _prove(self, server: Running) -> LaneFacts:
-        """Waits for a server, verifies its contract, reads what it runs with. Raises NotReady or ContractBroken."""
+        """Waits for a server, verifies its contract, reads what it runs with.
+
+        Raises NotReady or ContractBroken, and NoSuchProcess where it ends just then.
+        """
         rules = self.experiment.contract
         wait_until_ready(server, rules.request(rules.names[0])[0], self.experiment.serving.ready_timeout_s)
         answer = contract.verify(HOST, server.launch.port, rules)
@@ -103,7 +113,7 @@ class Site(Struct, frozen=True):
 
     def _effective_command(self, server: Running, program: str) -> tuple[str, ...]:
         """Returns the command line as the kernel has it, from the program on: a script's interpreter is left out."""
-        arguments = tree(server.process.pid)[0].cmdline()
+        arguments = psutil.Process(server.process.pid).cmdline()
         start = next((i for i, argument in enumerate(arguments) if Path(argument).name == program), 0)
         return tuple(self._portable(argument) for argument in arguments[start:])
 
@@ -139,5 +149,5 @@ def failure(round_index: int, server: Running, step: Step, reason: str) -> Failu
 
 def _workers(pid: int) -> int:
     """Returns the number of worker processes: a server's children, or the server itself where it has none."""
-    _, *children = tree(pid)
+    children = tree(pid)[1:]
     return max(1, sum("resource_tracker" not in " ".join(child.cmdline()) for child in children))

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
-IMPORT_STRING = r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?$"
+IMPORT_STRING = r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?(?![\s\S])"
 ImportString = Annotated[str, Meta(pattern=IMPORT_STRING)]
 
 

@@ -43,7 +43,8 @@ def build_report(manifest: Manifest, records: Sequence[SliceRecord], failures: S
             format_version=FORMAT_VERSION,
             run_id=manifest.run_id,
             complete=_complete(manifest.experiment, table, failures),
-            totals=_totals(manifest.experiment, table),
+            pinned=manifest.machine.pinned,
+            totals=_totals(manifest.experiment, records, table),
             lanes=lanes,
             leagues=tuple(_league_summary(league, lanes, by_round) for league in manifest.experiment.leagues),
             cpu_splits=tuple(_cpu_splits(manifest.experiment, by_round)),
@@ -58,7 +59,7 @@ def _lane_summary(
     manifest: Manifest, lane: Lane, records: Sequence[SliceRecord], by_round: pd.DataFrame, failures: Sequence[Failure]
 ) -> LaneSummary:
     experiment = manifest.experiment
-    own = [record for record in records if record.lane == lane.name and record.phase is not Phase.WARM_UP]
+    own = [record for record in records if record.lane == lane.name]
     failure = next((failure for failure in failures if failure.lane == lane.name), None)
     return LaneSummary(
         lane=lane.name,
@@ -139,7 +140,7 @@ def _league_summary(league: League, lanes: Sequence[LaneSummary], by_round: pd.D
     )
 
 
-def _totals(experiment: Experiment, table: pd.DataFrame) -> RunTotals:
+def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.DataFrame) -> RunTotals:
     rates = [load.rate_rps for load in table.loc[table["phase"] == Phase.FIXED, "load"]]
     driver_ns = table["driver_cpu_ns"].astype(float).sum(skipna=False)
     return RunTotals(
@@ -148,7 +149,7 @@ def _totals(experiment: Experiment, table: pd.DataFrame) -> RunTotals:
         wall_s=float((table["at_s"] + table["slice_s"]).max()) if len(table) else 0.0,
         measured_s=float(table["window_s"].sum()),
         requests=int(table["requests"].sum()),
-        errors=int(table["errors"].sum()),
+        errors=sum(sum(record.errors.values()) for record in records),
         missed=int(table["missed"].sum()),
         fixed_rate_rps=rates[0] if rates else None,
         driver_cpu_share=float(driver_ns / 1e9 / table["slice_s"].sum()) if driver_ns > 0 else None,

@@ -10,14 +10,14 @@ BUSY_SHARE = 0.9
 
 
 def judge(records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> Validity:
-    """Judges one Lane by its measured slices, worst finding first."""
+    """Judges one Lane by all its slices, worst finding first. A wrong answer counts in the warm-up too."""
     if failure:
         return Validity(Status.FAILED, (f"round {failure.round + 1}, {failure.step}: {failure.reason}",))
-    if not records:
+    if not any(record.phase is not Phase.WARM_UP for record in records):
         return Validity(Status.NOT_MEASURED, ("no slice of it was measured before the run ended; run it again",))
-    errors = sum(sum(record.errors.values()) for record in records)
-    if errors:
-        return Validity(Status.FAILING, (_failing(records, errors),))
+    failing = (*_wrong(records), *_missed(records))
+    if failing:
+        return Validity(Status.FAILING, failing)
     return _limit([record for record in records if record.phase is Phase.SATURATED], workers)
 
 
@@ -29,17 +29,37 @@ def busy_share(records: Sequence[SliceRecord], counter: str) -> float | None:
     return float(sum(getattr(record, counter) for record in known) / 1e9 / sum(record.slice_s for record in known))
 
 
-def _failing(records: Sequence[SliceRecord], errors: int) -> str:
-    kinds = sorted({kind for record in records for kind in record.errors})
-    total = errors + sum(record.requests for record in records)
-    return f"{errors} of {total} answers were wrong ({', '.join(kinds)}); see the server's log with `bench serve`"
+def _wrong(records: Sequence[SliceRecord]) -> tuple[str, ...]:
+    errors = sum(sum(record.errors.values()) for record in records)
+    if not errors:
+        return ()
+    kinds = ", ".join(sorted({kind for record in records for kind in record.errors}))
+    total = errors + sum(record.requests_in_slice for record in records)
+    return (f"{errors} of {total} answers were wrong ({kinds}); see the server's log with `bench serve`",)
+
+
+def _missed(records: Sequence[SliceRecord]) -> tuple[str, ...]:
+    """Judges the requests that an open load could not send: their latency is in no percentile."""
+    missed = sum(record.missed for record in records)
+    if not missed:
+        return ()
+    due = missed + sum(record.requests for record in records if record.phase is Phase.FIXED)
+    return (
+        f"{missed} of {due} requests of the fixed rate were never sent, because all connections were busy; "
+        "lower load.rate_share",
+    )
 
 
 def _limit(saturated: Sequence[SliceRecord], workers: int) -> Validity:
     """Judges what limited the saturated throughput. It has to be the server."""
     server, driver = busy_share(saturated, "server_cpu_ns"), busy_share(saturated, "driver_cpu_ns")
-    if server is None or driver is None or server / workers >= BUSY_SHARE:
+    if not saturated or (server is not None and server / workers >= BUSY_SHARE):
         return Validity(Status.VALID)
+    if server is None or driver is None:
+        return Validity(
+            Status.NOT_SATURATED,
+            ("CPU times could not be read, so nothing shows that the server was the limit; see `/proc`",),
+        )
     seen = f"server at {server / workers:.0%} of its cores, driver at {driver:.0%} of its own"
     if driver >= BUSY_SHARE:
         return Validity(

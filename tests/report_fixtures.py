@@ -162,6 +162,7 @@ def build(throughput_rps: dict[str, float], leagues: Sequence[League], apps: dic
             format_version=FORMAT_VERSION,
             run_id="20260301T101500Z-3f9a",
             complete=True,
+            pinned=True,
             totals=_totals(),
             lanes=summaries,
             leagues=tuple(_league(league, summaries) for league in leagues),

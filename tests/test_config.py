@@ -306,6 +306,9 @@ def test_a_key_with_a_line_break_is_refused_in_one_line(change: Change) -> None:
         "{ready_timeout_s}",
         "{port.x}",
         "{port[x]}",
+        "{port.upper}",
+        "{port!r}",
+        "{port:>9}",
     ],
 )
 def test_an_unknown_placeholder_is_refused(argument: str) -> None:
@@ -369,6 +372,29 @@ def test_a_variable_of_its_own_is_the_apps(variable: str) -> None:
     """Only whole names are reserved, and prefixes at the beginning."""
     app = parse_app("apps/alpha/app.toml", "alpha", app_document(at("environment", {variable: "1"})))
     assert app.environment == {variable: "1"}
+
+
+@pytest.mark.parametrize("variable", ["", "A=B", "1ST", "A B", "A\n", "É"])
+def test_a_variable_has_a_name_that_systems_take(variable: str) -> None:
+    """A name with an equals sign would set another variable; an empty one cannot be set."""
+    message = refused(
+        lambda: parse_app("apps/alpha/app.toml", "alpha", app_document(at("environment", {variable: "1"})))
+    )
+    assert_says(message, "apps/alpha/app.toml", "environment", repr(variable), "a name of letters")
+
+
+def test_leagues_without_a_lane_are_refused() -> None:
+    """Nothing could be measured: it is said before anything is started."""
+    message = refused(lambda: build_experiment(config(), [], preset="quick", seed=1))
+    assert_says(message, "bench.toml", "leagues", "no Lane", "one or more")
+
+
+def test_an_import_string_is_one_line() -> None:
+    """A line break at its end would be taken into a command line."""
+    message = refused(
+        lambda: parse_app("apps/alpha/app.toml", "alpha", app_document(at("interfaces.wsgi", "alpha:app\n")))
+    )
+    assert_says(message, "apps/alpha/app.toml", "interfaces.wsgi", "'alpha:app\\n'", "an import string")
 
 
 def test_an_unknown_preset_is_refused() -> None:

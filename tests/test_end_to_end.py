@@ -1,6 +1,7 @@
 """The whole of it: real frameworks, real servers, the real driver, a real folder, short."""
 
 import json
+import runpy
 import shutil
 import signal
 import subprocess
@@ -10,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import msgspec
 import psutil
 import pytest
 
 from bench import store
 from bench.plan import Phase
-from bench.records import Manifest, SliceRecord
 
 PROJECT = Path(__file__).parent.parent
 SCHEMAS = PROJECT / "docs" / "schemas"
@@ -94,7 +93,7 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
     assert json.loads((folder / "summary.json").read_text()) == summary
     for name in ("manifest.json", "summary.json"):
         jsonschema.validate(json.loads((folder / name).read_text()), schema(name))
-    for line in (folder / "slices.jsonl").read_text().splitlines()[:20]:
+    for line in (folder / "slices.jsonl").read_text().splitlines():
         jsonschema.validate(json.loads(line), schema("slices.jsonl"))
     for chart in ("throughput", "latency", "cpu", "throughput_over_time"):
         assert (folder / "charts" / f"{chart}.svg").read_bytes().startswith(b"<?xml")
@@ -115,8 +114,10 @@ def schema(name: str) -> Any:
 
 def test_the_published_schemas_are_those_of_the_types() -> None:
     """docs/schemas is what bench writes; `make fix` writes it again."""
-    for name, kind in (("manifest.json", Manifest), ("slices.jsonl", SliceRecord)):
-        assert msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(kind))) == schema(name)
+    write = runpy.run_path(str(SCHEMAS / "write.py"))
+    assert len(write["FILES"]) == 4
+    for name, kind in write["FILES"].items():
+        assert write["schema"](kind) == schema(name), name
 
 
 @pytest.mark.parametrize(
@@ -161,6 +162,44 @@ def test_an_app_that_dies_under_load_fails_alone(project: Path) -> None:
     assert fastapi["metrics"]["throughput_rps"]["n"] == 3
 
 
+def test_a_server_whose_program_is_missing_fails_alone(project: Path) -> None:
+    """An App whose environment lacks the server is left out with the program's path; the others go on."""
+    config = project / "bench.toml"
+    config.write_text(config.read_text().replace('command = [\n  "uvicorn",', 'command = [\n  "no-such-server",'))
+    done, summary = run(project, "--lane", "raw_hello@uvicorn", "--lane", "raw_hello@gunicorn-gthread")
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    (failure,) = summary["failures"]
+    assert (failure["lane"], failure["step"]) == ("raw_hello@uvicorn", "start")
+    assert "bin/no-such-server: No such file or directory" in failure["reason"]
+    (folder,) = (path for path in (project / "results").iterdir() if not path.is_symlink())
+    for line in (folder / "failures.jsonl").read_text().splitlines():
+        jsonschema.validate(json.loads(line), schema("failures.jsonl"))
+
+
+def test_verify_checks_every_lane_without_load(project: Path) -> None:
+    """`bench verify` names each Lane as ok, and what no setting makes equal; a broken contract is exit code 3."""
+    done = bench(project, "verify")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("ok      ") == 12
+    assert "note    answers with the headers" in done.stdout
+    app = project / "apps" / "flask_hello" / "flask_hello.py"
+    app.write_text(app.read_text().replace("Hello, ", "Good day, "))
+    done = bench(project, "verify", "--lane", "flask_hello@gunicorn-gthread", "--json")
+    assert done.returncode == 3
+    (failure,) = json.loads(done.stdout)["failures"]
+    assert failure["step"] == "contract"
+    assert "Good day, world!" in failure["reason"]
+
+
+def test_a_worker_that_is_replaced_is_not_measured_on(project: Path) -> None:
+    """A server that outlives its worker would go on with one that is neither warm nor counted: the Lane has failed."""
+    (project / "apps" / "raw_hello" / "raw_hello.py").open("a").write(DYING)
+    done, summary = run(project, "--lane", "raw_hello@gunicorn-uvicorn")
+    assert done.returncode == 3
+    assert summary["failures"][0]["reason"] == "a process of the server ended under load"
+
+
 def test_lanes_that_differ_are_not_compared(project: Path) -> None:
     """One header more in one App is an error with the diff, before any load."""
     app = project / "apps" / "flask_hello" / "flask_hello.py"
@@ -194,8 +233,12 @@ def measured(project: Path) -> list[bytes]:
 def test_an_interrupted_run_keeps_and_reports_what_it_had(project: Path, by: signal.Signals) -> None:
     """Ctrl-C and SIGTERM end a run with exit code 3, its records on disk, a report of them, and no process left."""
     process = started(project)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert any("bench.driver" in member.cmdline() for member in family)
     process.send_signal(by)
     assert process.wait(timeout=60) == 3
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
     (folder,) = (project / "results").iterdir()
     assert measured(project)
     assert not json.loads((folder / "summary.json").read_text())["complete"]
@@ -219,6 +262,23 @@ def test_a_killed_run_leaves_its_records_and_no_process(project: Path) -> None:
     assert not json.loads(done.stdout)["complete"]
 
 
+def test_ctrl_c_before_anything_is_measured_is_one_line(project: Path) -> None:
+    """While servers start there is nothing to report yet: exit code 3, no traceback, no process left."""
+    command = [BENCH, "verify", "--lane", "raw_hello@*"]
+    (project / "apps" / "raw_hello" / "raw_hello.py").write_text("import time; time.sleep(100)")
+    with subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and len(psutil.Process(process.pid).children(recursive=True)) < 4:
+            time.sleep(0.05)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 3
+        assert process.stderr is not None
+        assert process.stderr.read() == "bench: interrupted\n"
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+
+
 def test_serve_launches_a_lane_for_a_person_to_look_at(project: Path) -> None:
     """`bench serve` says where it listens, answers there, and ends with Ctrl-C."""
     command = [BENCH, "serve", "flask_hello@gunicorn-uvicorn+a2asgi"]
@@ -230,6 +290,7 @@ def test_serve_launches_a_lane_for_a_person_to_look_at(project: Path) -> None:
         outcome = json.loads(done.stdout)
         assert outcome["requests"] > 10
         assert outcome["errors"] == {}
+        assert 0 < outcome["driver_cpu_share"] <= 1.1
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0
     assert processes_in(project) == []

@@ -55,3 +55,14 @@ def test_a_missing_lock_is_named(tmp_path: Path) -> None:
     """An App without requirements.txt is told how to get one."""
     with pytest.raises(EnvironmentFailed, match="make lock"):
         prepare("app", tmp_path / "requirements.txt", tmp_path / "environments")
+
+
+def test_a_folder_that_moves_has_environments_of_its_own(lock: Path, tmp_path: Path) -> None:
+    """Their scripts name the interpreter by its path; through a link it is the path of the real folder."""
+    first = prepare("app", lock, tmp_path / "environments")
+    (tmp_path / "link").symlink_to(tmp_path / "environments")
+    assert prepare("app", lock, tmp_path / "link") == first
+    (tmp_path / "environments").rename(tmp_path / "moved")
+    again = prepare("app", lock, tmp_path / "moved")
+    assert again.folder.name != first.folder.name
+    assert str(tmp_path / "moved") in (again.folder / "bin" / "activate").read_text()

@@ -157,6 +157,22 @@ def test_pinning_reaches_every_thread() -> None:
             process.kill()
 
 
+def test_pinning_what_has_ended_does_nothing() -> None:
+    """A server may die at any time; that is found out by its answers."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    machine.pin([process.pid], [0])
+
+
+@pytest.mark.parametrize(
+    ("release", "said"), [("6.8.0-45-generic", "6.8.0"), ("6.18", "6.18"), ("5.4.0_custom", "5.4.0"), ("next", "next")]
+)
+def test_a_kernel_is_named_without_its_builder(monkeypatch: pytest.MonkeyPatch, release: str, said: str) -> None:
+    """What a host adds to its kernel's version says nothing to a reader, and names the host."""
+    monkeypatch.setattr("platform.release", lambda: release)
+    assert machine.describe(1).system.split()[1] == said
+
+
 def test_the_machine_is_described_without_naming_it() -> None:
     """What goes into a manifest says what the machine is, not whose it is."""
     described = machine.describe(workers=1)

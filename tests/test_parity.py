@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from conftest import ADAPTER, GAMMA, LANES, RAW, UVICORN, A, B, experiment, facts
+from conftest import ADAPTER, GAMMA, LANES, RAW, RG, UVICORN, A, B, G, experiment, facts
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -45,6 +45,15 @@ SECOND = facts(LANES[1], port=20002)
 def test_lanes_that_are_configured_alike_are_comparable() -> None:
     """Apps, ports, Adapters and an App's own variables may differ; nothing else does."""
     parity.prove(WHOLE, all_facts())
+
+
+def test_an_adapter_is_the_same_in_every_lane() -> None:
+    """Two versions of an Adapter's package would be read as a difference of the frameworks."""
+    versions = {"a2wsgi": "1.10.0"}
+    old = [replace(fact, versions={**fact.versions, **versions}) for fact in all_facts()]
+    parity.prove(WHOLE, old)
+    new = [replace(fact, versions={**fact.versions, "a2wsgi": "1.11.0"}) if fact.lane == RG else fact for fact in old]
+    assert f"package a2wsgi must be the same in every Lane, but differs: 1.10.0 in {G}; 1.11.0 in {RG}" in diff_of(new)
 
 
 @given(order=st.permutations(all_facts()))

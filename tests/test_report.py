@@ -138,6 +138,9 @@ def test_printable_text_has_no_control_characters(said: str) -> None:
 def test_an_interval_has_the_digits_of_its_point() -> None:
     """Of 1.31 (1.27 to 1.35) no number is more exact than another; below three rounds there is none."""
     assert words.times(Estimate(1.3127, 1.2701, 1.35, 7, "ratio", "")) == "1.31x (1.27–1.35)"  # noqa: RUF001
+    assert words.times(Estimate(1.02, 1.0004, 1.04, 7, "ratio", "")) == "1.0200x (1.0004–1.0400)"  # noqa: RUF001
+    assert words.times(Estimate(1.02, 0.9996, 1.04, 7, "ratio", "")) == "1.0200x (0.9996–1.0400)"  # noqa: RUF001
+    assert words.times(Estimate(1.0, 1.0, 1.0, 7, "ratio", "")) == "1.00x (1.00–1.00)"  # noqa: RUF001
     assert words.times(Estimate(1.3127, None, None, 2, "ratio", "")) == "1.31x (n < 3: no interval)"
 
 

@@ -44,10 +44,13 @@ class FakeRound:
         self.driver_versions: Mapping[str, str] = {"locust": "2.47.0"}
 
     def measure(self, planned: Slice) -> SliceRecord:
-        return self._outcome(self._index, planned)
+        record = self._outcome(self._index, planned)
+        self._has_answered_wrongly = bool(record.errors)
+        return record
 
     def failure(self, lane: str) -> Failure | None:
-        return failure(lane, round=self._index) if lane in self._dying else None
+        gone = lane in self._dying and self._has_answered_wrongly
+        return failure(lane, round=self._index) if gone else None
 
 
 class Diary:

@@ -76,13 +76,28 @@ def test_too_few_free_ports_is_an_error() -> None:
 def wait_for(script: str, tmp_path: Path, timeout_s: float) -> float:
     (port,) = free_ports(1)
     launch = Launch("x@y", (sys.executable, "-c", script.format(port=port)), {}, tmp_path, port)
-    with process_group() as group, started([launch], group, tmp_path) as (server,):
+    with process_group() as group, started([launch], group, tmp_path) as servers:
+        (server,) = servers.running
         try:
             return wait_until_ready(server, "/", timeout_s)
         except NotReady:
             assert isinstance(server, Running)
             assert "its own words" in server.log_tail()
             raise
+
+
+def test_a_program_that_is_missing_is_refused_and_the_others_start(tmp_path: Path) -> None:
+    """The reason names the program; what could be started is, and is ended."""
+    launches = [
+        Launch("gone@y", (str(tmp_path / "gunicorn"),), {}, tmp_path, 1),
+        Launch("here@y", ("/bin/sleep", "300"), {}, tmp_path, 2),
+    ]
+    with process_group() as group, started(launches, group, tmp_path) as servers:
+        assert list(servers.refused) == ["gone@y"]
+        assert servers.refused["gone@y"].startswith(f"{tmp_path}/gunicorn: No such file")
+        (sleeper,) = servers.running
+        assert sleeper.process.poll() is None
+    assert sleeper.process.poll() is not None
 
 
 def test_a_server_that_ends_is_not_ready(tmp_path: Path) -> None:

@@ -56,9 +56,25 @@ def test_every_worker_has_a_core_to_fill(workers: int, status: Status) -> None:
 
 
 @pytest.mark.parametrize(("server", "driver"), [(None, 0.5), (0.5, None), (None, None)])
-def test_what_the_machine_does_not_tell_is_not_held_against_a_lane(server: float | None, driver: float | None) -> None:
-    """Without counters nothing is known of the limit."""
-    assert judged(at_shares(server, driver)).status is Status.VALID
+def test_without_counters_nothing_shows_what_the_limit_was(server: float | None, driver: float | None) -> None:
+    """What is not known is not valid, and the reason says what is missing."""
+    found = judged(at_shares(server, driver))
+    assert found.status is Status.NOT_SATURATED
+    assert found.reasons[0].startswith("CPU times could not be read")
+
+
+def test_a_busy_server_is_the_limit_whatever_the_driver_did() -> None:
+    """The driver's own counter is not needed where the server's says it all."""
+    assert judged(at_shares(0.97, None)).status is Status.VALID
+
+
+def test_requests_that_were_never_sent_make_a_lane_failing() -> None:
+    """Their latency is in no percentile; the reason has how many of how many, and what to do."""
+    found = judged([*at_shares(0.97, 0.5), fixed(requests=90, missed=10)])
+    assert found.status is Status.FAILING
+    (reason,) = found.reasons
+    assert reason.startswith("10 of 100 requests of the fixed rate were never sent")
+    assert reason.endswith("lower load.rate_share")
 
 
 def test_only_saturated_slices_say_what_the_limit_was() -> None:
@@ -71,9 +87,9 @@ def test_only_saturated_slices_say_what_the_limit_was() -> None:
 def test_wrong_answers_are_counted_in_all_slices() -> None:
     """Any wrong answer makes a Lane failing; the reason has how many of how many, and of what kinds."""
     records = [
-        saturated(requests=90, errors={"status 500": 4}),
-        saturated(requests=90),
-        fixed(requests=100, errors={"timeout": 1, "status 500": 15}),
+        saturated(requests_in_slice=90, errors={"status 500": 4}),
+        saturated(requests_in_slice=90),
+        fixed(requests_in_slice=100, errors={"timeout": 1, "status 500": 15}),
     ]
     found = judged(records)
     assert found.status is Status.FAILING

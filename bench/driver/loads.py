@@ -97,9 +97,17 @@ class FirstCalls(Load):
     A new connection without a request can hold up all others: gunicorn's ``gthread`` gives it to a thread, which waits.
     """
 
+    @property
+    def _last_send_ns(self) -> int:
+        return self._start_ns
+
     def _take_part(self, user: SliceUser, connection: Connection) -> None:
-        # What goes wrong here is left for the slice's own requests to find.
-        if not connection.is_open() and user.ask(connection) is None:
+        if connection.is_open():
+            return
+        failure = user.ask(connection)
+        if failure is not None:
+            self._tally.count_failure(failure)
+        else:
             self._tally.requests_in_slice += 1
 
 

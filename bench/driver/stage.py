@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections import Counter
 from importlib.metadata import version
 
 import msgspec
@@ -41,9 +42,7 @@ class Stage:
         destination = self._destinations[order.lane]
         users = self._first_users(order.load.users if isinstance(order.load, Closed) else self._connections)
         opening = FirstCalls(order, destination, users).run()
-        result = self._load(order, destination, users).run()
-        in_slice = opening.requests_in_slice + result.requests_in_slice
-        return msgspec.structs.replace(result, requests_in_slice=in_slice)
+        return _with_opening(opening, self._load(order, destination, users).run())
 
     def close(self) -> None:
         """Stops all users."""
@@ -64,6 +63,15 @@ class Stage:
             started = {greenlet.args[0] for greenlet in self._runner.user_greenlets}
             self._users += started.difference(self._users)
         return self._users[:count]
+
+
+def _with_opening(opening: SliceResult, result: SliceResult) -> SliceResult:
+    """Returns a slice's result with the answers, and the errors, of its first calls."""
+    return msgspec.structs.replace(
+        result,
+        requests_in_slice=opening.requests_in_slice + result.requests_in_slice,
+        errors=dict(Counter(opening.errors) + Counter(result.errors)),
+    )
 
 
 def _pin(cores: tuple[int, ...]) -> None:

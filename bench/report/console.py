@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bench.plan import Outline
 from bench.records import Failure, LaneFacts, LoadOutcome
+from bench.validity import BUSY_SHARE
 
 
 def plan_text(outline: Outline) -> str:
@@ -39,12 +40,21 @@ def load_text(outcome: LoadOutcome) -> str:
         f"throughput           {outcome.throughput_rps:,.0f} requests/s ({outcome.requests:,} right answers)",
         f"errors               {sum(outcome.errors.values()):,}{_kinds(outcome.errors)}",
         _percentiles("latency", outcome.latency_ms),
+        *_driver(outcome.driver_cpu_share),
     ]
     if outcome.latency_from_intended_ms is not None:
         lines.append(_percentiles("from intended start", outcome.latency_from_intended_ms))
     if outcome.send_lateness_ms is not None:
         lines += [_percentiles("send lateness", outcome.send_lateness_ms), f"never sent           {outcome.missed:,}"]
     return "\n".join(lines)
+
+
+def _driver(cpu_share: float | None) -> list[str]:
+    """Returns how busy the driver was, and what that means where it had no time left."""
+    if cpu_share is None:
+        return []
+    limit = ": it was the limit, the server can do more" if cpu_share >= BUSY_SHARE else ""
+    return [f"driver, not pinned   {100 * cpu_share:.0f} % of a core{limit}"]
 
 
 def _percentiles(what: str, values_ms: Mapping[str, float]) -> str:

@@ -81,8 +81,16 @@ def interval(estimate: Estimate) -> str:
 
 
 def times(ratio: Estimate) -> str:
-    """Writes a ratio and its interval: ``1.31x (low to high)``, with a dash for the word."""
-    return f"{number(ratio.point)}x ({interval(ratio)})"
+    """Writes a ratio and its interval: ``1.31x (low to high)``, with a dash for the word.
+
+    With as many decimals as tell each of the three from 1, so that nobody reads a tie into a rounded bound.
+    """
+    known = [value for value in (ratio.point, ratio.low, ratio.high) if value is not None]
+    decimals = next((n for n in range(_decimals(ratio.point), 9) if all(_told_from_one(x, n) for x in known)), 9)
+    if ratio.low is None or ratio.high is None:
+        return f"{_fixed(ratio.point, decimals)}x ({NO_INTERVAL})"
+    low, high = _fixed(ratio.low, decimals), _fixed(ratio.high, decimals)
+    return f"{_fixed(ratio.point, decimals)}x ({low}–{high})"  # noqa: RUF001 - a range
 
 
 def cell(metric: str, estimate: Estimate | None) -> tuple[str, str]:
@@ -113,6 +121,10 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Returns the text as one printable line."""
     return " ".join(printable(text).split())
+
+
+def _told_from_one(value: float, decimals: int) -> bool:
+    return value == 1 or round(value, decimals) != 1
 
 
 def _decimals(value: float) -> int:
