@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from math import log
+from math import exp, log
 
-from bench.records import Estimate, Ratio, Standing
+from bench.records import Estimate, NoiseFloor, Ratio, Standing
 from bench.stats import ratio_estimate
 
 ByRound = Mapping[int, float]
@@ -42,9 +42,28 @@ def differs(ratio: Estimate) -> bool:
     return ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
 
 
-def standings(lanes: Sequence[str], ratios: Sequence[Ratio]) -> tuple[Standing, ...]:
-    """Returns the places of Lanes that are given best first. A Lane that ties with any other has no rank number."""
-    apart = {frozenset((ratio.lane, ratio.other)) for ratio in ratios if differs(ratio.ratio)}
+def noise_floor(lane: str, twin: str, of_twin: Sequence[float], of_lane: Sequence[float]) -> NoiseFloor:
+    """Returns how far a Lane differs from its twin, by values that are paired by round."""
+    ratio = ratio_estimate(of_twin, of_lane)
+    ends = [abs(log(end)) for end in (ratio.low, ratio.high) if end is not None]
+    return NoiseFloor(lane=lane, twin=twin, ratio=ratio, difference=exp(max(ends)) - 1 if ends else None)
+
+
+def largest(floors: Sequence[NoiseFloor]) -> float:
+    """Returns the difference below which nothing can be told apart: 0 where no twin tells."""
+    return max((floor.difference for floor in floors if floor.difference is not None), default=0.0)
+
+
+def standings(lanes: Sequence[str], ratios: Sequence[Ratio], noise: float = 0.0) -> tuple[Standing, ...]:
+    """Returns the places of Lanes that are given best first. A Lane that ties with any other has no rank number.
+
+    Lanes whose difference is below ``noise`` (0.02 for 2 %) tie, whatever their interval says.
+    """
+    apart = {
+        frozenset((ratio.lane, ratio.other))
+        for ratio in ratios
+        if differs(ratio.ratio) and abs(log(ratio.ratio.point)) > log(1 + noise)
+    }
     ties = {lane: [o for o in lanes if o != lane and frozenset((lane, o)) not in apart] for lane in lanes}
     return tuple(
         Standing(lane=lane, rank=None if ties[lane] else place, tied_with=tuple(ties[lane]))

@@ -56,10 +56,14 @@ class ConfigError(Exception):
 
 
 class LeagueTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """A League as ``bench.toml`` has it, before its Lanes are known."""
+    """A League as ``bench.toml`` has it, before its Lanes are known.
+
+    ``twin`` is the App that runs in it twice: what differs between the two is noise.
+    """
 
     title: str
     server: str
+    twin: str | None = None
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -125,14 +129,14 @@ def build_experiment(config: Config, apps: Iterable[App], *, preset: str, seed: 
             f"choose one of them or add it"
         )
     ordered = sorted(apps, key=lambda app: (app.baseline, app.name))
-    members = {name: _league_lanes(config, name, table, ordered) for name, table in config.leagues.items()}
+    members = _with_twins(config, {name: _league_lanes(config, name, ordered) for name in config.leagues})
     if not any(members.values()):
         raise ConfigError(
             f"{config.file}: leagues: found no Lane, expected one or more in them; "
             "add an App that is not a baseline, or name its native server in its app.toml"
         )
     return Experiment(
-        lanes=tuple({lane.name: lane for lanes in members.values() for lane in lanes}.values()),
+        lanes=tuple(sorted({lane.name: lane for lanes in members.values() for lane in lanes}.values(), key=_is_twin)),
         leagues=tuple(
             League(
                 name=name,
@@ -161,9 +165,39 @@ def select_lanes(whole: Experiment, patterns: Iterable[str]) -> Experiment:
     return only(whole, (name for matches in chosen.values() for name in matches))
 
 
-def _league_lanes(config: Config, name: str, table: LeagueTable, apps: list[App]) -> list[Lane]:
+def _with_twins(config: Config, members: dict[str, list[Lane]]) -> dict[str, list[Lane]]:
+    """Returns the Leagues' Lanes and their twins: a Lane that has one brings it to every League that it plays in."""
+    twins = [
+        _twin(config, name, table.twin, members[name])
+        for name, table in config.leagues.items()
+        if table.twin is not None
+    ]
+    by_original = {twin.original: twin for twin in twins}
+    return {
+        name: [*lanes, *(by_original[lane.name] for lane in lanes if lane.name in by_original)]
+        for name, lanes in members.items()
+    }
+
+
+def _is_twin(lane: Lane) -> bool:
+    return lane.twin
+
+
+def _twin(config: Config, league: str, app_name: str, lanes: list[Lane]) -> Lane:
+    """Returns the twin of an App's Lane in a League. Raises ConfigError where the App has none."""
+    for lane in lanes:
+        if lane.app.name == app_name and not lane.adapter:
+            return msgspec.structs.replace(lane, twin=True)
+    names = dict.fromkeys(lane.app.name for lane in lanes if not lane.adapter)
+    raise ConfigError(
+        f"{config.file}: leagues.{league}.twin: found {app_name!r}, expected an App that plays in this League without "
+        f"an adapter: {', '.join(names)}"
+    )
+
+
+def _league_lanes(config: Config, name: str, apps: list[App]) -> list[Lane]:
     """Returns each App's Lane, then the baseline on every Server, and through every Adapter, that those Lanes use."""
-    key = f"{config.file}: leagues.{name}.server"
+    table, key = config.leagues[name], f"{config.file}: leagues.{name}.server"
     contenders = [
         _lane(config, key, app, table.server)
         for app in apps

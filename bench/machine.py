@@ -102,6 +102,17 @@ def rss_bytes(pids: Iterable[int]) -> int | None:
         return None
 
 
+def pss_bytes(pids: Iterable[int]) -> int | None:
+    """Returns the memory of processes, each shared page divided among those that share it (proc(5), smaps_rollup).
+
+    None where a process has ended, or the system does not tell.
+    """
+    try:
+        return sum(_pss_kib(pid) for pid in pids) * 1024
+    except (OSError, StopIteration):
+        return None
+
+
 def steal_s(cores: Iterable[int]) -> float | None:
     """Returns the time that the hypervisor took from these cores since boot, in s (ticks of 10 ms); None if unknown."""
     stat = PROC / "stat"
@@ -151,6 +162,11 @@ def _cpu_ns_from_ticks(pids: list[int]) -> int | None:
     except psutil.NoSuchProcess:
         return None
     return int(1e9 * sum(time.user + time.system for time in times))
+
+
+def _pss_kib(pid: int) -> int:
+    lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def _kernel_version() -> str:

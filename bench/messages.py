@@ -81,7 +81,8 @@ class SliceResult(Struct, frozen=True):
     A closed load counts answers that arrive within the window; an open load those whose intended start lies within it.
     ``requests_in_slice`` has all right answers, and ``errors`` all others by their reason: in the guard, after the
     window, and to the first calls on connections that had to be opened before the slice. Histograms are in us, as
-    HdrHistogram V2 in base64; the last two exist for open loads only.
+    HdrHistogram V2 in base64; ``latency_from_intended_us`` and ``send_lateness_us`` exist for open loads only, and
+    ``hub_lateness_us`` is how late the driver's event loop came to a timer that is set every few milliseconds.
     """
 
     window_s: float
@@ -93,3 +94,4 @@ class SliceResult(Struct, frozen=True):
     latency_us: str
     latency_from_intended_us: str | None = None
     send_lateness_us: str | None = None
+    hub_lateness_us: str | None = None

@@ -19,8 +19,8 @@ MIB = 2**20
 
 
 def tidy(records: Sequence[SliceRecord]) -> pd.DataFrame:
-    """Returns one row a (round, slice, lane), warm-up left out; ``errors`` is their number."""
-    measured = [record for record in records if record.phase is not Phase.WARM_UP]
+    """Returns one row a (round, slice, lane), warm-up and spoilt slices left out; ``errors`` is their number."""
+    measured = [record for record in records if record.phase is not Phase.WARM_UP and not record.spoilt]
     rows = [{**msgspec.structs.asdict(record), "errors": sum(record.errors.values())} for record in measured]
     return pd.DataFrame(rows, columns=list(SliceRecord.__struct_fields__))
 

@@ -14,7 +14,7 @@ from bench.summary import build_report
 def publish(folder: Path) -> Report:
     """Writes the summary, the charts and the reports of a run, complete or not. Raises Unreadable."""
     run = store.read(folder)
-    report = build_report(run.manifest, run.records, run.failures)
+    report = build_report(run.manifest, run.records, run.failures, run.observations)
     drawn = {name: charts.render(figure) for name, figure in charts.draw(report).items()}
     files = {f"charts/{name}.{kind}": content for name, kinds in drawn.items() for kind, content in kinds.items()}
     files[store.SUMMARY] = store.summary_bytes(report.summary)

@@ -3,6 +3,8 @@
 ``FORMAT_VERSION`` is that of every file in a run's folder. History:
 
 1. The first format.
+2. ``slices.jsonl``: hub lateness, PSS, spoilt and repeated slices, why a value is unknown. ``observations.jsonl``: what
+   is measured of a Lane outside slices. ``summary.json``: validity of cells, noise floors, why a metric is missing.
 """
 
 from enum import StrEnum
@@ -13,7 +15,7 @@ from bench.messages import Load
 from bench.plan import Phase
 from bench.spec import Experiment
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class SliceRecord(Struct, frozen=True, kw_only=True):
@@ -21,7 +23,9 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
 
     Histograms are in us, as HdrHistogram V2 in base64. ``requests`` and the histograms cover the window;
     ``requests_in_slice`` and the CPU and run-queue times cover the whole slice with its guard (``slice_s``), so that
-    one divides by the other without an error at the edges. None means that the machine does not tell.
+    one divides by the other without an error at the edges. None means that a value is not known, and ``unknown`` says
+    why, by field. ``spoilt`` is the reason why a slice does not count; ``repeat_of`` is the index of the spoilt slice
+    that was measured again by this one.
     """
 
     round: int
@@ -40,12 +44,29 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     latency_us: str
     latency_from_intended_us: str | None
     send_lateness_us: str | None
+    hub_lateness_us: str | None
     server_cpu_ns: int | None
     server_run_queue_ns: int | None
     server_rss_bytes: int | None
+    server_pss_bytes: int | None
     driver_cpu_ns: int | None
     driver_run_queue_ns: int | None
     steal_s: float | None
+    unknown: dict[str, str] = {}
+    spoilt: str | None = None
+    repeat_of: int | None = None
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """One value that was measured of a Lane outside slices: of its footprint, or its instructions per request.
+
+    ``value`` is in the metric's unit; None means that it could not be measured, and ``reason`` says why.
+    """
+
+    lane: str
+    metric: str
+    value: float | None
+    reason: str | None = None
 
 
 class Step(StrEnum):
@@ -134,6 +155,8 @@ class Status(StrEnum):
     VALID = "valid"
     DRIVER_BOUND = "driver-bound"
     NOT_SATURATED = "not-saturated"
+    STARVED = "starved"
+    UNSTABLE = "unstable"
     FAILING = "failing"
     FAILED = "failed"
     NOT_MEASURED = "not-measured"
@@ -146,8 +169,19 @@ class Validity(Struct, frozen=True):
     reasons: tuple[str, ...] = ()
 
 
+class Cell(Struct, frozen=True):
+    """One Lane under one phase's Load: what can be trusted or not as a whole."""
+
+    phase: Phase
+    validity: Validity
+
+
 class LaneSummary(Struct, frozen=True, kw_only=True):
-    """All that a run says of one Lane. A metric that could not be measured is absent."""
+    """All that a run says of one Lane.
+
+    ``validity`` is the worst of its ``cells``. A metric that could not be measured is absent from ``metrics``, and
+    ``missing`` says why where there is more to say than that the run had no such slices.
+    """
 
     lane: str
     app: str
@@ -155,8 +189,11 @@ class LaneSummary(Struct, frozen=True, kw_only=True):
     server: str
     adapter: str | None
     baseline: bool
+    twin: bool
     leagues: tuple[str, ...]
     metrics: dict[str, Estimate]
+    missing: dict[str, str]
+    cells: tuple[Cell, ...]
     validity: Validity
 
 
@@ -177,14 +214,32 @@ class Ratio(Struct, frozen=True, kw_only=True):
     ratio: Estimate
 
 
+class NoiseFloor(Struct, frozen=True, kw_only=True):
+    """How far a Lane differed from its twin, which is the same Lane.
+
+    ``ratio`` is the twin's throughput divided by the Lane's.
+    Differences below ``difference`` (0.02 for 2 %) are indistinguishable: it is the end of the ratio's interval that is
+    further from 1. None where there is no interval.
+    """
+
+    lane: str
+    twin: str
+    ratio: Estimate
+    difference: float | None
+
+
 class LeagueSummary(Struct, frozen=True, kw_only=True):
-    """A League's standings by saturated throughput, best first, and the pairwise ratios behind them."""
+    """A League's standings by saturated throughput, best first, and the pairwise ratios behind them.
+
+    The ratios' intervals hold for all of the League at once, with 95 %.
+    """
 
     league: str
     title: str
     same_server: bool
     standings: tuple[Standing, ...]
     ratios: tuple[Ratio, ...]
+    noise_floors: tuple[NoiseFloor, ...]
 
 
 class CpuSplit(Struct, frozen=True, kw_only=True):

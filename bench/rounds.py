@@ -47,7 +47,7 @@ class LiveRound:
         before = self._read(pids)
         result = self._driver.offer(SliceOrder(lane, planned.load, planned.guard_s, planned.window_s))
         after = self._read(pids)
-        return _record(self._index, planned, result, (before, after), machine.rss_bytes(pids))
+        return _record(self._index, planned, result, (before, after), pids)
 
     def failure(self, lane: str) -> Failure | None:
         """Returns why a Lane that was ready is gone, or None while all of its processes run.
@@ -106,7 +106,7 @@ def _kept_on(cores: Sequence[int]) -> Iterator[None]:
 
 
 def _record(
-    round_index: int, planned: Slice, result: SliceResult, readings: tuple[Readings, Readings], rss_bytes: int | None
+    round_index: int, planned: Slice, result: SliceResult, readings: tuple[Readings, Readings], pids: Sequence[int]
 ) -> SliceRecord:
     before, after = readings
     return SliceRecord(
@@ -126,9 +126,11 @@ def _record(
         latency_us=result.latency_us,
         latency_from_intended_us=result.latency_from_intended_us,
         send_lateness_us=result.send_lateness_us,
+        hub_lateness_us=result.hub_lateness_us,
         server_cpu_ns=machine.difference(before.server.cpu_ns, after.server.cpu_ns),
         server_run_queue_ns=machine.difference(before.server.run_queue_ns, after.server.run_queue_ns),
-        server_rss_bytes=rss_bytes,
+        server_rss_bytes=machine.rss_bytes(pids),
+        server_pss_bytes=machine.pss_bytes(pids),
         driver_cpu_ns=machine.difference(before.driver.cpu_ns, after.driver.cpu_ns),
         driver_run_queue_ns=machine.difference(before.driver.run_queue_ns, after.driver.run_queue_ns),
         steal_s=None if before.steal_s is None or after.steal_s is None else round(after.steal_s - before.steal_s, 2),

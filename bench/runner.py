@@ -8,7 +8,7 @@ import msgspec
 
 from bench import parity, plan
 from bench.plan import Slice
-from bench.records import Failure, LaneFacts, Manifest, SliceRecord
+from bench.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.spec import Experiment, Lane, without
 
 
@@ -42,6 +42,9 @@ class Sink(Protocol):
 
     def fail(self, failure: Failure) -> None:
         """Writes that a Lane is left out."""
+
+    def observe(self, observation: Observation) -> None:
+        """Writes one value that was measured outside slices."""
 
     def sync(self) -> None:
         """Waits until all of it is on the disk."""

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
+TWIN_SUFFIX = "#2"
 IMPORT_STRING = r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?(?![\s\S])"
 ImportString = Annotated[str, Meta(pattern=IMPORT_STRING)]
 
@@ -72,7 +73,11 @@ class Offer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long to measure. Slices are counted per Lane and Round; a Slice is ``guard_s`` and then ``window_s``."""
+    """How long to measure. Slices are counted per Lane and Round; a Slice is ``guard_s`` and then ``window_s``.
+
+    ``repeats`` is the most spoilt Slices that a Round measures again; ``cold_starts`` are the fresh starts of each
+    Lane's footprint, and 0 leaves the footprint out; ``instructions`` counts instructions per request too.
+    """
 
     rounds: Positive
     saturated_slices: Positive
@@ -80,6 +85,9 @@ class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     guard_s: Seconds
     window_s: Seconds
     warm_up_s: Seconds
+    repeats: Annotated[int, Meta(ge=0)] = 0
+    cold_starts: Annotated[int, Meta(ge=0)] = 0
+    instructions: bool = False
 
 
 class Contract(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,15 +113,24 @@ class Contract(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Lane(Struct, frozen=True, kw_only=True):
-    """An App on a Server, through an Adapter where the App does not speak the Server's interface."""
+    """An App on a Server, through an Adapter where the App does not speak the Server's interface.
+
+    A ``twin`` is the same Lane once more: what differs between the two is noise.
+    """
 
     app: App
     server: Server
     adapter: Adapter | None = None
+    twin: bool = False
 
     @property
     def name(self) -> str:
-        """Returns ``app@server`` or ``app@server+adapter``: unique within an Experiment."""
+        """Returns ``app@server`` or ``app@server+adapter``, with ``#2`` for a twin: unique within an Experiment."""
+        return f"{self.original}{TWIN_SUFFIX if self.twin else ''}"
+
+    @property
+    def original(self) -> str:
+        """Returns the name of the Lane that this one is the twin of, or its own."""
         suffix = f"+{self.adapter.name}" if self.adapter else ""
         return f"{self.app.name}@{self.server.name}{suffix}"
 

@@ -10,15 +10,16 @@ from typing import IO, TypeVar
 
 import msgspec
 
-from bench.records import FORMAT_VERSION, Failure, Manifest, SliceRecord, Summary
+from bench.records import FORMAT_VERSION, Failure, Manifest, Observation, SliceRecord, Summary
 
 MANIFEST = "manifest.json"
 SLICES = "slices.jsonl"
 FAILURES = "failures.jsonl"
+OBSERVATIONS = "observations.jsonl"
 SUMMARY = "summary.json"
 LATEST = "latest"
 
-_Row = TypeVar("_Row", SliceRecord, Failure)
+_Row = TypeVar("_Row", SliceRecord, Failure, Observation)
 
 
 class Unreadable(Exception):
@@ -28,10 +29,11 @@ class Unreadable(Exception):
 class Run:
     """An open run: rows are on their way to the disk as soon as they are appended."""
 
-    def __init__(self, folder: Path, slices: IO[bytes], failures: IO[bytes]) -> None:
+    def __init__(self, folder: Path, slices: IO[bytes], failures: IO[bytes], observations: IO[bytes]) -> None:
         self.folder = folder
         self._slices = slices
         self._failures = failures
+        self._observations = observations
 
     def describe(self, manifest: Manifest) -> None:
         """Writes the manifest."""
@@ -47,10 +49,15 @@ class Run:
         self._failures.write(msgspec.json.encode(failure) + b"\n")
         self._failures.flush()
 
+    def observe(self, observation: Observation) -> None:
+        """Appends one value that was measured outside slices."""
+        self._observations.write(msgspec.json.encode(observation) + b"\n")
+        self._observations.flush()
+
     def sync(self) -> None:
         """Waits until what was appended is on the disk; between rounds, where it disturbs nothing."""
-        os.fsync(self._slices.fileno())
-        os.fsync(self._failures.fileno())
+        for file in (self._slices, self._failures, self._observations):
+            os.fsync(file.fileno())
 
 
 class StoredRun(msgspec.Struct, frozen=True):
@@ -60,6 +67,7 @@ class StoredRun(msgspec.Struct, frozen=True):
     manifest: Manifest
     records: tuple[SliceRecord, ...]
     failures: tuple[Failure, ...]
+    observations: tuple[Observation, ...]
 
 
 def new_run_id() -> str:
@@ -72,15 +80,23 @@ def create(results: Path, run_id: str) -> Iterator[Run]:
     """Creates a run's folder, and opens it for appending."""
     folder = results / run_id
     folder.mkdir(parents=True)
-    with (folder / SLICES).open("ab") as slices, (folder / FAILURES).open("ab") as failures:
-        yield Run(folder, slices, failures)
+    with (
+        (folder / SLICES).open("ab") as slices,
+        (folder / FAILURES).open("ab") as failures,
+        (folder / OBSERVATIONS).open("ab") as observations,
+    ):
+        yield Run(folder, slices, failures, observations)
 
 
 def read(folder: Path) -> StoredRun:
     """Reads a run, complete or interrupted. Raises Unreadable."""
-    manifest = _manifest(folder / MANIFEST)
-    records = tuple(_rows(folder / SLICES, SliceRecord))
-    return StoredRun(folder, manifest, records, tuple(_rows(folder / FAILURES, Failure)))
+    return StoredRun(
+        folder,
+        _manifest(folder / MANIFEST),
+        tuple(_rows(folder / SLICES, SliceRecord)),
+        tuple(_rows(folder / FAILURES, Failure)),
+        tuple(_rows(folder / OBSERVATIONS, Observation)),
+    )
 
 
 def find(results: Path, run: str) -> Path:

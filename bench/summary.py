@@ -1,10 +1,10 @@
 """From a run's tidy table to its Report: estimates, validity, standings and CPU splits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from bench import compare, metrics, stats, validity
+from bench import compare, metrics, observed, stats, validity
 from bench.plan import Phase
 from bench.records import (
     FORMAT_VERSION,
@@ -14,13 +14,15 @@ from bench.records import (
     LaneSummary,
     LeagueSummary,
     Manifest,
+    NoiseFloor,
+    Observation,
     Report,
     RunTotals,
     SliceRecord,
     Status,
     Summary,
 )
-from bench.spec import Experiment, Lane, League
+from bench.spec import TWIN_SUFFIX, Experiment, Lane, League
 
 UNITS = {
     "throughput_rps": ("requests/s", "higher"),
@@ -31,11 +33,18 @@ UNITS = {
 RANKED_BY = "throughput_rps"
 
 
-def build_report(manifest: Manifest, records: Sequence[SliceRecord], failures: Sequence[Failure]) -> Report:
+def build_report(
+    manifest: Manifest,
+    records: Sequence[SliceRecord],
+    failures: Sequence[Failure],
+    observations: Sequence[Observation] = (),
+) -> Report:
     """Folds a run, complete or not, into all that its renderers need."""
     table = metrics.tidy(records)
     by_round = metrics.by_round(table)
-    lanes = tuple(_lane_summary(manifest, lane, records, by_round, failures) for lane in manifest.experiment.lanes)
+    lanes = tuple(
+        _lane_summary(manifest, lane, records, by_round, failures, observations) for lane in manifest.experiment.lanes
+    )
     measured = [lane.lane for lane in lanes if lane.metrics]
     return Report(
         manifest=manifest,
@@ -56,11 +65,18 @@ def build_report(manifest: Manifest, records: Sequence[SliceRecord], failures: S
 
 
 def _lane_summary(
-    manifest: Manifest, lane: Lane, records: Sequence[SliceRecord], by_round: pd.DataFrame, failures: Sequence[Failure]
+    manifest: Manifest,
+    lane: Lane,
+    records: Sequence[SliceRecord],
+    by_round: pd.DataFrame,
+    failures: Sequence[Failure],
+    observations: Sequence[Observation],
 ) -> LaneSummary:
     experiment = manifest.experiment
     own = [record for record in records if record.lane == lane.name]
     failure = next((failure for failure in failures if failure.lane == lane.name), None)
+    own_observations = [observation for observation in observations if observation.lane == lane.name]
+    cells = validity.judge_cells(own, failure, experiment.serving.workers)
     return LaneSummary(
         lane=lane.name,
         app=lane.app.name,
@@ -68,9 +84,12 @@ def _lane_summary(
         server=lane.server.name,
         adapter=lane.adapter.name if lane.adapter else None,
         baseline=lane.app.baseline,
+        twin=lane.twin,
         leagues=experiment.leagues_of(lane.name),
-        metrics=_estimates(experiment, lane, by_round),
-        validity=validity.judge(own, failure, experiment.serving.workers),
+        metrics={**_estimates(experiment, lane, by_round), **observed.estimates(own_observations)},
+        missing=observed.missing(own_observations),
+        cells=cells,
+        validity=validity.worst(cells),
     )
 
 
@@ -126,18 +145,33 @@ def _league_summary(league: League, lanes: Sequence[LaneSummary], by_round: pd.D
     contenders = [
         lane.lane
         for lane in lanes
-        if lane.lane in league.lanes and not lane.baseline and lane.validity.status is Status.VALID
+        if lane.lane in league.lanes
+        and not (lane.baseline or lane.twin)
+        and validity.of_phase(lane.cells, Phase.SATURATED).status is Status.VALID
     ]
     values = {lane: dict(_rounds(by_round, lane, RANKED_BY)) for lane in contenders}
     measured = {lane: rounds for lane, rounds in values.items() if rounds}
     ratios = compare.paired_ratios(RANKED_BY, measured)
+    floors = tuple(_noise_floors(league, lanes, by_round))
     return LeagueSummary(
         league=league.name,
         title=league.title,
         same_server=league.same_server,
-        standings=compare.standings(compare.best_first(measured), ratios),
+        standings=compare.standings(compare.best_first(measured), ratios, compare.largest(floors)),
         ratios=ratios,
+        noise_floors=floors,
     )
+
+
+def _noise_floors(league: League, lanes: Sequence[LaneSummary], by_round: pd.DataFrame) -> Iterator[NoiseFloor]:
+    """Yields how far each Lane of a League that has a twin there differs from it."""
+    names = [lane.lane for lane in lanes if lane.lane in league.lanes and lane.metrics]
+    twins = {twin: twin.removesuffix(TWIN_SUFFIX) for twin in names if twin.endswith(TWIN_SUFFIX)}
+    for twin, lane in twins.items():
+        if lane in names:
+            pair = {name: dict(_rounds(by_round, name, RANKED_BY)) for name in (twin, lane)}
+            if rounds := compare.common_rounds(pair):
+                yield compare.noise_floor(lane, twin, *([pair[name][r] for r in rounds] for name in (twin, lane)))
 
 
 def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.DataFrame) -> RunTotals:

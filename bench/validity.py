@@ -3,14 +3,31 @@
 from collections.abc import Sequence
 
 from bench.plan import Phase
-from bench.records import Failure, SliceRecord, Status, Validity
+from bench.records import Cell, Failure, SliceRecord, Status, Validity
 
 BUSY_SHARE = 0.9
 """A process that used this share of its core's time was the limit."""
 
 
-def judge(records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> Validity:
-    """Judges one Lane by all its slices, worst finding first. A wrong answer counts in the warm-up too."""
+def judge_cells(records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> tuple[Cell, ...]:
+    """Judges one Lane by all its slices: a Cell for each phase of the run."""
+    phases = dict.fromkeys(record.phase for record in records if record.phase is not Phase.WARM_UP)
+    phases = phases or dict.fromkeys([Phase.SATURATED])
+    return tuple(Cell(phase, _judge(phase, records, failure, workers)) for phase in phases)
+
+
+def worst(cells: Sequence[Cell]) -> Validity:
+    """Returns the first finding that is not good, or that there is none."""
+    return next((cell.validity for cell in cells if cell.validity.status is not Status.VALID), Validity(Status.VALID))
+
+
+def of_phase(cells: Sequence[Cell], phase: Phase) -> Validity:
+    """Returns the finding of one phase; that of a phase without slices is that of the whole Lane."""
+    return next((cell.validity for cell in cells if cell.phase is phase), worst(cells))
+
+
+def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> Validity:
+    """Judges one phase, worst finding first. A wrong answer counts in every phase, in the warm-up too."""
     if failure:
         return Validity(Status.FAILED, (f"round {failure.round + 1}, {failure.step}: {failure.reason}",))
     if not any(record.phase is not Phase.WARM_UP for record in records):
@@ -18,7 +35,9 @@ def judge(records: Sequence[SliceRecord], failure: Failure | None, workers: int)
     failing = (*_wrong(records), *_missed(records))
     if failing:
         return Validity(Status.FAILING, failing)
-    return _limit([record for record in records if record.phase is Phase.SATURATED], workers)
+    if phase is not Phase.SATURATED:
+        return Validity(Status.VALID)
+    return _limit([record for record in records if record.phase is phase and not record.spoilt], workers)
 
 
 def busy_share(records: Sequence[SliceRecord], counter: str) -> float | None:

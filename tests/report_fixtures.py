@@ -7,8 +7,10 @@ from itertools import combinations
 
 from msgspec.structs import replace
 
+from bench.plan import Phase
 from bench.records import (
     FORMAT_VERSION,
+    Cell,
     CpuSplit,
     Curve,
     Estimate,
@@ -392,8 +394,11 @@ def _summary(lane: Lane, experiment: Experiment, throughput_rps: dict[str, float
         server=lane.server.name,
         adapter=lane.adapter.name if lane.adapter else None,
         baseline=lane.app.baseline,
+        twin=lane.twin,
         leagues=experiment.leagues_of(lane.name),
         metrics={**_metrics(throughput_rps[lane.name]), **_overhead(lane, throughput_rps)},
+        missing={},
+        cells=(Cell(Phase.SATURATED, Validity(Status.VALID)), Cell(Phase.FIXED, Validity(Status.VALID))),
         validity=Validity(Status.VALID),
     )
 
@@ -436,6 +441,7 @@ def _league(league: League, summaries: Iterable[LaneSummary]) -> LeagueSummary:
         league=league.name,
         title=league.title,
         same_server=league.same_server,
+        noise_floors=(),
         standings=tuple(
             Standing(lane=lane.lane, rank=rank, tied_with=()) for rank, lane in enumerate(best_first, start=1)
         ),

@@ -51,6 +51,7 @@ def test_the_plan_as_json_is_one_document() -> None:
         "flask_hello@gunicorn-gthread",
         "flask_hello@gunicorn-uvicorn+a2asgi",
         "raw_hello@uvicorn",
+        "flask_hello@gunicorn-gthread#2",
     ]
     assert document["expected_s"] > document["measured_s"] > 0
 
@@ -106,7 +107,7 @@ def test_an_unknown_lane_names_those_there_are(command: str) -> None:
 def test_serving_an_unknown_lane_names_those_there_are() -> None:
     """`bench serve` takes exactly one Lane."""
     refused(call("serve", "--config", PROJECT / "bench.toml", "nothing@nowhere"), "'nothing@nowhere'", "flask_hello@")
-    refused(call("serve", "--config", PROJECT / "bench.toml", "flask_hello@*"), "2 lanes", "one")
+    refused(call("serve", "--config", PROJECT / "bench.toml", "flask_hello@*"), "3 lanes", "one")
 
 
 def test_a_run_that_is_not_there_says_where_it_looked(tmp_path: Path) -> None:

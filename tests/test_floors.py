@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = (
     ("spec", "config", "messages", "plan", "records"),
-    ("stats", "compare", "parity", "validity", "metrics", "summary", "outcome"),
+    ("stats", "compare", "parity", "validity", "metrics", "observed", "summary", "outcome"),
     ("report/",),
     ("environments", "server", "contract", "machine", "store", "project", "driver_process", "processes", "driver/"),
     ("site", "rounds", "runner", "session", "publish"),

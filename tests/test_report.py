@@ -225,7 +225,7 @@ def test_a_ratio_reads_the_same_from_both_sides(point: float, below: float, abov
         metric="throughput_rps",
         ratio=Estimate(point, point / below, point * above, 7, "ratio", ""),
     )
-    league = LeagueSummary(league="x", title="", same_server=True, standings=(), ratios=(recorded,))
+    league = LeagueSummary(league="x", title="", same_server=True, standings=(), ratios=(recorded,), noise_floors=())
     forth, back = leagues.ratio(league, "a", "b"), leagues.ratio(league, "b", "a")
     assert forth
     assert back

@@ -16,7 +16,7 @@ from bench import plan
 from bench.messages import Closed, Open
 from bench.parity import NotComparable
 from bench.plan import Phase, Slice
-from bench.records import Failure, LaneFacts, Manifest, SliceRecord, Step
+from bench.records import Failure, LaneFacts, Manifest, Observation, SliceRecord, Step
 from bench.runner import NothingToMeasure, Runner
 from bench.spec import Experiment, Lane, without
 
@@ -75,6 +75,9 @@ class Diary:
     def fail(self, failure: Failure) -> None:
         self.events.append(f"fail {failure.lane}")
         self.failures.append(failure)
+
+    def observe(self, observation: Observation) -> None:
+        self.events.append(f"observe {observation.metric}")
 
     def sync(self) -> None:
         self.events.append("sync")

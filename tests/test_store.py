@@ -93,7 +93,7 @@ def test_a_run_without_rows_can_be_read(tmp_path: Path) -> None:
     """It may have been interrupted before its first slice ended."""
     folder = written(tmp_path)
     (folder / store.FAILURES).unlink()
-    assert store.read(folder) == store.StoredRun(folder, manifest(), (), ())
+    assert store.read(folder) == store.StoredRun(folder, manifest(), (), (), ())
 
 
 def test_a_run_is_never_written_over(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def at_shares(server: float | None, driver: float | None) -> list[SliceRecord]:
 
 
 def judged(records: Sequence[SliceRecord], workers: int = 1) -> Validity:
-    return validity.judge(records, None, workers)
+    return validity.worst(validity.judge_cells(records, None, workers))
 
 
 def test_a_server_that_was_the_limit_is_valid() -> None:
@@ -105,7 +105,9 @@ def test_wrong_answers_come_before_the_limit() -> None:
 def test_a_lane_that_failed_has_failed(server: float, errors: dict[str, int]) -> None:
     """Nothing else matters of a Lane that was left out; the reason has the Round, counted from 1, and the step."""
     records = [*at_shares(server, 0.5), saturated(errors=errors)]
-    found = validity.judge(records, failure("alpha@gthread", round=2, reason="the server ended"), 1)
+    found = validity.worst(
+        validity.judge_cells(records, failure("alpha@gthread", round=2, reason="the server ended"), 1)
+    )
     assert found == Validity(Status.FAILED, ("round 3, load: the server ended",))
 
 
@@ -115,7 +117,7 @@ def test_a_lane_without_records_is_not_measured() -> None:
     assert found.status is Status.NOT_MEASURED
     (reason,) = found.reasons
     assert reason.endswith("; run it again")
-    assert validity.judge([], failure("alpha@gthread"), 1).status is Status.FAILED
+    assert validity.worst(validity.judge_cells([], failure("alpha@gthread"), 1)).status is Status.FAILED
 
 
 def test_a_busy_share_is_that_of_the_slices_that_know() -> None:

@@ -174,7 +174,7 @@ def _table(report: Report, league: LeagueSummary) -> Table:
 
 
 def _rows(report: Report, league: LeagueSummary) -> list[Row]:
-    lanes = {lane.lane: lane for lane in report.summary.lanes if league.league in lane.leagues}
+    lanes = {lane.lane: lane for lane in report.summary.lanes if league.league in lane.leagues and not lane.twin}
     standings = {standing.lane: standing for standing in league.standings if standing.lane in lanes}
     failures = {failure.lane: failure for failure in report.summary.failures}
     titles = _titles(lanes, same_server=league.same_server)

@@ -6,9 +6,15 @@ from typing import Any
 
 import msgspec
 
-from bench.records import Failure, Manifest, SliceRecord, Summary
+from bench.records import Failure, Manifest, Observation, SliceRecord, Summary
 
-FILES = {"manifest.json": Manifest, "slices.jsonl": SliceRecord, "failures.jsonl": Failure, "summary.json": Summary}
+FILES = {
+    "manifest.json": Manifest,
+    "slices.jsonl": SliceRecord,
+    "failures.jsonl": Failure,
+    "observations.jsonl": Observation,
+    "summary.json": Summary,
+}
 
 
 def schema(kind: type) -> Any:

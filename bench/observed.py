@@ -1,0 +1,45 @@
+"""Estimates from what was observed of a Lane outside slices: its footprint, and its instructions per request."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from bench import stats
+from bench.records import Estimate, Observation
+
+EXACT = ("code_lines", "packages", "installed_mib", "response_bytes", "instructions_per_request")
+"""Metrics that are counted, so that they are the same each time."""
+UNITS = {
+    "first_response_ms": ("ms", "lower"),
+    "import_ms": ("ms", "lower"),
+    "idle_pss_mib": ("MiB", "lower"),
+    "pss_per_worker_mib": ("MiB", "lower"),
+    "code_lines": ("lines", "lower"),
+    "packages": ("packages", "lower"),
+    "installed_mib": ("MiB", "lower"),
+    "response_bytes": ("bytes", "lower"),
+    "instructions_per_request": ("instructions", "lower"),
+}
+"""Every metric that may be observed, with its unit and which way is better."""
+
+
+def estimates(observations: Sequence[Observation]) -> dict[str, Estimate]:
+    """Returns an Estimate of each metric that was observed at least once: the median of one Lane's values."""
+    return {
+        metric: (stats.exact_estimate if metric in EXACT else stats.median_estimate)(values, *UNITS[metric])
+        for metric, found in _by_metric(observations)
+        if (values := [observation.value for observation in found if observation.value is not None])
+    }
+
+
+def missing(observations: Sequence[Observation]) -> dict[str, str]:
+    """Returns why a metric has no value at all."""
+    return {
+        metric: next(observation.reason or "no reason was given" for observation in found)
+        for metric, found in _by_metric(observations)
+        if all(observation.value is None for observation in found)
+    }
+
+
+def _by_metric(observations: Sequence[Observation]) -> list[tuple[str, list[Observation]]]:
+    ordered = sorted(observations, key=lambda observation: list(UNITS).index(observation.metric))
+    return [(metric, list(found)) for metric, found in groupby(ordered, key=lambda observation: observation.metric)]
