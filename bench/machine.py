@@ -18,6 +18,9 @@ PROC = Path("/proc")
 TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
+UNREADABLE = "the system does not tell, or a process has ended"
+
+
 class Counters(Struct, frozen=True):
     """Of a set of processes, since they started: CPU time, and time spent runnable but waiting for a core."""
 
@@ -121,6 +124,13 @@ def steal_s(cores: Iterable[int]) -> float | None:
         return None
     rows = [line.split() for line in stat.read_text().splitlines()]
     return sum(int(row[8]) for row in rows if row[0] in wanted) / os.sysconf("SC_CLK_TCK")
+
+
+def why_unknown(before: int | None, after: int | None) -> str:
+    """Says why a counter has no difference."""
+    if before is None or after is None:
+        return UNREADABLE
+    return f"the counter went backwards, from {before} to {after}"
 
 
 def difference(before: int | None, after: int | None) -> int | None:

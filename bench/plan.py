@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 
+import msgspec
 from msgspec import Struct
 
 from bench.messages import Closed, Load, Open
@@ -29,7 +30,7 @@ class Phase(StrEnum):
 
 
 class Slice(Struct, frozen=True):
-    """A short window in which a stated Load is offered to stated Lanes."""
+    """A short window in which a stated Load is offered to stated Lanes; ``repeat_of`` a spoilt one, or of none."""
 
     index: int
     phase: Phase
@@ -37,6 +38,7 @@ class Slice(Struct, frozen=True):
     load: Load
     guard_s: float
     window_s: float
+    repeat_of: int | None = None
 
 
 class Outline(Struct, frozen=True):
@@ -95,6 +97,11 @@ def measured(experiment: Experiment, round_index: int, rate_rps: float, *, first
         Slice(index, phase, (lane,), load, preset.guard_s, preset.window_s)
         for index, (phase, load, lane) in enumerate(drawn, start=first_index)
     ]
+
+
+def repeat(spoilt: Slice, index: int) -> Slice:
+    """Returns a Slice that measures a spoilt one again."""
+    return msgspec.structs.replace(spoilt, index=index, repeat_of=spoilt.index)
 
 
 def fixed_rate_rps(share: float, throughputs_rps: list[float]) -> float:

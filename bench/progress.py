@@ -37,8 +37,8 @@ class RunProgress:
         self._show(f"{planned.lanes[0]} {planned.load}")
 
     def slice_ended(self, record: SliceRecord) -> None:
-        """Counts the Slice, and says aloud when it saw errors."""
-        self._done += 1
+        """Counts the Slice, unless it is to be measured again, and says aloud when it saw errors."""
+        self._done += record.spoilt is None
         if record.errors:
             kinds = ", ".join(f"{count} x {kind}" for kind, count in record.errors.items())
             self._console.print(f"[red]{escape(record.lane)}: errors: {escape(kinds)}[/red]", soft_wrap=True)

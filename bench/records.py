@@ -24,8 +24,8 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     Histograms are in us, as HdrHistogram V2 in base64. ``requests`` and the histograms cover the window;
     ``requests_in_slice`` and the CPU and run-queue times cover the whole slice with its guard (``slice_s``), so that
     one divides by the other without an error at the edges. None means that a value is not known, and ``unknown`` says
-    why, by field. ``spoilt`` is the reason why a slice does not count; ``repeat_of`` is the index of the spoilt slice
-    that was measured again by this one.
+    why, by field. ``clock_step_s`` is how far the wall clock moved against the monotonic one, which all times are of.
+    ``spoilt`` is why a slice does not count and was measured again, by the one whose ``repeat_of`` is its index.
     """
 
     round: int
@@ -52,6 +52,7 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     driver_cpu_ns: int | None
     driver_run_queue_ns: int | None
     steal_s: float | None
+    clock_step_s: float = 0.0
     unknown: dict[str, str] = {}
     spoilt: str | None = None
     repeat_of: int | None = None
@@ -252,7 +253,10 @@ class CpuSplit(Struct, frozen=True, kw_only=True):
 
 
 class RunTotals(Struct, frozen=True, kw_only=True):
-    """The run as a whole: ``requests`` and ``missed`` of the measured slices, ``errors`` of the warm-up too."""
+    """The run as a whole: ``requests`` and ``missed`` of the measured slices, ``errors`` of the warm-up too.
+
+    ``repeated`` slices were spoilt, do not count, and were measured again.
+    """
 
     rounds: int
     rounds_planned: int
@@ -261,6 +265,7 @@ class RunTotals(Struct, frozen=True, kw_only=True):
     requests: int
     errors: int
     missed: int
+    repeated: int
     fixed_rate_rps: float | None
     driver_cpu_share: float | None
 

@@ -22,6 +22,7 @@ class Readings(Struct, frozen=True):
     """The counters at one moment."""
 
     at_s: float
+    wall_s: float
     server: machine.Counters
     driver: machine.Counters
     steal_s: float | None
@@ -72,6 +73,7 @@ class LiveRound:
         here = self._site.machine
         return Readings(
             time.monotonic() - self._began,
+            time.time(),
             machine.counters(pids),
             machine.counters([self._driver.pid]),
             machine.steal_s((*here.server_cores, *here.driver_cores)),
@@ -109,6 +111,8 @@ def _record(
     round_index: int, planned: Slice, result: SliceResult, readings: tuple[Readings, Readings], pids: Sequence[int]
 ) -> SliceRecord:
     before, after = readings
+    slice_s = after.at_s - before.at_s
+    known, unknown = _measured(before, after, pids)
     return SliceRecord(
         round=round_index,
         slice=planned.index,
@@ -117,7 +121,7 @@ def _record(
         load=planned.load,
         at_s=round(before.at_s, 4),
         window_s=result.window_s,
-        slice_s=round(after.at_s - before.at_s, 6),
+        slice_s=round(slice_s, 6),
         requests=result.requests,
         errors=result.errors,
         missed=result.missed,
@@ -127,11 +131,30 @@ def _record(
         latency_from_intended_us=result.latency_from_intended_us,
         send_lateness_us=result.send_lateness_us,
         hub_lateness_us=result.hub_lateness_us,
-        server_cpu_ns=machine.difference(before.server.cpu_ns, after.server.cpu_ns),
-        server_run_queue_ns=machine.difference(before.server.run_queue_ns, after.server.run_queue_ns),
-        server_rss_bytes=machine.rss_bytes(pids),
-        server_pss_bytes=machine.pss_bytes(pids),
-        driver_cpu_ns=machine.difference(before.driver.cpu_ns, after.driver.cpu_ns),
-        driver_run_queue_ns=machine.difference(before.driver.run_queue_ns, after.driver.run_queue_ns),
+        server_cpu_ns=known["server_cpu_ns"],
+        server_run_queue_ns=known["server_run_queue_ns"],
+        server_rss_bytes=known["server_rss_bytes"],
+        server_pss_bytes=known["server_pss_bytes"],
+        driver_cpu_ns=known["driver_cpu_ns"],
+        driver_run_queue_ns=known["driver_run_queue_ns"],
         steal_s=None if before.steal_s is None or after.steal_s is None else round(after.steal_s - before.steal_s, 2),
+        clock_step_s=round(after.wall_s - before.wall_s - slice_s, 3),
+        unknown=unknown,
+        repeat_of=planned.repeat_of,
     )
+
+
+def _measured(before: Readings, after: Readings, pids: Sequence[int]) -> tuple[dict[str, int | None], dict[str, str]]:
+    """Returns what the kernel's counters say by field, and why some of them say nothing."""
+    counters = {
+        f"{whose}_{what}": (getattr(getattr(before, whose), what), getattr(getattr(after, whose), what))
+        for whose in ("server", "driver")
+        for what in ("cpu_ns", "run_queue_ns")
+    }
+    memory = {"server_rss_bytes": machine.rss_bytes(pids), "server_pss_bytes": machine.pss_bytes(pids)}
+    known = {**{name: machine.difference(*pair) for name, pair in counters.items()}, **memory}
+    reasons = {name: machine.why_unknown(*pair) for name, pair in counters.items()}
+    unknown = {name: reasons.get(name, machine.UNREADABLE) for name, value in known.items() if value is None}
+    if before.steal_s is None or after.steal_s is None:
+        unknown["steal_s"] = machine.UNREADABLE
+    return known, unknown

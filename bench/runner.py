@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from bench import parity, plan
+from bench import parity, plan, validity
 from bench.plan import Slice
 from bench.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.spec import Experiment, Lane, without
@@ -102,7 +102,8 @@ class Runner:
         self._expect_lanes()
         if self._rate_rps is None:
             self._rate_rps = self._fixed_rate_rps([record for record in warm if self._is_left(record.lane)])
-        self._measure_all(live, plan.measured(self._left, index, self._rate_rps, first_index=len(warm)))
+        slices = plan.measured(self._left, index, self._rate_rps, first_index=len(warm))
+        self._measure_with_repeats(live, slices)
 
     def _fixed_rate_rps(self, warm: Sequence[SliceRecord]) -> float:
         """Returns the rate of all fixed slices of the run. A Lane without one right answer has no say in it."""
@@ -123,12 +124,25 @@ class Runner:
             )
         )
 
-    def _measure_all(self, live: Round, slices: Sequence[Slice]) -> list[SliceRecord]:
-        return [self._measure(live, planned) for planned in slices if self._is_left(planned.lanes[0])]
+    def _measure_with_repeats(self, live: Round, slices: Sequence[Slice]) -> None:
+        """Measures slices, and at the end of the Round again those that were spoilt, as far as its repeats go."""
+        waiting, left = list(slices), self._draft.experiment.preset.repeats
+        next_index = waiting[-1].index + 1 if waiting else 0
+        while waiting:
+            planned = waiting.pop(0)
+            if self._is_left(planned.lanes[0]) and self._measure(live, planned, may_repeat=left > 0).spoilt:
+                waiting.append(plan.repeat(planned, next_index))
+                left, next_index = left - 1, next_index + 1
 
-    def _measure(self, live: Round, planned: Slice) -> SliceRecord:
+    def _measure_all(self, live: Round, slices: Sequence[Slice]) -> list[SliceRecord]:
+        return [self._measure(live, planned, may_repeat=False) for planned in slices if self._is_left(planned.lanes[0])]
+
+    def _measure(self, live: Round, planned: Slice, *, may_repeat: bool) -> SliceRecord:
+        """Measures one slice. A spoilt one counts nevertheless where it can't be measured again."""
         self._watcher.slice_started(planned)
         record = live.measure(planned)
+        if may_repeat:
+            record = msgspec.structs.replace(record, spoilt=validity.spoilt(record))
         self._sink.append(record)
         self._watcher.slice_ended(record)
         if failure := live.failure(record.lane):

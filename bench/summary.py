@@ -185,6 +185,7 @@ def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.Da
         requests=int(table["requests"].sum()),
         errors=sum(sum(record.errors.values()) for record in records),
         missed=int(table["missed"].sum()),
+        repeated=sum(record.spoilt is not None for record in records),
         fixed_rate_rps=rates[0] if rates else None,
         driver_cpu_share=float(driver_ns / 1e9 / table["slice_s"].sum()) if driver_ns > 0 else None,
     )

@@ -173,6 +173,7 @@ def record(planned: Slice, **changes: Any) -> SliceRecord:
         driver_cpu_ns=100_000_000,
         driver_run_queue_ns=1_000_000,
         steal_s=0.0,
+        repeat_of=planned.repeat_of,
     )
     return replace(seen, **changes)
 

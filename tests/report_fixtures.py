@@ -381,6 +381,7 @@ def _totals() -> RunTotals:
         requests=1_284_310,
         errors=0,
         missed=12,
+        repeated=3,
         fixed_rate_rps=RATE_RPS,
         driver_cpu_share=0.43,
     )

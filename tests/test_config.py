@@ -470,6 +470,30 @@ def test_a_lane_in_two_leagues_is_measured_once() -> None:
     assert built.leagues_of("alpha@gthread") == ("wsgi", "native")
 
 
+def test_a_twin_comes_last_and_plays_in_every_league_of_its_lane() -> None:
+    """It is the same Lane under another label, in the League that asks for it and where else that Lane plays."""
+    asking = config(at("leagues.wsgi.twin", "alpha"))
+    built = build_experiment(asking, [replace(ALPHA, native="gthread"), BETA, RAW], preset="quick", seed=1)
+    twin = built.lanes[-1]
+    assert twin.name == "alpha@gthread#2"
+    assert replace(twin, twin=False) == built.lane("alpha@gthread")
+    assert built.leagues_of(twin.name) == ("wsgi", "native")
+
+
+@pytest.mark.parametrize("app", ["gamma", "nobody"])
+def test_a_twin_that_could_not_play_is_refused(app: str) -> None:
+    """An App behind an Adapter, or of no such name, has no twin: the message names who could have one."""
+    asking = config(at("leagues.wsgi.twin", app))
+    message = refused(lambda: build_experiment(asking, [ALPHA, BETA, GAMMA], preset="quick", seed=1))
+    assert_says(
+        message,
+        "bench.toml",
+        "leagues.wsgi.twin",
+        repr(app),
+        "an App that plays in this League without an adapter: alpha",
+    )
+
+
 @given(order=st.permutations([ALPHA, BETA, GAMMA, RAW]))
 def test_the_order_of_apps_does_not_matter(order: list[Any]) -> None:
     """However the folders are listed, the Experiment is the same."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic_ns, sleep
 from typing import Any, NamedTuple, Self
 
+import gevent
 import msgspec
 import psutil
 import pytest
@@ -24,6 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.driver.answers import AnswerParser, RequestError, known_answer
+from bench.driver.probe import HubProbe
 from bench.driver.recorder import Recorder
 from bench.driver.schedule import NS_PER_S, Schedule
 from bench.driver.ticker import GeventTicker, Ticker, TimerfdTicker
@@ -545,6 +547,22 @@ def test_a_stopped_ticker_does_not_call(make: Callable[[], Ticker]) -> None:
     ticker.call_at(monotonic_ns() + 2_000_000)
     ticker.stop()
     assert not called.wait(0.02)
+
+
+@pytest.mark.parametrize("make", TICKERS)
+def test_the_probe_sees_how_long_the_hub_was_held_up(make: Callable[[], Ticker]) -> None:
+    """What holds the hub up for 30 ms shows as a lateness of nearly that; each watch begins anew."""
+    probe = HubProbe(make())
+    with probe.watching() as held_up:
+        gevent.sleep(0.02)
+        end_ns = monotonic_ns() + 30_000_000
+        while monotonic_ns() < end_ns:
+            pass
+        gevent.sleep(0.02)
+    assert held_up.histogram().get_max_value() >= 24_000
+    with probe.watching() as quiet:
+        gevent.sleep(0.03)
+    assert 1 <= quiet.histogram().total_count <= 6
 
 
 # Recording

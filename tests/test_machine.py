@@ -53,6 +53,27 @@ def test_counters_of_a_process_that_ended_are_unknown() -> None:
     assert machine.rss_bytes([process.pid]) is None
 
 
+@linux
+def test_shared_pages_are_divided_in_pss() -> None:
+    """PSS is known, above zero, and never above RSS; that of a process that ended is unknown."""
+    pss, rss = machine.pss_bytes([os.getpid()]), machine.rss_bytes([os.getpid()])
+    assert pss is not None
+    assert rss is not None
+    assert 0 < pss <= rss * 1.01
+    process = subprocess.Popen(["/bin/true"])
+    process.wait()
+    assert machine.pss_bytes([process.pid]) is None
+
+
+@given(before=st.none() | st.integers(0, 9), after=st.none() | st.integers(0, 9))
+def test_a_difference_that_is_unknown_has_a_reason(before: int | None, after: int | None) -> None:
+    """A counter that went backwards says from where to where; one that could not be read says so."""
+    if machine.difference(before, after) is None:
+        reason = machine.why_unknown(before, after)
+        known = before is not None and after is not None
+        assert ("went backwards" in reason) == known
+
+
 def test_elsewhere_ticks_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Off Linux, CPU time comes from ticks, and the time on the run queue is unknown."""
     monkeypatch.setattr(sys, "platform", "darwin")

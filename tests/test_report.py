@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from report_fixtures import ROUNDS, VARIANTS, estimate, failed, single, standard, tied, unpinned
 from rich.console import Console
 
-from bench.records import Estimate, LaneSummary, LeagueSummary, Ratio, Report, Status, Trace, Validity
+from bench.records import Estimate, LaneSummary, LeagueSummary, NoiseFloor, Ratio, Report, Status, Trace, Validity
 from bench.report import CHARTS, charts, facts, html, leagues, looks, markdown, text, words
 from bench.report.leagues import Row, Table
 
@@ -309,6 +309,24 @@ def test_every_form_says_that_cores_were_shared() -> None:
         assert facts.UNPINNED in said, name
     for name, said in everywhere(standard()).items():
         assert "NOT PINNED" not in said, name
+
+
+def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
+    """The noise floor stands beside the results, in every form but the charts; without a twin nothing is said."""
+    report = standard()
+    floor = NoiseFloor(
+        lane="flask_hello@gunicorn-gthread",
+        twin="flask_hello@gunicorn-gthread#2",
+        ratio=Estimate(1.004, 0.987, 1.021, 7, "ratio", ""),
+        difference=0.021,
+    )
+    leagues_of_run = tuple(replace(league, noise_floors=(floor,)) for league in report.summary.leagues)
+    noisy = replace(report, summary=replace(report.summary, leagues=leagues_of_run))
+    for form in (terminal(noisy), unescape(html.render(noisy, {})), markdown.render(noisy)):
+        words_of = " ".join(form.split())
+        assert "Flask, run twice, served 1.004x" in words_of
+        assert "differ by less than 2.10 % count as tied" in words_of
+    assert "Noise floor" not in terminal(report)
 
 
 def test_every_form_says_what_is_missing() -> None:

@@ -168,6 +168,45 @@ def rates(diary: Diary) -> set[float]:
     return {planned.load.rate_rps for planned in diary.planned if isinstance(planned.load, Open)}
 
 
+def stolen_in(spoilt_slices: set[int]) -> Outcome:
+    """Returns an outcome in which the hypervisor takes half of some Slices of each Round."""
+
+    def outcome(at: int, planned: Slice) -> SliceRecord:
+        seen = steady(at, planned)
+        return replace(seen, steal_s=seen.slice_s / 2) if planned.index in spoilt_slices else seen
+
+    return outcome
+
+
+def test_a_spoilt_slice_is_measured_again_at_the_end_of_its_round() -> None:
+    """The spoilt one is kept with its reason, and the repeat has the same Lane and Load and says what it repeats."""
+    whole = replace(WHOLE, preset=replace(WHOLE.preset, repeats=2))
+    spoilt_index = len(WHOLE.lanes)  # the first after the warm-up
+    first_round = [seen for seen in Stage(stolen_in({spoilt_index}), whole=whole).run().records if seen.round == 0]
+    (spoilt,) = (seen for seen in first_round if seen.spoilt)
+    assert spoilt.slice == spoilt_index
+    assert "steal" in (spoilt.spoilt or "")
+    repeat = first_round[-1]
+    assert (repeat.repeat_of, repeat.lane, repeat.phase, repeat.load) == (
+        spoilt.slice,
+        spoilt.lane,
+        spoilt.phase,
+        spoilt.load,
+    )
+    assert len({seen.slice for seen in first_round}) == len(first_round)
+
+
+@given(repeats=st.integers(0, 5), spoilt=st.sets(st.integers(0, 200)))
+def test_repeats_are_bounded_and_every_slice_counts_once(repeats: int, spoilt: set[int]) -> None:
+    """However bad it gets, a Round has at most its repeats more; what can't be repeated counts as it is."""
+    whole = replace(WHOLE, preset=replace(WHOLE.preset, repeats=repeats))
+    diary = Stage(stolen_in(spoilt), whole=whole).run()
+    for index in range(whole.preset.rounds):
+        seen = [record for record in diary.records if record.round == index]
+        assert sum(record.spoilt is not None for record in seen) <= repeats
+        assert sum(record.spoilt is None for record in seen) == plan.slices_per_round(whole)
+
+
 def test_a_run_is_its_plan() -> None:
     """Each Round is measured as planned, to the Slice, and everything is appended in that order."""
     diary = Stage().run()

@@ -10,6 +10,7 @@ from locust.env import Environment
 
 from bench.driver.calls import Destination
 from bench.driver.loads import ClosedLoad, FirstCalls, Load, OpenLoad
+from bench.driver.probe import HubProbe
 from bench.driver.ticker import make_ticker
 from bench.driver.users import SliceUser
 from bench.messages import Closed, Open, Ready, Setup, SliceOrder, SliceResult
@@ -26,6 +27,7 @@ class Stage:
         self._destinations = {target.lane: Destination.of(target) for target in setup.targets}
         self._connections = setup.connections
         self._ticker = make_ticker()
+        self._probe = HubProbe(make_ticker())
         self._runner = Environment(user_classes=[SliceUser]).create_local_runner()
         self._users: list[SliceUser] = []
         self._first_users(max(setup.users, setup.connections))
@@ -42,7 +44,9 @@ class Stage:
         destination = self._destinations[order.lane]
         users = self._first_users(order.load.users if isinstance(order.load, Closed) else self._connections)
         opening = FirstCalls(order, destination, users).run()
-        return _with_opening(opening, self._load(order, destination, users).run())
+        with self._probe.watching() as hub_lateness:
+            result = self._load(order, destination, users).run()
+        return _with_opening(opening, msgspec.structs.replace(result, hub_lateness_us=hub_lateness.encoded()))
 
     def close(self) -> None:
         """Stops all users."""

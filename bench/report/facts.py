@@ -181,6 +181,10 @@ def totals(report: Report) -> str:
     whole = report.summary.totals
     busy = whole.driver_cpu_share
     driver_said = "" if busy is None else f" The driver was busy for {100 * busy:.0f} % of it."
+    if whole.repeated:
+        driver_said += (
+            f" {_plural(whole.repeated, 'slice')} spoilt by others on this machine {_were(whole.repeated)} repeated."
+        )
     return (
         f"{whole.requests:,} right answers, {_plural(whole.errors, 'error')} and {whole.missed:,} missed sends "
         f"in {number(whole.measured_s)} s of measured windows ({number(whole.wall_s)} s in all).{driver_said}"
@@ -239,6 +243,10 @@ def _each(values: Iterable[_Value]) -> list[_Value]:
 
 def _cores(cores: Iterable[int]) -> str:
     return listed([str(core) for core in cores])
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _plural(count: int, noun: str) -> str:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from bench.records import Report
 from bench.report import CHARTS, facts
-from bench.report.leagues import comparisons, tables, verdict
+from bench.report.leagues import comparisons, noise, tables, verdict
 from bench.report.words import COLUMNS, METRICS, cell, full, one_line, printable, times
 
 
@@ -51,5 +51,5 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.globals.update(COLUMNS=COLUMNS, METRICS=METRICS, cell=cell, full=full, times=times)
-    environment.globals.update(verdict=verdict, comparisons=comparisons)
+    environment.globals.update(verdict=verdict, noise=noise, comparisons=comparisons)
     return environment.get_template("page.html.j2")

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from bench.records import Estimate, Failure, LaneSummary, LeagueSummary, Report, Status
-from bench.report.words import METRICS, NO_INTERVAL, listed, margin, number, one_line, times
+from bench.records import Estimate, Failure, LaneSummary, LeagueSummary, NoiseFloor, Report, Status
+from bench.report.words import METRICS, NO_INTERVAL, listed, margin, number, one_line, share, times
 
 THROUGHPUT = "throughput_rps"
 TIE = "="
@@ -126,6 +126,20 @@ def verdict(table: Table) -> str:
         *_reservations(table),
     ]
     return f"{table.place}, {'; '.join(filter(None, claims))}."
+
+
+def noise(table: Table) -> str:
+    """Says how far a Lane differed from itself, and what follows for the others; nothing where no Lane has a twin."""
+    sentences = [_noise(table, floor) for floor in table.league.noise_floors]
+    known = [floor.difference for floor in table.league.noise_floors if floor.difference is not None]
+    if known:
+        sentences.append(f"Throughputs that differ by less than {share(max(known))} count as tied.")
+    return " ".join(sentences)
+
+
+def _noise(table: Table, floor: NoiseFloor) -> str:
+    title = next((row.title for row in table.rows if row.lane.lane == floor.lane), floor.lane)
+    return f"Noise floor: {title}, run twice, served {times(floor.ratio)} the requests of itself."
 
 
 def comparisons(table: Table) -> list[tuple[str, Estimate]]:

@@ -7,7 +7,7 @@ from html import escape
 from bench.records import Report
 from bench.report import CHARTS, facts
 from bench.report.facts import Proof
-from bench.report.leagues import Row, Table, comparisons, tables, verdict
+from bench.report.leagues import Row, Table, comparisons, noise, tables, verdict
 from bench.report.words import COLUMNS, METRICS, cell, full, one_line, printable, times
 
 
@@ -36,6 +36,8 @@ def _blocks(report: Report) -> Iterator[str]:
 def _league(table: Table) -> Iterator[str]:
     yield f"## {_text(table.title)}"
     yield f"**{_text(verdict(table))}**"
+    if noise(table):
+        yield _text(noise(table))
     head = ["#", "lane", *(METRICS[metric].column for metric in COLUMNS)]
     yield _grid(head, "rl" + "r" * len(COLUMNS), map(_row, table.rows))
     notes = [f"{row.title}: {note}" for row in table.rows for note in row.notes]

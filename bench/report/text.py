@@ -10,7 +10,7 @@ from rich.text import Text
 from bench.plan import Phase
 from bench.records import Failure, Report
 from bench.report import CHARTS, HTML, MARKDOWN, facts
-from bench.report.leagues import Row, Table, tables, verdict
+from bench.report.leagues import Row, Table, noise, tables, verdict
 from bench.report.words import COLUMNS, METRICS, cell, one_line, printable
 
 LOG_LINES = 12
@@ -27,6 +27,7 @@ def _blocks(report: Report, folder: str) -> Iterator[RenderableType]:
     yield from (Text(notice, style="bold red") for notice in facts.notices(report))
     for table in tables(report):
         yield from (Text(), Text(table.title, style="bold"), Text(verdict(table)), _grid(table))
+        yield from (Text(said, style="dim") for said in (noise(table),) if said)
         yield from (Text(note, style="yellow") for note in _notes(table))
     yield from (block for failure in report.summary.failures for block in _failure(failure))
     yield Text()
