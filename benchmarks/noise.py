@@ -1,0 +1,178 @@
+"""Counts false alarms: Lanes compared with their own twins, as a run compares Lanes: ``python benchmarks/noise.py``.
+
+Every Lane without an adapter runs twice in each run, so a run gives as many A/A comparisons as it has such Lanes, all
+independent of each other. A comparison alarms where the interval of the ratio excludes 1, and bench ranks the two only
+if the difference is above the noise floor too, which here is that of another pair on the same server.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from math import exp, log, sqrt
+from pathlib import Path
+
+import msgspec
+from scipy.special import stdtrit
+from scipy.stats import binomtest
+
+from bench import compare, metrics, session
+from bench.plan import Slice
+from bench.project import Project, open_project
+from bench.records import Failure, Manifest, Observation, SliceRecord
+from bench.spec import Experiment, Lane
+
+THROUGHPUT = "throughput_rps"
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """A Lane and its twin in one run: the logarithms of their ratio, one a Round."""
+
+    lane: str
+    logs: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Returns the mean of the logarithms."""
+        return sum(self.logs) / len(self.logs)
+
+    def half(self, confidence: float) -> float:
+        """Returns half the width of the t-interval of the mean."""
+        n = len(self.logs)
+        deviation = sqrt(sum((value - self.mean) ** 2 for value in self.logs) / (n - 1))
+        return float(stdtrit(n - 1, (1 + confidence) / 2)) * deviation / sqrt(n)
+
+    def alarms(self, confidence: float) -> bool:
+        """Returns whether the interval says that a Lane differs from itself."""
+        return abs(self.mean) > self.half(confidence)
+
+    def floor(self) -> float:
+        """Returns the noise floor that this pair gives, as a logarithm."""
+        return abs(self.mean) + self.half(0.95)
+
+
+class Records:
+    """A Sink and a Watcher that keeps the records of a run in memory."""
+
+    def __init__(self) -> None:
+        self.kept: list[SliceRecord] = []
+
+    def describe(self, manifest: Manifest) -> None:
+        """Needs no manifest."""
+
+    def append(self, record: SliceRecord) -> None:
+        """Keeps a record."""
+        self.kept.append(record)
+
+    def fail(self, failure: Failure) -> None:
+        """Says which Lane is left out."""
+        print(f"{failure.lane}: {failure.reason}", file=sys.stderr)
+
+    def observe(self, observation: Observation) -> None:
+        """Needs no observations."""
+
+    def sync(self) -> None:
+        """Needs no disk."""
+
+    def round_started(self, index: int) -> None:
+        """Shows nothing."""
+
+    def slice_started(self, planned: Slice) -> None:
+        """Shows nothing."""
+
+    def slice_ended(self, record: SliceRecord) -> None:
+        """Shows nothing."""
+
+    def lane_failed(self, failure: Failure) -> None:
+        """Shows nothing."""
+
+
+def main() -> None:
+    """Measures until there are enough comparisons, and prints how many alarmed."""
+    options = _parser().parse_args()
+    project = open_project(Path("bench.toml"))
+    pairs: list[list[Pair]] = []
+    with suppress(KeyboardInterrupt):  # what was measured until then is worth its table
+        while sum(map(len, pairs)) < options.comparisons:
+            pairs.append(list(measured(project, twice(project, options, seed=len(pairs)))))
+            for pair in pairs[-1]:
+                print(pair.lane, *(f"{value:+.4f}" for value in pair.logs), file=sys.stderr)
+    if pairs:
+        print(render(pairs, options.rounds, options.slices, options.window))
+
+
+def twice(project: Project, options: argparse.Namespace, seed: int) -> Experiment:
+    """Returns every Lane without an adapter, and its twin, under saturating load only."""
+    whole = project.experiment(next(iter(project.config.presets)), seed)
+    lanes = [lane for lane in whole.lanes if not (lane.adapter or lane.twin)]
+    preset = msgspec.structs.replace(
+        whole.preset,
+        rounds=options.rounds,
+        saturated_slices=options.slices,
+        fixed_slices=0,
+        window_s=options.window,
+        repeats=0,
+    )
+    both: list[Lane] = [*lanes, *(msgspec.structs.replace(lane, twin=True) for lane in lanes)]
+    return msgspec.structs.replace(whole, lanes=tuple(both), leagues=(), preset=preset)
+
+
+def measured(project: Project, experiment: Experiment) -> Iterator[Pair]:
+    """Measures one run, and yields its pairs in the order of their servers."""
+    records = Records()
+    with session.open_site(project, experiment) as site:
+        session.measure(site, session.draft(site, "noise"), records, records)
+    by_round = metrics.by_round(metrics.tidy(records.kept))
+    twins = sorted((lane for lane in experiment.lanes if lane.twin), key=lambda lane: lane.server.name)
+    for twin in twins:
+        values = {
+            name: dict(by_round[THROUGHPUT].xs(name, level="lane").dropna()) for name in (twin.original, twin.name)
+        }
+        rounds = compare.common_rounds(values)
+        yield Pair(twin.original, tuple(log(values[twin.name][at] / values[twin.original][at]) for at in rounds))
+
+
+def render(runs: Sequence[Sequence[Pair]], rounds: int, slices: int, window_s: float) -> str:
+    """Returns how many comparisons alarmed, at which level, and how wide their intervals were."""
+    pairs = [pair for run in runs for pair in run]
+    lines = [
+        f"{len(pairs)} A/A comparisons in {len(runs)} runs of {rounds} rounds, "
+        f"{slices} x {window_s:g} s a Lane and round"
+    ]
+    for level in (0.05, 0.01):
+        confidence = 1 - level
+        alarms = sum(pair.alarms(confidence) for pair in pairs)
+        ranked = sum(
+            pair.alarms(confidence) and abs(pair.mean) > other.floor()
+            for run in runs
+            for pair, other in neighbours(run)
+        )
+        low, high = binomtest(alarms, len(pairs)).proportion_ci(0.95)
+        lines += [
+            f"level {level:.0%}: {alarms} intervals exclude 1 ({alarms / len(pairs):.1%}, {low:.1%} to {high:.1%})",
+            f"level {level:.0%}: {ranked} of them are above the noise floor of the neighbouring pair",
+        ]
+    halves = sorted(exp(pair.half(0.95)) - 1 for pair in pairs)
+    lines.append(
+        f"half width of a 95 % interval: median {halves[len(halves) // 2]:.1%}, {halves[0]:.1%} to {halves[-1]:.1%}"
+    )
+    return "\n".join(lines)
+
+
+def neighbours(run: Sequence[Pair]) -> list[tuple[Pair, Pair]]:
+    """Returns each pair with the next one, and the last with the first."""
+    return [*pairwise(run), (run[-1], run[0])]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--comparisons", type=int, default=200, help="how many at least (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=6, help="rounds of a run (default: %(default)s)")
+    parser.add_argument("--slices", type=int, default=1, help="slices a Lane and round (default: %(default)s)")
+    parser.add_argument("--window", type=float, default=0.35, help="counted seconds of a slice (default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
