@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import msgspec
 
-from bench.messages import Ready, Setup, SliceOrder, SliceResult
+from bench.messages import Ready, Setup, SliceOrder, SliceResult, SliceResults
 from bench.processes import Group, clean_environment, stop
 
 LAST_WORDS_S = 2.0
 """How long a driver that says no more may take to end and to log why."""
 
-_Message = TypeVar("_Message", Ready, SliceResult)
+_Message = TypeVar("_Message", Ready, SliceResults)
 
 
 class DriverFailed(Exception):
@@ -39,10 +39,10 @@ class Driver:
         self._send(setup)
         return self._receive(Ready)
 
-    def offer(self, order: SliceOrder) -> SliceResult:
-        """Has it offer one slice, and returns what it saw. Raises DriverFailed."""
+    def offer(self, order: SliceOrder) -> tuple[SliceResult, ...]:
+        """Has it offer one slice, and returns what it saw of each Lane. Raises DriverFailed."""
         self._send(order)
-        return self._receive(SliceResult)
+        return self._receive(SliceResults).results
 
     def _send(self, message: Setup | SliceOrder) -> None:
         assert self._process.stdin is not None

@@ -1,7 +1,7 @@
 """What the runner and the driver say to each other: one JSON object a line. Frozen values, no I/O.
 
 The runner sends a ``Setup`` and then one ``SliceOrder`` after another; the driver answers the Setup with ``Ready`` and
-each order with a ``SliceResult``. End of input ends the driver.
+each order with ``SliceResults``. End of input ends the driver.
 """
 
 from typing import Annotated
@@ -52,12 +52,16 @@ class Target(Struct, frozen=True):
 
 
 class Setup(Struct, frozen=True):
-    """The first message. ``connections`` bounds the requests that an open load may have under way at once."""
+    """The first message. ``connections`` bounds the requests that an open load may have under way at once.
+
+    Users are started for as many Lanes as a slice has at once, which is ``at_once``.
+    """
 
     targets: tuple[Target, ...]
     users: int
     connections: int
     cores: tuple[int, ...] = ()
+    at_once: int = 1
 
 
 class Ready(Struct, frozen=True):
@@ -67,16 +71,19 @@ class Ready(Struct, frozen=True):
 
 
 class SliceOrder(Struct, frozen=True):
-    """Offer ``load`` to a Lane for ``guard_s``, which is not counted, and then for ``window_s``, which is."""
+    """Offer ``load`` to each Lane for ``guard_s``, which is not counted, and then for ``window_s``, which is.
 
-    lane: str
+    More than one Lane is a Duet: all are loaded at the same time, with a closed load, by users of their own.
+    """
+
+    lanes: tuple[str, ...]
     load: Load
     guard_s: float
     window_s: float
 
 
 class SliceResult(Struct, frozen=True):
-    """What one slice saw. Only right answers are counted as requests and in the histograms.
+    """What one slice saw of one Lane. Only right answers are counted as requests and in the histograms.
 
     A closed load counts answers that arrive within the window; an open load those whose intended start lies within it.
     ``requests_in_slice`` has all right answers, and ``errors`` all others by their reason: in the guard, after the
@@ -95,3 +102,9 @@ class SliceResult(Struct, frozen=True):
     latency_from_intended_us: str | None = None
     send_lateness_us: str | None = None
     hub_lateness_us: str | None = None
+
+
+class SliceResults(Struct, frozen=True):
+    """What one slice saw, in the order of its Lanes."""
+
+    results: tuple[SliceResult, ...]

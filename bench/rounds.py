@@ -42,13 +42,21 @@ class LiveRound:
         self.driver_versions: Mapping[str, str] = load.setup(self._setup()).versions
 
     def measure(self, planned: Slice) -> SliceRecord:
-        """Offers a Slice's load to its Lane, and returns what driver and kernel saw. Raises DriverFailed."""
-        (lane,) = planned.lanes
-        pids = self._servers.pids[lane]
-        before = self._read(pids)
-        result = self._driver.offer(SliceOrder(lane, planned.load, planned.guard_s, planned.window_s))
-        after = self._read(pids)
-        return _record(self._index, planned, result, (before, after), pids)
+        """Offers a Slice's load to its one Lane, and returns what driver and kernel saw. Raises DriverFailed."""
+        (record,) = self.measure_all(planned)
+        return record
+
+    def measure_all(self, planned: Slice) -> tuple[SliceRecord, ...]:
+        """Offers a Slice's load to all its Lanes at once, and returns a record of each. Raises DriverFailed."""
+        pids = [self._servers.pids[lane] for lane in planned.lanes]
+        before = [self._read(of_lane) for of_lane in pids]
+        results = self._driver.offer(SliceOrder(planned.lanes, planned.load, planned.guard_s, planned.window_s))
+        after = [self._read(of_lane) for of_lane in pids]
+        seen = zip(planned.lanes, results, before, after, pids, strict=True)
+        return tuple(
+            _record(self._index, lane, planned, result, (first, last), of_lane)
+            for lane, result, first, last, of_lane in seen
+        )
 
     def failure(self, lane: str) -> Failure | None:
         """Returns why a Lane that was ready is gone, or None while all of its processes run.
@@ -108,7 +116,12 @@ def _kept_on(cores: Sequence[int]) -> Iterator[None]:
 
 
 def _record(
-    round_index: int, planned: Slice, result: SliceResult, readings: tuple[Readings, Readings], pids: Sequence[int]
+    round_index: int,
+    lane: str,
+    planned: Slice,
+    result: SliceResult,
+    readings: tuple[Readings, Readings],
+    pids: Sequence[int],
 ) -> SliceRecord:
     before, after = readings
     slice_s = after.at_s - before.at_s
@@ -116,7 +129,7 @@ def _record(
     return SliceRecord(
         round=round_index,
         slice=planned.index,
-        lane=planned.lanes[0],
+        lane=lane,
         phase=planned.phase,
         load=planned.load,
         at_s=round(before.at_s, 4),

@@ -89,7 +89,7 @@ def offer(target: Target, load: Load, connections: int, window_s: float) -> tupl
     ):
         process.setup(Setup((target,), connections, connections, ()))
         began, before = time.monotonic(), machine.counters([process.pid])
-        result = process.offer(SliceOrder(target.lane, load, LOAD_GUARD_S, window_s))
+        (result,) = process.offer(SliceOrder((target.lane,), load, LOAD_GUARD_S, window_s))
         used_ns = machine.difference(before.cpu_ns, machine.counters([process.pid]).cpu_ns)
         return result, None if used_ns is None else used_ns / 1e9 / (time.monotonic() - began)
 

@@ -28,7 +28,7 @@ from hdrh.histogram import HdrHistogram
 
 from bench import session
 from bench.config import select_lanes
-from bench.messages import Closed, Load, Open, Request, Setup, SliceOrder, SliceResult, Target
+from bench.messages import Closed, Load, Open, Request, Setup, SliceOrder, SliceResult, SliceResults, Target
 from bench.project import open_project
 from bench.server import HOST
 
@@ -146,7 +146,7 @@ class Driver:
         return Lateness(p50_ms, p99_ms, result.missed)
 
     def _play(self, load: Load, seconds: float) -> SliceResult:
-        result = msgspec.json.decode(self._ask(SliceOrder("", load, GUARD_S, seconds)), type=SliceResult)
+        (result,) = msgspec.json.decode(self._ask(SliceOrder(("",), load, GUARD_S, seconds)), type=SliceResults).results
         if result.errors:
             raise RuntimeError(f"The server does not answer rightly under {load}: {result.errors}")
         return result

@@ -40,6 +40,7 @@ from bench.messages import (
     Setup,
     SliceOrder,
     SliceResult,
+    SliceResults,
     Target,
 )
 
@@ -223,8 +224,17 @@ class Driver:
         return msgspec.json.decode(self.read(), type=Ready)
 
     def play(self, lane: str, load: Load | None = None, guard_s: float = 0.05, window_s: float = 0.1) -> SliceResult:
-        self.send(SliceOrder(lane, load or Closed(USERS), guard_s, window_s))
-        return msgspec.json.decode(self.read(), type=SliceResult)
+        (result,) = self.play_all((lane,), load, guard_s, window_s)
+        return result
+
+    def play_all(
+        self, lanes: tuple[str, ...], load: Load | None = None, guard_s: float = 0.05, window_s: float = 0.1
+    ) -> tuple[SliceResult, ...]:
+        self.send(SliceOrder(lanes, load or Closed(USERS), guard_s, window_s))
+        return self.result()
+
+    def result(self) -> tuple[SliceResult, ...]:
+        return msgspec.json.decode(self.read(), type=SliceResults).results
 
     def send(self, message: object) -> None:
         assert self.process.stdin
@@ -400,17 +410,24 @@ class Hopeless(NamedTuple):
     open_result: SliceResult
 
 
+def test_a_duet_loads_its_lanes_at_the_same_time(driver: Driver) -> None:
+    """Each Lane has users of its own, and the results come in the order of the Lanes."""
+    right, wrong = driver.play_all(("right", "wrong"))
+    assert right.requests > 0
+    assert not right.errors
+    assert wrong.requests == 0
+    assert set(wrong.errors) == {"wrong body"}
+
+
 @pytest.fixture(scope="module")
 def hopeless(server: Server) -> Iterator[Hopeless]:
     """Offers both loads side by side, because each takes seconds."""
     with running_driver() as closed, running_driver() as opened:
         for driver in (closed, opened):
             driver.set_up(target(server, "never"), target(server, "right"))
-        closed.send(SliceOrder("never", Closed(2), 0.1, 0.2))
-        opened.send(SliceOrder("never", Open(100), 0.1, 0.2))
-        closed_result, open_result = (
-            msgspec.json.decode(driver.read(), type=SliceResult) for driver in (closed, opened)
-        )
+        closed.send(SliceOrder(("never",), Closed(2), 0.1, 0.2))
+        opened.send(SliceOrder(("never",), Open(100), 0.1, 0.2))
+        closed_result, open_result = (driver.result()[0] for driver in (closed, opened))
         yield Hopeless(closed, closed_result, opened, open_result)
 
 
@@ -679,7 +696,7 @@ def test_an_interrupt_ends_the_driver_without_a_word(server: Server) -> None:
     """Ctrl-C reaches every process of a terminal; the runner says what there is to say."""
     with running_driver() as driver:
         driver.set_up(target(server, "never"))
-        driver.send(SliceOrder("never", Closed(1), 0.05, 5))
+        driver.send(SliceOrder(("never",), Closed(1), 0.05, 5))
         sleep(0.3)
         driver.process.send_signal(signal.SIGINT)
         assert driver.end() == (-signal.SIGINT, b"", b"")

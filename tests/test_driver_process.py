@@ -12,7 +12,7 @@ from bench.driver_process import Driver, DriverFailed, driver
 from bench.messages import Closed, Setup, SliceOrder
 from bench.processes import process_group
 
-ORDER = SliceOrder("nowhere", Closed(1), 0.0, 0.1)
+ORDER = SliceOrder(("nowhere",), Closed(1), 0.0, 0.1)
 
 
 def converse(tmp_path: Path, say: Callable[[Driver], object]) -> None:

@@ -24,7 +24,7 @@ def readings(at_s: float) -> st.SearchStrategy[Readings]:
 @given(readings(1.0), readings(1.3))
 def test_every_unknown_value_has_its_reason(before: Readings, after: Readings) -> None:
     """A counter that went backwards or could not be read is None with a reason, and a known one has none."""
-    record = _record(0, PLANNED, RESULT, (before, after), pids=[2**22 + 1])
+    record = _record(0, A, PLANNED, RESULT, (before, after), pids=[2**22 + 1])
     for field in (*FIELDS, "server_rss_bytes", "server_pss_bytes"):
         assert (getattr(record, field) is None) == (field in record.unknown), field
     assert record.clock_step_s == 0
@@ -35,6 +35,6 @@ def test_a_clock_that_steps_is_written_down(step_s: float) -> None:
     """Durations are of the monotonic clock; how far the wall clock went its own way is data."""
     nothing = machine.Counters(None, None)
     before, after = (Readings(at, wall, nothing, nothing, None) for at, wall in ((1.0, 9.0), (1.3, 9.3 + step_s)))
-    record = _record(0, PLANNED, RESULT, (before, after), pids=[])
+    record = _record(0, A, PLANNED, RESULT, (before, after), pids=[])
     assert abs(record.clock_step_s - step_s) <= 0.001
     assert record.slice_s == 0.3

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from bench.messages import Ready, Setup, SliceOrder, SliceResult
+from bench.messages import Ready, Setup, SliceOrder, SliceResults
 
 CONFIGURING = ("LOCUST_", "GEVENT", "LIBEV_")
 """Prefixes of the environment variables that would change how the load is made."""
@@ -42,7 +42,7 @@ def serve(orders: BinaryIO, results: BinaryIO) -> None:
     stage.close()
 
 
-def _send(results: BinaryIO, message: Ready | SliceResult) -> None:
+def _send(results: BinaryIO, message: Ready | SliceResults) -> None:
     results.write(msgspec.json.encode(message) + b"\n")
     results.flush()
 

@@ -3,8 +3,10 @@
 import gc
 import os
 from collections import Counter
+from collections.abc import Sequence
 from importlib.metadata import version
 
+import gevent
 import msgspec
 from locust.env import Environment
 
@@ -13,7 +15,7 @@ from bench.driver.loads import ClosedLoad, FirstCalls, Load, OpenLoad
 from bench.driver.probe import HubProbe
 from bench.driver.ticker import make_ticker
 from bench.driver.users import SliceUser
-from bench.messages import Closed, Open, Ready, Setup, SliceOrder, SliceResult
+from bench.messages import Closed, Open, Ready, Setup, SliceOrder, SliceResult, SliceResults
 
 LOAD_GENERATORS = ("gevent", "greenlet", "httptools", "locust")
 """The distributions whose versions may change what is measured."""
@@ -30,7 +32,7 @@ class Stage:
         self._probe = HubProbe(make_ticker())
         self._runner = Environment(user_classes=[SliceUser]).create_local_runner()
         self._users: list[SliceUser] = []
-        self._first_users(max(setup.users, setup.connections))
+        self._first_users(max(setup.at_once * setup.users, setup.connections))
         # What is there now stays: the collector need not look through it while there is load.
         gc.collect()
         gc.freeze()
@@ -39,18 +41,32 @@ class Stage:
         """Returns what the Setup is answered with."""
         return Ready({name: version(name) for name in LOAD_GENERATORS})
 
-    def play(self, order: SliceOrder) -> SliceResult:
+    def play(self, order: SliceOrder) -> SliceResults:
         """Plays one slice to its end; raises KeyError for a lane that was not set up."""
-        destination = self._destinations[order.lane]
-        users = self._first_users(order.load.users if isinstance(order.load, Closed) else self._connections)
-        opening = FirstCalls(order, destination, users).run()
+        casts = self._casts(order)
+        openings = [FirstCalls(order, destination, users).run() for destination, users in casts]
         with self._probe.watching() as hub_lateness:
-            result = self._load(order, destination, users).run()
-        return _with_opening(opening, msgspec.structs.replace(result, hub_lateness_us=hub_lateness.encoded()))
+            results = _at_once([self._load(order, destination, users) for destination, users in casts])
+        lateness = hub_lateness.encoded()
+        return SliceResults(
+            tuple(
+                msgspec.structs.replace(_with_opening(opening, result), hub_lateness_us=lateness)
+                for opening, result in zip(openings, results, strict=True)
+            )
+        )
 
     def close(self) -> None:
         """Stops all users."""
         self._runner.quit()
+
+    def _casts(self, order: SliceOrder) -> list[tuple[Destination, list[SliceUser]]]:
+        """Returns where the slice goes to, and the users that go there: the same ones each time."""
+        count = order.load.users if isinstance(order.load, Closed) else self._connections
+        users = self._first_users(count * len(order.lanes))
+        return [
+            (self._destinations[lane], users[number * count : (number + 1) * count])
+            for number, lane in enumerate(order.lanes)
+        ]
 
     def _load(self, order: SliceOrder, destination: Destination, users: list[SliceUser]) -> Load:
         match order.load:
@@ -67,6 +83,14 @@ class Stage:
             started = {greenlet.args[0] for greenlet in self._runner.user_greenlets}
             self._users += started.difference(self._users)
         return self._users[:count]
+
+
+def _at_once(loads: Sequence[Load]) -> list[SliceResult]:
+    """Runs loads side by side. One alone runs right here; two open ones would need a ticker each."""
+    if len(loads) == 1:
+        return [loads[0].run()]
+    assert all(isinstance(load, ClosedLoad) for load in loads)
+    return [running.get() for running in [gevent.spawn(load.run) for load in loads]]
 
 
 def _with_opening(opening: SliceResult, result: SliceResult) -> SliceResult:
