@@ -1,10 +1,10 @@
 """How long a slice, a guard and a run should be: ``python benchmarks/slices.py``.
 
-Two Lanes are measured while the servers of a whole run are up. In every round each gets slices of several lengths, for the
-same time each; the ratio of the two Lanes is the figure. Printed for each length: how far its throughput is from that of
-5 s slices (bias), and how wide the interval of the ratio would be after one minute (width), guards and gaps included. Then
-the guard: throughput of the first moments of a slice against the rest. Then whether idle neighbours cost anything: a
-server with all the others up against the same server alone.
+Two Lanes are measured while the servers of a whole run are up. In every round each gets slices of several lengths,
+for the same time each; the ratio of the two Lanes is the figure. Printed for each length: how far its throughput is
+from that of 5 s slices (bias), and how wide the interval of the ratio would be after one minute (width), guards and
+gaps included. Then the guard: throughput of the first moments of a slice against the rest. Then whether idle
+neighbours cost anything: a server with all the others up against the same server alone.
 """
 
 import argparse
