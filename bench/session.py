@@ -39,7 +39,8 @@ def open_site(project: Project, experiment: Experiment) -> Iterator[Site]:
     environments, failures = prepare_environments(project, experiment)
     here = machine.describe(experiment.serving.workers)
     with process_group() as group, tempfile.TemporaryDirectory(prefix="bench-") as logs:
-        yield Site(project, experiment, here, environments, failures, group, Path(logs))
+        folders = {name: project.app_folder(name) for name in environments}
+        yield Site(project, experiment, here, environments, folders, failures, group, Path(logs))
 
 
 def draft(site: Site, run_id: str) -> Manifest:

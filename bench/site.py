@@ -37,12 +37,13 @@ class Servers(Struct, frozen=True):
 
 
 class Site(Struct, frozen=True):
-    """All that it takes to start an Experiment's Lanes."""
+    """All that it takes to start an Experiment's Lanes. Environments and folders of Apps are by ``Lane.home``."""
 
     project: Project
     experiment: Experiment
     machine: Machine
     environments: Mapping[str, Environment]
+    folders: Mapping[str, Path]
     failures: tuple[Failure, ...]
     group: Group
     logs: Path
@@ -53,8 +54,8 @@ class Site(Struct, frozen=True):
             prepare_launch(
                 lane,
                 self.experiment.serving,
-                programs=self.environments[lane.app.name].programs,
-                app_folder=self.project.app_folder(lane.app.name),
+                programs=self.environments[lane.home].programs,
+                app_folder=self.folders[lane.home],
                 port=port,
             )
             for lane, port in zip(lanes, free_ports(len(lanes)), strict=True)
@@ -97,7 +98,7 @@ class Site(Struct, frozen=True):
         wait_until_ready(server, rules.request(rules.names[0])[0], self.experiment.serving.ready_timeout_s)
         answer = contract.verify(HOST, server.launch.port, rules)
         lane = self.experiment.lane(server.launch.lane)
-        environment = self.environments[lane.app.name]
+        environment = self.environments[lane.home]
         return LaneFacts(
             lane=lane.name,
             port=server.launch.port,

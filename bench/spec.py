@@ -22,6 +22,13 @@ class Interface(StrEnum):
     ASGI = "asgi"
 
 
+class Side(StrEnum):
+    """The two versions of an App that are compared."""
+
+    BASE = "base"
+    HEAD = "head"
+
+
 class App(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One implementation of the contract in one framework: a folder with an ``app.toml``."""
 
@@ -115,24 +122,34 @@ class Contract(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Lane(Struct, frozen=True, kw_only=True):
     """An App on a Server, through an Adapter where the App does not speak the Server's interface.
 
-    A ``twin`` is the same Lane once more: what differs between the two is noise.
+    A ``twin`` is the same Lane once more: what differs between the two is noise. A ``side`` is one of the two versions
+    of an App that a comparison has.
     """
 
     app: App
     server: Server
     adapter: Adapter | None = None
     twin: bool = False
+    side: Side | None = None
 
     @property
     def name(self) -> str:
-        """Returns ``app@server`` or ``app@server+adapter``, with ``#2`` for a twin: unique within an Experiment."""
-        return f"{self.original}{TWIN_SUFFIX if self.twin else ''}"
+        """Returns ``app@server`` or ``app@server+adapter``: unique within an Experiment.
+
+        A twin's ends in ``#2``, that of a side in ``#base`` or ``#head``.
+        """
+        return f"{self.original}{f'#{self.side}' if self.side else ''}{TWIN_SUFFIX if self.twin else ''}"
 
     @property
     def original(self) -> str:
         """Returns the name of the Lane that this one is the twin of, or its own."""
         suffix = f"+{self.adapter.name}" if self.adapter else ""
         return f"{self.app.name}@{self.server.name}{suffix}"
+
+    @property
+    def home(self) -> str:
+        """Returns the name of what it is started from: its App, in one version."""
+        return f"{self.app.name}#{self.side}" if self.side else self.app.name
 
     @property
     def application(self) -> str:
