@@ -287,6 +287,30 @@ class Summary(Struct, frozen=True, kw_only=True):
     failures: tuple[Failure, ...]
 
 
+class Verdict(StrEnum):
+    """What a comparison says of one metric of one App."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    NO_DIFFERENCE = "no difference"
+    UNDECIDED = "undecided"
+    INVALID = "invalid"
+
+
+class Evidence(Struct, frozen=True):
+    """HEAD:BASE of one metric, and what follows from it.
+
+    ``bound`` is the largest difference, either way, that the interval leaves open (0.02 for 2 %): a comparison with no
+    difference has none larger, and an undecided one could not have seen one smaller.
+    """
+
+    metric: str
+    ratio: Estimate | None
+    verdict: Verdict
+    bound: float | None
+    reasons: tuple[str, ...]
+
+
 class LoadOutcome(Struct, frozen=True, kw_only=True):
     """What `bench load` found: one load against one URL.
 

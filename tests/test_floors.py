@@ -12,9 +12,20 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = (
     ("spec", "config", "messages", "plan", "records"),
-    ("stats", "compare", "parity", "validity", "metrics", "observed", "summary", "outcome"),
+    ("stats", "compare", "parity", "validity", "verdict", "metrics", "observed", "summary", "outcome"),
     ("report/",),
-    ("environments", "server", "contract", "machine", "store", "project", "driver_process", "processes", "driver/"),
+    (
+        "environments",
+        "revisions",
+        "server",
+        "contract",
+        "machine",
+        "store",
+        "project",
+        "driver_process",
+        "processes",
+        "driver/",
+    ),
     ("site", "rounds", "runner", "session", "publish"),
     ("cli", "progress"),
 )

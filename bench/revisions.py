@@ -1,0 +1,117 @@
+"""A project at a revision of its git repository, in a folder of its own that is gone at the end.
+
+Nothing of the user's checkout, index or branches is touched: a worktree is detached and made elsewhere, and what is not
+committed is copied. A worktree that a kill left behind is forgotten with ``git worktree prune`` by the next comparison.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+WORKTREE = "WORKTREE"
+"""The name of what is not committed, where a revision is expected."""
+LEFT_OUT = ("__pycache__", ".bench", ".venv")
+"""Folders that do not belong to an App, should git track them or not."""
+
+
+class RevisionFailed(Exception):
+    """A revision cannot be had; one line names the repository or the revision, what was found and what was expected."""
+
+
+@contextmanager
+def checked_out(project: Path, revision: str, folder: Path) -> Iterator[Path]:
+    """Yields the project's folder as it is at a revision, below ``folder``, which must not exist yet.
+
+    Raises RevisionFailed.
+    """
+    if revision == WORKTREE:
+        _copy(project, folder)
+        yield folder
+        return
+    sha, top = resolved(project, revision), Path(_git(project, "rev-parse", "--show-toplevel"))
+    _git(top, "worktree", "prune")
+    # Without hooks: what a checkout of the user's runs has no business here.
+    _git(top, "-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", str(folder), sha)
+    try:
+        yield folder / project.resolve().relative_to(top.resolve())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _git(top, "worktree", "prune")
+
+
+def resolved(project: Path, revision: str) -> str:
+    """Returns the commit that a revision names. Raises RevisionFailed, in a bare repository too."""
+    if _said(project, "rev-parse", "--is-bare-repository") == "true":
+        raise RevisionFailed(
+            f"{project}: found a bare repository, expected a checkout with a bench.toml; clone it first"
+        )
+    if _said(project, "rev-parse", "--show-toplevel") is None:
+        raise RevisionFailed(f"{project}: found no git repository, expected one that has the revision {revision!r}")
+    sha = _said(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if sha is None:
+        raise RevisionFailed(
+            f"{revision}: found no such revision in {project}, expected a commit, a branch or a tag, or {WORKTREE}; "
+            "a shallow clone may lack it: git fetch --unshallow"
+        )
+    return sha
+
+
+def changed_files(project: Path) -> list[str]:
+    """Returns the files below the project that are not as in the last commit, those that git ignores left out."""
+    said = _said(project, "status", "--porcelain", "-z", "--no-renames", "--", ".") or ""
+    return [entry[3:] for entry in said.split("\0") if entry]
+
+
+def fingerprint(folder: Path) -> str:
+    """Returns what is the same for two folders with the same files in them: names, modes and content."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not set(path.relative_to(folder).parts) & set(LEFT_OUT):
+            digest.update(f"{path.relative_to(folder)}\0{path.stat().st_mode & 0o111}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _copy(project: Path, folder: Path) -> None:
+    """Copies what git tracks, as it is now, and what it neither tracks nor ignores."""
+    listed = _git(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in filter(None, listed.split("\0")):
+        source, target = project / name, folder / name
+        if source.is_file() or source.is_symlink():  # neither for a file that was removed, or a submodule
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """Returns what git says. Raises RevisionFailed with git's own words."""
+    done = _run(folder, arguments)
+    if done.returncode:
+        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        raise RevisionFailed(f"{folder}: git {' '.join(arguments[:3])} failed: {said}")
+    return done.stdout.rstrip("\n")
+
+
+def _said(folder: Path, *arguments: str) -> str | None:
+    """Returns what git says, or None where it fails."""
+    done = _run(folder, arguments)
+    return None if done.returncode else done.stdout.rstrip("\n")
+
+
+def _run(folder: Path, arguments: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
+    """Runs git as if nobody had told it where to look: a hook, for one, sets GIT_DIR and GIT_INDEX_FILE."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        return subprocess.run(
+            ["git", *arguments],  # noqa: S607 - the user's git
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise RevisionFailed(f"git: {error.strerror}, expected the git command; install it") from None
