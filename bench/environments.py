@@ -31,29 +31,45 @@ class Environment(Struct, frozen=True):
         return self.folder / "bin"
 
 
-def prepare(app_name: str, lock: Path, environments: Path) -> Environment:
+class Recipe(Struct, frozen=True):
+    """How an environment differs from what its lock says.
+
+    ``python`` is an interpreter's path or version, bench's own by default; ``requirements`` replace what is locked.
+    """
+
+    python: str = sys.executable
+    requirements: tuple[str, ...] = ()
+
+
+AS_LOCKED = Recipe()
+
+
+def prepare(app_name: str, lock: Path, environments: Path, recipe: Recipe = AS_LOCKED) -> Environment:
     """Returns the App's environment below ``environments``, making it where needed. Raises EnvironmentFailed."""
     if not lock.is_file():
         raise EnvironmentFailed(f"{lock}: found no such file, expected the App's locked requirements; run `make lock`")
     environments = environments.resolve()
-    folder = environments / f"{app_name}-{_fingerprint(lock, environments)}"
+    folder = environments / f"{app_name}-{_fingerprint(lock, environments, recipe)}"
     if not (folder / COMPLETE).exists():
-        _make(folder, lock)
+        _make(folder, lock, recipe)
     return _described(folder)
 
 
-def _fingerprint(lock: Path, environments: Path) -> str:
+def _fingerprint(lock: Path, environments: Path, recipe: Recipe) -> str:
     """Returns twelve digits that change with the lock, the interpreter or the folder: scripts name the latter two."""
-    content = lock.read_bytes() + "\n".join((sys.version, sys.base_prefix, str(environments))).encode()
+    interpreter = (sys.version, sys.base_prefix, recipe.python)
+    content = lock.read_bytes() + "\n".join((*interpreter, str(environments), *recipe.requirements)).encode()
     return hashlib.sha256(content).hexdigest()[:12]
 
 
-def _make(folder: Path, lock: Path) -> None:
+def _make(folder: Path, lock: Path, recipe: Recipe) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _uv("venv", "--python", sys.executable, str(folder))
-    python = str(folder / "bin" / "python")
-    _uv("pip", "install", "--require-hashes", "--compile-bytecode", "--python", python, "--requirement", str(lock))
+    _uv("venv", "--no-python-downloads", "--python", recipe.python, str(folder))
+    install = ("pip", "install", "--compile-bytecode", "--python", str(folder / "bin" / "python"))
+    _uv(*install, "--require-hashes", "--requirement", str(lock))
+    if recipe.requirements:
+        _uv(*install, *recipe.requirements)
     (folder / COMPLETE).touch()
 
 

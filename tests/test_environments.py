@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import environments
-from bench.environments import COMPLETE, EnvironmentFailed, prepare
+from bench.environments import COMPLETE, EnvironmentFailed, Recipe, prepare
 
 
 @pytest.fixture
@@ -49,6 +49,30 @@ def test_a_lock_that_cannot_be_met_says_why(lock: Path, tmp_path: Path) -> None:
         with pytest.raises(EnvironmentFailed, match="must have a hash") as failed:
             prepare("app", lock, tmp_path / "environments")
         assert "\n" not in str(failed.value)
+
+
+def test_an_environment_may_differ_from_its_lock(lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What replaces the locked versions is installed after them, into an environment of its own."""
+    said: list[tuple[str, ...]] = []
+    original = environments._uv
+
+    def note(*arguments: str) -> None:
+        said.append(arguments)
+        if arguments[0] == "venv":
+            original(*arguments)
+
+    monkeypatch.setattr(environments, "_uv", note)
+    other = prepare("app", lock, tmp_path / "environments", Recipe(requirements=("flask==3.0.*",)))
+    assert other.folder != prepare("app", lock, tmp_path / "environments").folder
+    assert "--requirement" in said[1]
+    assert said[2][-1] == "flask==3.0.*"
+    assert "--require-hashes" not in said[2]
+
+
+def test_a_python_that_is_not_there_is_named(lock: Path, tmp_path: Path) -> None:
+    """None is downloaded for it."""
+    with pytest.raises(EnvironmentFailed, match=r"3\.99"):
+        prepare("app", lock, tmp_path / "environments", Recipe(python="3.99"))
 
 
 def test_a_missing_lock_is_named(tmp_path: Path) -> None:
