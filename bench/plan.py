@@ -27,6 +27,7 @@ class Phase(StrEnum):
     WARM_UP = "warm_up"
     SATURATED = "saturated"
     FIXED = "fixed"
+    DUET = "duet"
 
 
 class Slice(Struct, frozen=True):
@@ -39,6 +40,26 @@ class Slice(Struct, frozen=True):
     guard_s: float
     window_s: float
     repeat_of: int | None = None
+
+
+class Bout(Struct, frozen=True, kw_only=True):
+    """What a comparison measures of one App in each Round: slices of so many seconds, for each Lane so many."""
+
+    users: int
+    seed: int
+    duets: int = 6
+    duet_s: float = 0.5
+    saturated: int = 5
+    fixed: int = 4
+    window_s: float = 0.2
+    guard_s: float = 0.03
+
+    @property
+    def expected_s(self) -> float:
+        """Returns how long one App takes in a Round, without its start."""
+        in_turn = 2 * (self.saturated + self.fixed)
+        slices = self.duets + in_turn
+        return self.duets * self.duet_s + in_turn * self.window_s + slices * (self.guard_s + SLICE_GAP_S)
 
 
 class Outline(Struct, frozen=True):
@@ -96,6 +117,27 @@ def measured(experiment: Experiment, round_index: int, rate_rps: float, *, first
     return [
         Slice(index, phase, (lane,), load, preset.guard_s, preset.window_s)
         for index, (phase, load, lane) in enumerate(drawn, start=first_index)
+    ]
+
+
+def comparison(
+    pair: tuple[str, str], bout: Bout, round_index: int, rate_rps: float, *, first_index: int
+) -> list[Slice]:
+    """Returns a comparison's slices of one App in a Round: Duets, then the two Lanes in turn under both loads.
+
+    Who goes first is drawn for every pair of slices, from a generator that knows the Round and the pair.
+    """
+    rng = random.Random(f"{bout.seed}/{round_index}/{pair}")  # noqa: S311 - a shuffle that can be repeated
+    closed, fixed = Closed(bout.users), Open(rate_rps)
+    drawn: list[tuple[Phase, tuple[str, ...], Load, float]] = [
+        (Phase.DUET, tuple(rng.sample(pair, 2)), closed, bout.duet_s) for _ in range(bout.duets)
+    ]
+    for phase, load, count in ((Phase.SATURATED, closed, bout.saturated), (Phase.FIXED, fixed, bout.fixed)):
+        for _ in range(count):
+            drawn += [(phase, (lane,), load, bout.window_s) for lane in rng.sample(pair, 2)]
+    return [
+        Slice(index, phase, lanes, load, bout.guard_s, window_s)
+        for index, (phase, lanes, load, window_s) in enumerate(drawn, start=first_index)
     ]
 
 

@@ -75,7 +75,8 @@ class LiveRound:
         offer, rules = self._site.experiment.offer, self._site.experiment.contract
         requests = tuple(Request(target, body) for target, body in rules.load_requests())
         targets = (Target(lane, HOST, server.launch.port, requests) for lane, server in self._servers.running.items())
-        return Setup(tuple(targets), offer.users, offer.connections, self._site.machine.driver_cores)
+        at_once = 2 if any(lane.side for lane in self._site.experiment.lanes) else 1
+        return Setup(tuple(targets), offer.users, offer.connections, self._site.machine.driver_cores, at_once)
 
     def _read(self, pids: Sequence[int]) -> Readings:
         here = self._site.machine

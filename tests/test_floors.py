@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = (
     ("spec", "config", "messages", "plan", "records"),
-    ("stats", "compare", "parity", "validity", "verdict", "metrics", "observed", "summary", "outcome"),
+    ("stats", "compare", "parity", "validity", "verdict", "evidence", "metrics", "observed", "summary", "outcome"),
     ("report/",),
     (
         "environments",
@@ -26,7 +26,7 @@ FLOORS = (
         "processes",
         "driver/",
     ),
-    ("site", "rounds", "runner", "session", "publish"),
+    ("site", "sides", "rounds", "runner", "comparison", "session", "publish"),
     ("cli", "progress"),
 )
 """Nouns, reasoning, rendering, adapters, the run, the command line. A name with a slash is a package with all in it."""

@@ -1,0 +1,250 @@
+"""Two versions of Apps compared in one run: rounds until the answer is precise, and a regression measured again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from bench import evidence, plan, verdict
+from bench.evidence import Allowed, Pair
+from bench.plan import Bout, Phase, Slice
+from bench.records import (
+    Estimate,
+    Evidence,
+    Failure,
+    LaneFacts,
+    Observation,
+    SliceRecord,
+    Verdict,
+)
+from bench.runner import NothingToMeasure, Sink
+from bench.spec import Experiment, Lane
+
+MIN_ROUNDS = 4
+"""Fewer say little of how much one start differs from the next."""
+FIRST_SHARE = 0.6
+"""The share of the budget after which a regression is measured again, so that there is time to."""
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What is asked of a comparison. ``precision`` is half the width of an interval, as a share."""
+
+    allowed: Allowed
+    precision: float
+    budget_s: float
+
+
+class Round(Protocol):
+    """What a Round of a comparison is made of."""
+
+    facts: tuple[LaneFacts, ...]
+    failures: tuple[Failure, ...]
+
+    def measure_all(self, planned: Slice) -> tuple[SliceRecord, ...]:
+        """Offers the load of a Slice to all its Lanes, and returns what was seen of each."""
+
+    def failure(self, lane: str) -> Failure | None:
+        """Returns why a Lane's server is gone, or None while it runs."""
+
+
+class Watcher(Protocol):
+    """Who looks on."""
+
+    def round_started(self, index: int, *, again: bool) -> None:
+        """Hears that a Round begins."""
+
+    def round_ended(self, spent_s: float, widest: float) -> None:
+        """Hears how much of the budget is spent, and half the width of the widest interval, as a share."""
+
+
+OpenRound = Callable[[int, tuple[Lane, ...]], AbstractContextManager[Round]]
+Count = Callable[[], Sequence[Observation]]
+"""Counts the instructions of all Lanes: nothing where they were not asked for."""
+
+
+class Outcome(Struct, frozen=True):
+    """What a comparison came to: evidence by App; ``measured_again`` where a regression had to be confirmed."""
+
+    evidence: Mapping[str, tuple[Evidence, ...]]
+    facts: tuple[LaneFacts, ...]
+    rounds: int
+    measured_again: bool
+    spent_s: float
+
+    @property
+    def regressed(self) -> bool:
+        """Returns whether anything is slower, and was so twice."""
+        return self._has(Verdict.SLOWER)
+
+    @property
+    def could_not_be_measured(self) -> bool:
+        """Returns whether some evidence is invalid."""
+        return self._has(Verdict.INVALID)
+
+    def _has(self, wanted: Verdict) -> bool:
+        return any(found.verdict is wanted for of_app in self.evidence.values() for found in of_app)
+
+
+class Comparison:
+    """One comparison. Decides when to stop; starts and measures nothing itself."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        pairs: Sequence[Pair],
+        terms: Terms,
+        open_round: OpenRound,
+        count: Count,
+        sink: Sink,
+    ) -> None:
+        self._experiment = experiment
+        self._pairs = pairs
+        self._terms = terms
+        self._open_round = open_round
+        self._count = count
+        self._sink = sink
+        self._bout = Bout(users=experiment.offer.users, seed=experiment.seed)
+        self._records: list[SliceRecord] = []
+        self._facts: tuple[LaneFacts, ...] = ()
+        self._rates_rps: dict[str, float] = {}
+
+    def run(self, watcher: Watcher, clock: Callable[[], float]) -> Outcome:
+        """Compares. Raises NothingToMeasure where a side cannot be served, and what the rounds raise."""
+        self._watcher, self._clock, self._began = watcher, clock, clock()
+        counted = self._counted()
+        self._measure(self._terms.budget_s * FIRST_SHARE, first=0)
+        if self._regressions(counted):
+            return self._confirm(counted, first=self._rounds)
+        self._measure(self._terms.budget_s, first=0)
+        return self._outcome({pair.app: self._unconfirmed(pair, counted) for pair in self._pairs}, measured_again=False)
+
+    @property
+    def _rounds(self) -> int:
+        return 1 + max((record.round for record in self._records), default=-1)
+
+    @property
+    def _spent_s(self) -> float:
+        return self._clock() - self._began
+
+    def _measure(self, until_s: float, *, first: int) -> None:
+        """Measures Rounds, from ``first`` on, until they are precise enough or the next one would not fit."""
+        round_s = 0.0
+        while self._rounds - first < MIN_ROUNDS or (self._spent_s + round_s <= until_s and not self._is_precise(first)):
+            began_s = self._spent_s
+            self._watcher.round_started(self._rounds, again=first > 0)
+            self._play(self._rounds)
+            round_s = self._spent_s - began_s
+            self._watcher.round_ended(self._spent_s, self._widest(first))
+
+    def _play(self, index: int) -> None:
+        with self._open_round(index, self._experiment.lanes) as live:
+            for failure in live.failures:
+                raise NothingToMeasure(_said(failure))
+            self._facts = self._facts or live.facts
+            warm = [self._measured(live, planned) for planned in plan.warm_up(self._experiment, index)]
+            next_index = len(warm)
+            for pair in self._pairs:
+                slices = self._slices(pair, index, [record for records in warm for record in records], next_index)
+                for planned in slices:
+                    self._measured(live, planned)
+                next_index += len(slices)
+        self._sink.sync()
+
+    def _slices(self, pair: Pair, index: int, warm: Sequence[SliceRecord], first_index: int) -> list[Slice]:
+        """Returns an App's slices; the first Round's warm-up finds the rate of its open load."""
+        if pair.app not in self._rates_rps:
+            throughputs = [r.requests / r.window_s for r in warm if r.lane in (pair.base, pair.head) and r.requests]
+            if not throughputs:
+                raise NothingToMeasure(f"{pair.app}: neither side gave one right answer under load")
+            self._rates_rps[pair.app] = plan.fixed_rate_rps(self._experiment.offer.rate_share, throughputs)
+        return plan.comparison(
+            (pair.base, pair.head), self._bout, index, self._rates_rps[pair.app], first_index=first_index
+        )
+
+    def _measured(self, live: Round, planned: Slice) -> tuple[SliceRecord, ...]:
+        records = live.measure_all(planned)
+        for record in records:
+            self._sink.append(record)
+            if failure := live.failure(record.lane):
+                self._sink.fail(failure)
+                raise NothingToMeasure(_said(failure))
+        self._records += records
+        return records
+
+    def _counted(self) -> Sequence[Observation]:
+        counted = self._count()
+        for observation in counted:
+            self._sink.observe(observation)
+        return counted
+
+    def _is_precise(self, first: int) -> bool:
+        return evidence.is_enough(self._pairs, self._since(first), self._terms.precision)
+
+    def _widest(self, first: int) -> float:
+        ratios = [evidence.ratios(pair, self._since(first)) for pair in self._pairs]
+        steering = [known[metric] for known in ratios for metric in evidence.STEERING if metric in known]
+        return max(map(verdict.half_width, steering), default=float("inf"))
+
+    def _since(self, first: int) -> list[SliceRecord]:
+        """Returns the records from a Round on; a wrong answer counts whenever it was given."""
+        return [record for record in self._records if record.round >= first or record.errors]
+
+    def _regressions(self, counted: Sequence[Observation]) -> bool:
+        return any(found.verdict is Verdict.SLOWER for pair in self._pairs for found in self._evidence(pair, counted))
+
+    def _evidence(self, pair: Pair, counted: Sequence[Observation]) -> tuple[Evidence, ...]:
+        workers = self._experiment.serving.workers
+        return evidence.judge(pair, self._records, counted, (), self._terms.allowed, workers)
+
+    def _unconfirmed(self, pair: Pair, counted: Sequence[Observation]) -> tuple[Evidence, ...]:
+        """Returns the evidence where nothing was measured again: what came up too late for that is undecided."""
+        return tuple(
+            replace(
+                found, verdict=Verdict.UNDECIDED, reasons=("slower, but too late to be measured again: raise --budget",)
+            )
+            if found.verdict is Verdict.SLOWER
+            else found
+            for found in self._evidence(pair, counted)
+        )
+
+    def _confirm(self, counted: Sequence[Observation], *, first: int) -> Outcome:
+        """Measures again with fresh processes, and lets those regressions stand that show again."""
+        counted_again = self._counted()
+        self._measure(self._terms.budget_s, first=first)
+        found = {
+            pair.app: tuple(
+                self._stands(item, pair, counted_again, first) if item.verdict is Verdict.SLOWER else item
+                for item in self._evidence(pair, counted)
+            )
+            for pair in self._pairs
+        }
+        return self._outcome(found, measured_again=True)
+
+    def _stands(self, found: Evidence, pair: Pair, counted_again: Sequence[Observation], first: int) -> Evidence:
+        again = self._again(found.metric, pair, counted_again, first)
+        allowed = self._terms.allowed
+        limit = allowed.instructions if found.metric == verdict.INSTRUCTIONS else allowed.time
+        if verdict.confirmed(found.metric, again, found.ratio, limit):
+            return found
+        seen = "was not measured" if again is None else f"gave {again.point:.3f}"
+        return replace(
+            found, verdict=Verdict.UNDECIDED, reasons=(f"slower at first, but the second measurement {seen}",)
+        )
+
+    def _again(self, metric: str, pair: Pair, counted_again: Sequence[Observation], first: int) -> Estimate | None:
+        if metric == verdict.INSTRUCTIONS:
+            values = {item.lane: item.value for item in counted_again}
+            base, head = values.get(pair.base), values.get(pair.head)
+            return verdict.exact(base, head) if base and head else None
+        later = [record for record in self._records if record.round >= first and record.phase is not Phase.WARM_UP]
+        return evidence.ratios(pair, later).get(metric)
+
+    def _outcome(self, found: Mapping[str, tuple[Evidence, ...]], *, measured_again: bool) -> Outcome:
+        return Outcome(found, self._facts, self._rounds, measured_again, self._spent_s)
+
+
+def _said(failure: Failure) -> str:
+    last = failure.log_tail.strip().splitlines()[-1:]
+    return ": ".join((f"{failure.lane} failed at {failure.step}", failure.reason, *last))

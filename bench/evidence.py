@@ -1,0 +1,122 @@
+"""What a comparison has measured so far: HEAD:BASE of each metric, from the records of the two Lanes of an App."""
+
+from collections.abc import Mapping, Sequence
+from math import exp, fsum, log
+
+from msgspec import Struct
+
+from bench import metrics, validity, verdict
+from bench.plan import Phase
+from bench.records import Estimate, Evidence, Failure, Observation, SliceRecord, Validity, Verdict
+
+CPU = "cpu_us_per_request"
+THROUGHPUT = "throughput_rps"
+MEDIAN_LATENCY = "latency_fixed_p50_ms"
+PHASES = {
+    CPU: Phase.DUET,
+    THROUGHPUT: Phase.SATURATED,
+    MEDIAN_LATENCY: Phase.FIXED,
+    "latency_fixed_p99_ms": Phase.FIXED,
+}
+"""The metrics that are compared by rounds, most precise first, with the slices that they come from."""
+STEERING = (CPU, THROUGHPUT, MEDIAN_LATENCY)
+"""Those whose precision decides when there are enough rounds; a p99 may need hours."""
+
+
+class Pair(Struct, frozen=True):
+    """The two Lanes of one App, by name."""
+
+    app: str
+    base: str
+    head: str
+
+
+class Allowed(Struct, frozen=True):
+    """The largest regressions that are none, as shares: 0.03 for 3 %."""
+
+    time: float
+    instructions: float
+
+
+def ratios(pair: Pair, records: Sequence[SliceRecord]) -> dict[str, Estimate]:
+    """Returns HEAD:BASE of each metric that both Lanes have, paired by Round."""
+    by_side = {side: _by_round(lane, records) for side, lane in (("base", pair.base), ("head", pair.head))}
+    found = {
+        metric: verdict.paired(by_side["base"].get(metric, {}), by_side["head"].get(metric, {})) for metric in PHASES
+    }
+    found[CPU] = verdict.paired(*_duets(pair, records))
+    return {metric: ratio for metric, ratio in found.items() if ratio}
+
+
+def is_enough(pairs: Sequence[Pair], records: Sequence[SliceRecord], precision: float) -> bool:
+    """Returns whether the steering metrics of every App are known as precisely as asked."""
+    found = [ratios(pair, records) for pair in pairs]
+    return all(
+        verdict.is_precise([known[metric] for metric in STEERING if metric in known], precision) for known in found
+    )
+
+
+def judge(
+    pair: Pair,
+    records: Sequence[SliceRecord],
+    observations: Sequence[Observation],
+    failures: Sequence[Failure],
+    allowed: Allowed,
+    workers: int,
+) -> tuple[Evidence, ...]:
+    """Returns the evidence on one App, metric by metric. Nothing of it is valid where an answer was wrong."""
+    known = ratios(pair, records)
+    cells = {lane: _cells(lane, records, failures, workers) for lane in (pair.base, pair.head)}
+    by_rounds = [
+        verdict.judge(metric, known.get(metric), allowed.time, [cells[lane][phase] for lane in (pair.base, pair.head)])
+        for metric, phase in PHASES.items()
+    ]
+    return (*_instructions(pair, observations, allowed), *by_rounds)
+
+
+def _instructions(pair: Pair, observations: Sequence[Observation], allowed: Allowed) -> list[Evidence]:
+    """Judges the instructions per request, where they were asked for."""
+    counted = {
+        observation.lane: observation for observation in observations if observation.metric == verdict.INSTRUCTIONS
+    }
+    if not {pair.base, pair.head} <= counted.keys():
+        return []
+    base, head = counted[pair.base], counted[pair.head]
+    if base.value is None or head.value is None:
+        reason = base.reason or head.reason or "it was not counted"
+        return [Evidence(verdict.INSTRUCTIONS, None, Verdict.INVALID, None, (reason,))]
+    return [verdict.judge(verdict.INSTRUCTIONS, verdict.exact(base.value, head.value), allowed.instructions, [])]
+
+
+def _by_round(lane: str, records: Sequence[SliceRecord]) -> Mapping[str, Mapping[int, float]]:
+    table = metrics.by_round(metrics.tidy([record for record in records if record.lane == lane]))
+    if table.empty:
+        return {}
+    return {name: dict(table[name].xs(lane, level="lane").dropna()) for name in table.columns}
+
+
+def _duets(pair: Pair, records: Sequence[SliceRecord]) -> tuple[dict[int, float], dict[int, float]]:
+    """Returns CPU time per request of both sides by Round, such that their ratio is the mean over the Round's Duets.
+
+    The two records of a Duet saw the same disturbances at the same time, so their ratio is taken first. BASE is 1.
+    """
+    costs: dict[tuple[int, int], dict[str, float]] = {}
+    for record in records:
+        if record.phase is Phase.DUET and record.server_cpu_ns and record.requests_in_slice and not record.spoilt:
+            costs.setdefault((record.round, record.slice), {})[record.lane] = (
+                record.server_cpu_ns / record.requests_in_slice
+            )
+    logs: dict[int, list[float]] = {}
+    for (round_index, _), cost in costs.items():
+        if {pair.base, pair.head} <= cost.keys():
+            logs.setdefault(round_index, []).append(log(cost[pair.head] / cost[pair.base]))
+    return dict.fromkeys(logs, 1.0), {index: exp(fsum(of_round) / len(of_round)) for index, of_round in logs.items()}
+
+
+def _cells(
+    lane: str, records: Sequence[SliceRecord], failures: Sequence[Failure], workers: int
+) -> dict[Phase, Validity]:
+    own = [record for record in records if record.lane == lane]
+    failure = next((failure for failure in failures if failure.lane == lane), None)
+    cells = validity.judge_cells(own, failure, workers)
+    return {phase: validity.of_phase(cells, phase) for phase in PHASES.values()}

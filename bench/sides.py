@@ -1,0 +1,186 @@
+"""The two sides of a comparison, each in a folder and in environments of its own, as Lanes of one Site."""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from bench import machine, revisions
+from bench.config import ConfigError
+from bench.environments import Environment, EnvironmentFailed, Recipe, prepare
+from bench.evidence import Pair
+from bench.processes import process_group
+from bench.project import Project, open_project
+from bench.records import LaneFacts, SideFacts
+from bench.revisions import WORKTREE, RevisionFailed
+from bench.site import Site
+from bench.spec import Experiment, Lane, Side, only
+
+
+class Wanted(Struct, frozen=True):
+    """A side as it was asked for: a revision, and how its environments differ from their locks."""
+
+    revision: str
+    recipe: Recipe
+
+
+class Sides(Struct, frozen=True):
+    """Both sides, ready to be started."""
+
+    site: Site
+    pairs: tuple[Pair, ...]
+    facts: Mapping[Side, SideFacts]
+    notes: tuple[str, ...]
+
+
+class NothingDiffers(Exception):
+    """No App differs between the two sides, so there is nothing to compare."""
+
+
+@contextmanager
+def open_sides(project: Project, wanted: Mapping[Side, Wanted], app_names: Sequence[str], seed: int) -> Iterator[Sides]:
+    """Yields both sides of the Apps, by default of those that differ.
+
+    Raises ConfigError, RevisionFailed, NothingDiffers.
+    """
+    _expect_no_changes(project, wanted)
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-compare-")))
+        roots = {
+            side: stack.enter_context(revisions.checked_out(project.root, asked.revision, place / side))
+            for side, asked in wanted.items()
+        }
+        projects = {side: _as_of(project, root) for side, root in roots.items()}
+        chosen, notes = _chosen(projects, wanted, app_names)
+        lanes = {side: [_lane(projects[side], app, side, seed) for app in chosen] for side in wanted}
+        experiment = _experiment(project, lanes, seed)
+        environments, folders = _homes(projects, wanted, chosen)
+        here = machine.describe(experiment.serving.workers)
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        group = stack.enter_context(process_group())
+        pairs = tuple(
+            Pair(base.app.name, base.name, head.name)
+            for base, head in zip(lanes[Side.BASE], lanes[Side.HEAD], strict=True)
+        )
+        facts = {side: _facts(project, wanted[side], environments, side) for side in wanted}
+        site = Site(projects[Side.HEAD], experiment, here, environments, folders, (), group, logs)
+        yield Sides(site, pairs, facts, notes)
+
+
+def differences(pair: Pair, facts: Sequence[LaneFacts]) -> tuple[str, ...]:
+    """Returns what differs between the two versions of an App beside its code: what it runs on, what it answers."""
+    by_lane = {fact.lane: fact for fact in facts}
+    base, head = by_lane.get(pair.base), by_lane.get(pair.head)
+    if not (base and head):
+        return ()
+    found = [("Python", base.python, head.python)]
+    found += [
+        (name, base.versions.get(name, "missing"), head.versions.get(name, "missing"))
+        for name in sorted(base.versions.keys() | head.versions.keys())
+    ]
+    headers = [{name.lower(): value for name, value in fact.response_headers} for fact in (base, head)]
+    found += [
+        (f"header {name}", headers[0].get(name, "missing"), headers[1].get(name, "missing"))
+        for name in sorted(headers[0].keys() | headers[1].keys())
+        if name != "date"
+    ]
+    return tuple(f"{name}: {before} -> {after}" for name, before, after in found if before != after)
+
+
+def _expect_no_changes(project: Project, wanted: Mapping[Side, Wanted]) -> None:
+    """Raises RevisionFailed where the user may think that uncommitted changes are compared, and they are not."""
+    asked = [side.revision for side in wanted.values()]
+    for revision in asked:
+        if revision != WORKTREE:
+            revisions.resolved(project.root, revision)
+    changed = [] if WORKTREE in asked else revisions.changed_files(project.root)
+    if changed:
+        raise RevisionFailed(
+            f"{changed[0]}: found {len(changed)} uncommitted changes, expected none, as neither side has them; "
+            f"commit them, or compare with {WORKTREE}"
+        )
+
+
+def _as_of(project: Project, root: Path) -> Project:
+    """Returns the project at a revision: its Apps as they were, served and loaded as the user's bench.toml says now."""
+    file = root / Path(project.config.file).name
+    if not file.is_file():
+        file.write_bytes((project.root / file.name).read_bytes())
+    return msgspec.structs.replace(open_project(file), config=project.config)
+
+
+def _chosen(
+    projects: Mapping[Side, Project], wanted: Mapping[Side, Wanted], app_names: Sequence[str]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Returns the Apps to compare: those that were asked for, or else those that differ and that both sides have."""
+    names = {side: {app.name for app in of_side.apps} for side, of_side in projects.items()}
+    one_sided = {
+        name: wanted[side].revision
+        for side in Side
+        for name in sorted(names[side] - names[Side.HEAD if side is Side.BASE else Side.BASE])
+    }
+    both = sorted(names[Side.BASE] & names[Side.HEAD])
+    for name in app_names:
+        if name in one_sided:
+            raise ConfigError(f"{name}: found in {one_sided[name]} only, expected an App that both sides have")
+        if name not in both:
+            raise ConfigError(f"app: found {name!r}, expected one of {', '.join(both)}")
+    notes = tuple(f"{name} is in {revision} only, and is not compared" for name, revision in one_sided.items())
+    if app_names:
+        return list(dict.fromkeys(app_names)), notes
+    same_recipe = wanted[Side.BASE].recipe == wanted[Side.HEAD].recipe
+    differing = [name for name in both if not same_recipe or _differs(projects, name)]
+    if not differing:
+        raise NothingDiffers(f"no App differs between {wanted[Side.BASE].revision} and {wanted[Side.HEAD].revision}")
+    return differing, notes
+
+
+def _differs(projects: Mapping[Side, Project], app_name: str) -> bool:
+    base, head = (revisions.fingerprint(projects[side].app_folder(app_name)) for side in Side)
+    return base != head
+
+
+def _lane(project: Project, app_name: str, side: Side, seed: int) -> Lane:
+    """Returns the one Lane in which an App is compared: on its native Server, or else the first without an adapter."""
+    experiment = project.experiment(next(iter(project.config.presets)), seed)
+    lanes = [lane for lane in experiment.lanes if lane.app.name == app_name and not lane.twin]
+    if not lanes:
+        raise ConfigError(f"{app_name}: found in no League of {project.config.file}, expected it in one")
+    lanes.sort(key=lambda lane: (lane.server.name != lane.app.native, lane.adapter is not None))
+    return msgspec.structs.replace(lanes[0], side=side)
+
+
+def _experiment(project: Project, lanes: Mapping[Side, Sequence[Lane]], seed: int) -> Experiment:
+    whole = project.experiment(next(iter(project.config.presets)), seed)
+    return msgspec.structs.replace(only(whole, ()), lanes=tuple(lane for side in Side for lane in lanes[side]))
+
+
+def _homes(
+    projects: Mapping[Side, Project], wanted: Mapping[Side, Wanted], app_names: Sequence[str]
+) -> tuple[dict[str, Environment], dict[str, Path]]:
+    """Makes the environments, and returns them and the folders by ``Lane.home``. Raises RevisionFailed."""
+    environments: dict[str, Environment] = {}
+    folders: dict[str, Path] = {}
+    for side, project in projects.items():
+        for name in app_names:
+            home = f"{name}#{side}"
+            folders[home] = project.app_folder(name)
+            try:
+                environments[home] = prepare(name, project.lock(name), project.environments, wanted[side].recipe)
+            except EnvironmentFailed as error:
+                raise RevisionFailed(f"{wanted[side].revision}: {name} does not build: {error}") from None
+    return environments, folders
+
+
+def _facts(project: Project, wanted: Wanted, environments: Mapping[str, Environment], side: Side) -> SideFacts:
+    pythons = dict.fromkeys(made.python for home, made in environments.items() if home.endswith(f"#{side}"))
+    return SideFacts(
+        revision=wanted.revision,
+        commit=None if wanted.revision == WORKTREE else revisions.resolved(project.root, wanted.revision),
+        python=", ".join(pythons) or sys.version.split()[0],
+        requirements=wanted.recipe.requirements,
+    )
