@@ -16,6 +16,7 @@ import msgspec
 from rich.console import Console, RenderableType
 
 from bench import __version__, plan, session, store
+from bench.compare_command import compare
 from bench.config import ConfigError, select_lanes
 from bench.driver_process import DriverFailed
 from bench.messages import Closed, Open, Request, Target
@@ -24,6 +25,7 @@ from bench.progress import run_progress
 from bench.project import Project, open_project
 from bench.records import Manifest, Summary
 from bench.report import console as terminal
+from bench.revisions import RevisionFailed
 from bench.runner import NothingToMeasure
 from bench.server import HOST, Launch
 from bench.site import Site
@@ -36,6 +38,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     NotComparable: NOT_MEASURED,
     NothingToMeasure: NOT_MEASURED,
     DriverFailed: NOT_MEASURED,
+    RevisionFailed: NOT_MEASURED,
 }
 
 DEFAULT_USERS = 16
@@ -104,6 +107,9 @@ out_option = click.option(
 def main() -> None:
     """Python web frameworks side by side, on identical servers, under the same load."""
     signal.signal(signal.SIGTERM, _interrupt)
+
+
+main.add_command(compare)
 
 
 @main.command()

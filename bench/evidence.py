@@ -70,6 +70,7 @@ def judge(
     by_rounds = [
         verdict.judge(metric, known.get(metric), allowed.time, [cells[lane][phase] for lane in (pair.base, pair.head)])
         for metric, phase in PHASES.items()
+        if metric in known or metric in STEERING
     ]
     return (*_instructions(pair, observations, allowed), *by_rounds)
 

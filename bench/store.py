@@ -17,6 +17,7 @@ SLICES = "slices.jsonl"
 FAILURES = "failures.jsonl"
 OBSERVATIONS = "observations.jsonl"
 SUMMARY = "summary.json"
+COMPARISON = "comparison.json"
 LATEST = "latest"
 
 _Row = TypeVar("_Row", SliceRecord, Failure, Observation)

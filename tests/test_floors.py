@@ -27,7 +27,7 @@ FLOORS = (
         "driver/",
     ),
     ("site", "sides", "rounds", "runner", "comparison", "session", "publish"),
-    ("cli", "progress"),
+    ("cli", "compare_command", "progress"),
 )
 """Nouns, reasoning, rendering, adapters, the run, the command line. A name with a slash is a package with all in it."""
 

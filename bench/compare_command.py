@@ -1,0 +1,152 @@
+"""``bench compare BASE HEAD``: did this change make it slower, and how sure are we? The gate of a CI job."""
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+
+from bench import session, store
+from bench.comparison import Terms
+from bench.environments import Recipe
+from bench.evidence import Allowed
+from bench.project import open_project
+from bench.records import Comparison, Verdict
+from bench.report import comparison as words
+from bench.sides import NothingDiffers, Wanted, open_sides
+from bench.spec import Side
+from bench.verdict import INSTRUCTIONS
+
+REGRESSION, NOT_MEASURED = 1, 3
+PRECISION_SHARE = 1 / 3
+"""Of what is allowed: an interval that narrow tells a regression of twice the allowed from none."""
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Percent(click.ParamType[float]):
+    """A share, written as a percentage: ``3%``."""
+
+    name = "percent"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Returns the share: 0.03 for ``3%``."""
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / 100
+        except ValueError:
+            share = -1.0
+        if not text.endswith("%") or not 0 < share < 1:
+            self.fail(f"found {text!r}, expected a percentage such as 3%", param, ctx)
+        return share
+
+
+class Requirement(click.ParamType[str]):
+    """A requirement as pip takes it: ``uvicorn==0.50.*``."""
+
+    name = "requirement"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Returns it; what begins with a dash would be an option of the installer."""
+        text = str(value).strip()
+        if not text or text.startswith("-"):
+            self.fail(f"found {text!r}, expected a requirement such as 'uvicorn==0.50.*'", param, ctx)
+        return text
+
+
+@click.command()
+@click.argument("base")
+@click.argument("head")
+@click.option("--app", "apps", multiple=True, help="Only this App; may be repeated. Default: those that differ.")
+@click.option("--base-with", type=Requirement(), multiple=True, help="In BASE, this instead of what is locked.")
+@click.option("--head-with", type=Requirement(), multiple=True, help="In HEAD, this instead of what is locked.")
+@click.option("--base-python", default=sys.executable, help="BASE's interpreter: a path, or a version such as 3.13.")
+@click.option("--head-python", default=sys.executable, help="HEAD's interpreter: a path, or a version such as 3.13.")
+@click.option("--max-regression", type=Percent(), default=0.03, help="Of time and throughput. Default: 3%.")
+@click.option("--max-instructions", type=Percent(), default=0.005, help="Of instructions. Default: 0.5%.")
+@click.option("--precision", type=Percent(), help="Half an interval's width to stop at. Default: a third of the above.")
+@click.option("--budget", type=click.FloatRange(min=10), default=120.0, help="Seconds to spend. Default: 120.")
+@click.option("--seed", type=int, default=1, help="Seed of the order of slices. Default: 1.")
+@click.option("--config", type=click.Path(path_type=Path), default=Path("bench.toml"), help="Default: bench.toml.")
+@click.option(
+    "--out",
+    "results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    help="Folder of runs. Default: results.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
+def compare(  # noqa: PLR0913 - one for each option
+    *,
+    base: str,
+    head: str,
+    apps: tuple[str, ...],
+    base_with: tuple[str, ...],
+    head_with: tuple[str, ...],
+    base_python: str,
+    head_python: str,
+    max_regression: float,
+    max_instructions: float,
+    precision: float | None,
+    budget: float,
+    seed: int,
+    config: Path,
+    results: Path,
+    as_json: bool,
+) -> None:
+    """Compare two git revisions of Apps: BASE and HEAD, or WORKTREE for what is not committed."""
+    terms = Terms(
+        allowed=Allowed(max_regression, max_instructions),
+        precision=precision or max_regression * PRECISION_SHARE,
+        budget_s=budget,
+    )
+    wanted = {
+        Side.BASE: Wanted(base, Recipe(base_python, base_with)),
+        Side.HEAD: Wanted(head, Recipe(head_python, head_with)),
+    }
+    run_id = store.new_run_id()
+    try:
+        with open_sides(open_project(config), wanted, apps, seed) as sides, store.create(results, run_id) as sink:
+            comparison = session.compare(sides, terms, sink, Progress(), run_id=run_id)
+    except NothingDiffers as nothing:
+        click.echo(f"bench: {nothing}; there is nothing to compare, name an App with --app to do so anyway", err=True)
+        return
+    document = msgspec.json.format(msgspec.json.encode(comparison), indent=2) + b"\n"
+    files = {store.COMPARISON: document, "comparison.md": words.markdown(comparison).encode()}
+    store.write_files(results / run_id, files)
+    if as_json:
+        click.echo(document, nl=False)
+    else:
+        out.print(words.terminal(comparison))
+    sys.exit(exit_code(comparison))
+
+
+def exit_code(comparison: Comparison) -> int:
+    """Returns 3 where an App could not be measured or answered wrongly, 1 for a confirmed regression, 0 else.
+
+    A wrong answer makes all evidence on its App invalid; one metric alone may be invalid for a lesser reason.
+    """
+    verdicts = [{found.verdict for found in app.evidence if found.metric != INSTRUCTIONS} for app in comparison.apps]
+    if any(of_app == {Verdict.INVALID} for of_app in verdicts):
+        return NOT_MEASURED
+    return (
+        REGRESSION if any(found.verdict is Verdict.SLOWER for app in comparison.apps for found in app.evidence) else 0
+    )
+
+
+class Progress:
+    """Says a line a Round."""
+
+    def round_started(self, index: int, *, again: bool) -> None:
+        """Says which Round begins, where somebody waits for it."""
+        if err.is_terminal:
+            err.print(f"round {index + 1}{', measuring again' if again else ''} …", end="\r")
+
+    def round_ended(self, spent_s: float, widest: float) -> None:
+        """Says how much is spent, and how precise the answer is so far."""
+        precise = "" if widest == float("inf") else f", intervals up to ±{100 * widest:.1f} %"
+        err.print(f"{spent_s:.0f} s{precise}", soft_wrap=True)
