@@ -115,8 +115,8 @@ class Comparison:
         self._watcher, self._clock, self._began = watcher, clock, clock()
         counted = self._counted()
         self._measure(self._terms.budget_s * FIRST_SHARE, first=0)
-        if self._regressions(counted):
-            return self._confirm(counted, first=self._rounds)
+        if regressions := self._regressions(counted):
+            return self._confirm(counted, regressions, first=self._rounds)
         self._measure(self._terms.budget_s, first=0)
         return self._outcome({pair.app: self._unconfirmed(pair, counted) for pair in self._pairs}, measured_again=False)
 
@@ -191,8 +191,14 @@ class Comparison:
         """Returns the records from a Round on; a wrong answer counts whenever it was given."""
         return [record for record in self._records if record.round >= first or record.errors]
 
-    def _regressions(self, counted: Sequence[Observation]) -> bool:
-        return any(found.verdict is Verdict.SLOWER for pair in self._pairs for found in self._evidence(pair, counted))
+    def _regressions(self, counted: Sequence[Observation]) -> set[tuple[str, str]]:
+        """Returns what is slower so far, by App and metric."""
+        return {
+            (pair.app, found.metric)
+            for pair in self._pairs
+            for found in self._evidence(pair, counted)
+            if found.verdict is Verdict.SLOWER
+        }
 
     def _evidence(self, pair: Pair, counted: Sequence[Observation]) -> tuple[Evidence, ...]:
         workers = self._experiment.serving.workers
@@ -209,13 +215,13 @@ class Comparison:
             for found in self._evidence(pair, counted)
         )
 
-    def _confirm(self, counted: Sequence[Observation], *, first: int) -> Outcome:
+    def _confirm(self, counted: Sequence[Observation], regressions: set[tuple[str, str]], *, first: int) -> Outcome:
         """Measures again with fresh processes, and lets those regressions stand that show again."""
         counted_again = self._counted()
         self._measure(self._terms.budget_s, first=first)
         found = {
             pair.app: tuple(
-                self._stands(item, pair, counted_again, first) if item.verdict is Verdict.SLOWER else item
+                self._stands(item, pair, counted_again, first) if (pair.app, item.metric) in regressions else item
                 for item in self._evidence(pair, counted)
             )
             for pair in self._pairs
@@ -226,7 +232,7 @@ class Comparison:
         again = self._again(found.metric, pair, counted_again, first)
         allowed = self._terms.allowed
         limit = allowed.instructions if found.metric == verdict.INSTRUCTIONS else allowed.time
-        if verdict.confirmed(found.metric, again, found.ratio, limit):
+        if found.verdict is Verdict.INVALID or verdict.confirmed(found.metric, again, found.ratio, limit):
             return found
         seen = "was not measured" if again is None else f"gave {again.point:.3f}"
         return replace(

@@ -1,0 +1,207 @@
+"""A comparison, with Rounds that answer at once: when it stops, what it measures again, and what it then says."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from random import Random
+
+import pytest
+from conftest import LANES, experiment, failure, record
+from msgspec.structs import replace
+
+from bench.comparison import MIN_ROUNDS, Comparison, Outcome, Terms
+from bench.evidence import CPU, Allowed, Pair
+from bench.messages import Open
+from bench.plan import Phase, Slice
+from bench.records import Evidence, Failure, LaneFacts, Manifest, Observation, SliceRecord, Verdict
+from bench.runner import NothingToMeasure
+from bench.spec import Lane, Side
+
+BASE, HEAD = (replace(LANES[0], side=side) for side in Side)
+PAIR = Pair("alpha", BASE.name, HEAD.name)
+WHOLE = experiment(lanes=(BASE, HEAD), leagues=())
+ROUND_S = 8.0
+CPU_NS = 290_000_000
+Change = Callable[[int, SliceRecord], SliceRecord]
+"""What is different about a record of HEAD, by Round."""
+
+
+class FakeRound:
+    """A Round in which both sides do the same but for noise, and HEAD what it is changed to."""
+
+    def __init__(self, index: int, change: Change, noise: float, failures: Sequence[Failure]) -> None:
+        self._index = index
+        self._change = change
+        self._noise = noise
+        self._rng = Random(index)  # noqa: S311 - the same noise each time
+        self.facts: tuple[LaneFacts, ...] = ()
+        self.failures = tuple(failures)
+
+    def measure_all(self, planned: Slice) -> tuple[SliceRecord, ...]:
+        return tuple(self._record(planned, lane) for lane in planned.lanes)
+
+    def failure(self, lane: str) -> Failure | None:
+        return None
+
+    def _record(self, planned: Slice, lane: str) -> SliceRecord:
+        cpu_ns = round(CPU_NS * (1 + self._rng.uniform(-self._noise, self._noise)))
+        slice_s = planned.guard_s + planned.window_s
+        seen = record(planned, round=self._index, lane=lane, server_cpu_ns=cpu_ns, slice_s=min(slice_s, 0.3))
+        return self._change(self._index, seen) if lane == HEAD.name else seen
+
+
+class Job:
+    """A comparison under fake conditions: a Sink, a Watcher and a clock that a Round moves on."""
+
+    def __init__(
+        self,
+        change: Change = lambda _, seen: seen,
+        *,
+        noise: float = 0.005,
+        instructions: Sequence[tuple[float, float]] = (),
+        failures: Sequence[Failure] = (),
+    ) -> None:
+        self._change = change
+        self._noise = noise
+        self._instructions = list(instructions)
+        self._failures = failures
+        self.spent_s = 0.0
+        self.started: list[bool] = []
+        self.records: list[SliceRecord] = []
+        self.observations: list[Observation] = []
+
+    def run(self, *, precision: float = 0.01, budget_s: float = 120.0) -> Outcome:
+        terms = Terms(allowed=Allowed(0.03, 0.005), precision=precision, budget_s=budget_s)
+        job = Comparison(WHOLE, [PAIR], terms, self.open_round, self.count, self)
+        return job.run(self, lambda: self.spent_s)
+
+    def open_round(self, index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[FakeRound]:
+        return self._round(index)
+
+    @contextmanager
+    def _round(self, index: int) -> Iterator[FakeRound]:
+        yield FakeRound(index, self._change, self._noise, self._failures)
+        self.spent_s += ROUND_S
+
+    def count(self) -> Sequence[Observation]:
+        if not self._instructions:
+            return ()
+        values = self._instructions.pop(0)
+        return [
+            Observation(lane=lane, metric="instructions_per_request", value=value)
+            for lane, value in zip((BASE.name, HEAD.name), values, strict=True)
+        ]
+
+    def describe(self, manifest: Manifest) -> None:
+        raise AssertionError("whoever starts a comparison describes it")
+
+    def append(self, record: SliceRecord) -> None:
+        self.records.append(record)
+
+    def fail(self, failure: Failure) -> None:
+        raise AssertionError(failure)
+
+    def observe(self, observation: Observation) -> None:
+        self.observations.append(observation)
+
+    def sync(self) -> None:
+        pass
+
+    def round_started(self, index: int, *, again: bool) -> None:
+        self.started.append(again)
+
+    def round_ended(self, spent_s: float, widest: float) -> None:
+        assert widest > 0
+
+
+def costs(factor: float) -> Change:
+    """Returns what it is to use so many times the CPU time."""
+    return lambda _, seen: replace(seen, server_cpu_ns=round((seen.server_cpu_ns or 0) * factor))
+
+
+def of(outcome: Outcome, metric: str = CPU) -> Evidence:
+    return next(found for found in outcome.evidence["alpha"] if found.metric == metric)
+
+
+def test_it_stops_as_soon_as_it_is_precise() -> None:
+    """Without a difference nothing is measured again, and the budget is not used up."""
+    job = Job(noise=0.001)
+    outcome = job.run()
+    assert of(outcome).verdict is Verdict.NO_DIFFERENCE
+    assert outcome.rounds == MIN_ROUNDS
+    assert not any(job.started)
+
+
+def test_it_stops_when_the_budget_is_spent() -> None:
+    """A precision that can't be had costs the whole budget and not a Round more."""
+    outcome = Job(noise=0.2).run(precision=0.0001, budget_s=100)
+    assert 100 - ROUND_S < outcome.spent_s <= 100
+    assert of(outcome).verdict is Verdict.UNDECIDED
+
+
+def test_every_round_has_duets_and_both_lanes_in_turn() -> None:
+    """Each Duet has a record of either side, and each side has as many slices of the other phases."""
+    job = Job(noise=0.001)
+    job.run()
+    for phase in (Phase.DUET, Phase.SATURATED, Phase.FIXED):
+        base, head = ([r for r in job.records if (r.lane, r.phase) == (lane.name, phase)] for lane in (BASE, HEAD))
+        assert len(base) == len(head) > 0
+    duets = {(r.round, r.slice) for r in job.records if r.phase is Phase.DUET}
+    assert all(sum((r.round, r.slice) == duet for r in job.records) == 2 for duet in duets)
+    assert len({r.load for r in job.records if isinstance(r.load, Open)}) == 1
+
+
+def test_a_regression_is_measured_again_with_fresh_rounds() -> None:
+    """It stands when it shows both times."""
+    job = Job(costs(1.08))
+    outcome = job.run()
+    assert outcome.measured_again
+    assert outcome.regressed
+    assert of(outcome).verdict is Verdict.SLOWER
+    assert job.started == sorted(job.started)
+    assert sum(job.started) >= MIN_ROUNDS
+
+
+def test_a_regression_that_does_not_show_again_is_undecided() -> None:
+    """Something happened to the first Rounds; the reason says that the second measurement did not agree."""
+    outcome = Job(lambda at, seen: costs(1.08)(at, seen) if at < MIN_ROUNDS else seen, noise=0.001).run()
+    assert outcome.measured_again
+    assert not outcome.regressed
+    assert of(outcome).verdict is Verdict.UNDECIDED
+    assert "second measurement gave 1.000" in of(outcome).reasons[0]
+
+
+def test_an_improvement_is_not_measured_again() -> None:
+    """Nobody is to be stopped by it."""
+    outcome = Job(costs(0.9)).run()
+    assert of(outcome).verdict is Verdict.FASTER
+    assert not outcome.measured_again
+
+
+def test_a_wrong_answer_makes_all_of_it_invalid() -> None:
+    """However fast it was given, and in whichever Round."""
+    outcome = Job(lambda at, seen: replace(seen, errors={"wrong body": 1}) if at == 1 else seen, noise=0.001).run()
+    assert {found.verdict for found in outcome.evidence["alpha"]} == {Verdict.INVALID}
+    assert "answers were wrong (wrong body)" in of(outcome).reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ([(1000.0, 1002.0)], Verdict.NO_DIFFERENCE),
+        ([(1000.0, 1010.0), (1000.0, 1010.0)], Verdict.SLOWER),
+        ([(1000.0, 1010.0), (1000.0, 1000.0)], Verdict.UNDECIDED),
+        ([(1000.0, 990.0)], Verdict.FASTER),
+    ],
+)
+def test_instructions_have_a_threshold_of_their_own(counts: list[tuple[float, float]], expected: Verdict) -> None:
+    """One percent more is found, and counted again, though it is less than what is allowed of time."""
+    job = Job(instructions=counts, noise=0.001)
+    outcome = job.run()
+    assert of(outcome, "instructions_per_request").verdict is expected
+    assert len(job.observations) == 2 * len(counts)
+
+
+def test_a_side_that_cannot_be_served_ends_it() -> None:
+    """The message names the Lane, and with it the side, the step and the reason."""
+    with pytest.raises(NothingToMeasure, match=r"alpha@gthread#head failed at load: the server ended: bye"):
+        Job(failures=[failure(HEAD.name)]).run()
