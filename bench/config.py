@@ -79,9 +79,18 @@ class Config(Struct, frozen=True, kw_only=True):
     contract: Contract
 
 
+def with_defaults(document: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the defaults with what a document says: tables are joined key by key, all else is replaced."""
+    joined = dict(defaults)
+    for key, value in document.items():
+        default = defaults.get(key)
+        joined[key] = with_defaults(value, default) if isinstance(value, dict) and isinstance(default, dict) else value
+    return joined
+
+
 def parse_config(file: str, document: Mapping[str, Any]) -> Config:
-    """Parses ``bench.toml``. Raises ConfigError."""
-    known = ("servers", "adapters", "leagues", "presets", "serving", "load", "contract")
+    """Parses ``bench.toml``, defaults included. Raises ConfigError."""
+    known = ("servers", "adapters", "leagues", "presets", "serving", "load", "contract", "apps")
     for key in document:
         if key not in known:
             raise ConfigError(

@@ -41,8 +41,9 @@ def verify(host: str, port: int, contract: Contract) -> Answer:
 
 def _names(contract: Contract) -> Iterator[str]:
     yield from contract.names
-    yield contract.longest_name * "n"
-    yield contract.longest_name * "🦄"
+    if contract.longest_name:
+        yield contract.longest_name * "n"
+        yield contract.longest_name * "🦄"
 
 
 def _greeting(connection: http.client.HTTPConnection, contract: Contract, name: str) -> Answer:

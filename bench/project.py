@@ -8,12 +8,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from bench.config import Config, ConfigError, build_experiment, parse_app, parse_config
+from bench.config import Config, ConfigError, build_experiment, parse_app, parse_config, with_defaults
 from bench.spec import App, Experiment
 
 APPS = "apps"
 LOCK = "requirements.txt"
 ENVIRONMENTS = ".bench/environments"
+DEFAULTS = Path(__file__).with_name("defaults.toml")
 
 
 class Project(Struct, frozen=True):
@@ -29,7 +30,8 @@ class Project(Struct, frozen=True):
 
     def app_folder(self, app_name: str) -> Path:
         """Returns the folder of an App."""
-        return self.root / APPS / app_name
+        folders = {app.name: app.folder for app in self.apps}
+        return self.root / (folders.get(app_name) or f"{APPS}/{app_name}")
 
     def lock(self, app_name: str) -> Path:
         """Returns the locked requirements of an App."""
@@ -55,17 +57,27 @@ class Project(Struct, frozen=True):
 
 def open_project(file: Path) -> Project:
     """Reads the configuration and every App. Raises ConfigError."""
-    root = file.resolve().parent
-    folders = sorted(path.parent for path in (root / APPS).glob("*/app.toml"))
-    if not folders:
-        raise ConfigError(f"{_shown(root / APPS)}: found no */app.toml, expected a folder for each App")
-    return Project(
-        root=root,
-        config=parse_config(_shown(file), _document(file)),
-        apps=tuple(
-            parse_app(_shown(folder / "app.toml"), folder.name, _document(folder / "app.toml")) for folder in folders
-        ),
-    )
+    root, document = file.resolve().parent, _document(file)
+    config = parse_config(_shown(file), with_defaults(document, _document(DEFAULTS)))
+    apps = (*_apps_in_folders(root), *_apps_in_tables(_shown(file), document))
+    if not apps:
+        raise ConfigError(
+            f"{_shown(root / APPS)}: found no */app.toml, expected a folder for each App, or tables [apps.NAME] in "
+            f"{_shown(file)}"
+        )
+    return Project(root=root, config=config, apps=apps)
+
+
+def _apps_in_folders(root: Path) -> list[App]:
+    files = sorted((root / APPS).glob("*/app.toml"))
+    return [parse_app(_shown(file), file.parent.name, _document(file)) for file in files]
+
+
+def _apps_in_tables(file: str, document: dict[str, Any]) -> list[App]:
+    tables = document.get(APPS, {})
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise ConfigError(f"{file}: {APPS}: found {tables!r}, expected tables [{APPS}.NAME]")
+    return [parse_app(f"{file}: {APPS}.{name}", name, table) for name, table in tables.items()]
 
 
 def _document(file: Path) -> dict[str, Any]:

@@ -30,11 +30,15 @@ class Side(StrEnum):
 
 
 class App(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One implementation of the contract in one framework: a folder with an ``app.toml``."""
+    """One implementation of the contract in one framework: a folder with an ``app.toml``, or a table ``[apps.NAME]``.
+
+    ``folder`` is that of its code and its lock, relative to the project's; without it, ``apps/NAME``.
+    """
 
     name: str
     title: str
     interfaces: dict[Interface, ImportString]
+    folder: str | None = None
     package: str | None = None
     native: str | None = None
     baseline: bool = False
@@ -98,16 +102,20 @@ class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Contract(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every App must answer, byte for byte."""
+    """What every App must answer, byte for byte.
 
-    path: Annotated[str, Meta(pattern=r"^/.*\{name\}")]
+    ``path`` and ``body`` may have ``{name}`` in them; without it there is one request. A ``longest_name`` of 0 is not
+    asked for.
+    """
+
+    path: Annotated[str, Meta(pattern=r"^/")]
     body: str
     content_type: str
-    names: Annotated[tuple[str, ...], Meta(min_length=1)]
-    longest_name: Positive
-    not_found: tuple[str, ...]
-    not_allowed: tuple[str, ...]
-    load_names: Positive
+    names: Annotated[tuple[str, ...], Meta(min_length=1)] = ("world",)
+    longest_name: Annotated[int, Meta(ge=0)] = 0
+    not_found: tuple[str, ...] = ()
+    not_allowed: tuple[str, ...] = ()
+    load_names: Positive = 100
 
     def request(self, name: str) -> tuple[str, bytes]:
         """Returns the request target for a name, and the body that must answer it."""

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.config import Config, ConfigError, build_experiment, parse_app, parse_config, select_lanes
+from bench.config import Config, ConfigError, build_experiment, parse_app, parse_config, select_lanes, with_defaults
+from bench.project import open_project
 from bench.spec import Interface
 
 Document = dict[str, Any]
@@ -190,7 +191,7 @@ NOTHING = "nothing"
         pytest.param(at("contract.names", ["x", 3]), "contract.names[1]", "3", "`str`, got `int`", id="item of a list"),
         pytest.param(at("contract.names", []), "contract.names", "[]", "`array` of length >= 1", id="empty list"),
         pytest.param(at("servers.uvicorn.command", []), "servers.uvicorn.command", "[]", "`array`", id="empty command"),
-        pytest.param(at("contract.path", "/hi"), "contract.path", "'/hi'", "`str` matching", id="path without a name"),
+        pytest.param(at("contract.path", "hi"), "contract.path", "'hi'", "`str` matching", id="path without a slash"),
         pytest.param(
             at("adapters.a2wsgi.callable", "a2wsgi"),
             "adapters.a2wsgi.callable",
@@ -470,6 +471,21 @@ def test_a_lane_in_two_leagues_is_measured_once() -> None:
     assert built.leagues_of("alpha@gthread") == ("wsgi", "native")
 
 
+@given(st.dictionaries(st.sampled_from("abc"), st.integers() | st.dictionaries(st.sampled_from("abc"), st.integers())))
+def test_what_a_document_says_stands_and_the_rest_is_as_by_default(said: dict[str, Any]) -> None:
+    """Tables are joined key by key; a document with nothing in it changes nothing, and defaults are never changed."""
+    defaults = {"a": 1, "b": {"a": 2, "c": 3}}
+    joined = with_defaults(said, defaults)
+    assert defaults == {"a": 1, "b": {"a": 2, "c": 3}}
+    assert with_defaults({}, defaults) == defaults
+    assert joined.keys() == defaults.keys() | said.keys()
+    for key, value in said.items():
+        if isinstance(value, dict) and key == "b":
+            assert joined[key] == {"a": 2, "c": 3, **value}
+        else:
+            assert joined[key] == value
+
+
 def test_a_twin_comes_last_and_plays_in_every_league_of_its_lane() -> None:
     """It is the same Lane under another label, in the League that asks for it and where else that Lane plays."""
     asking = config(at("leagues.wsgi.twin", "alpha"))
@@ -526,7 +542,7 @@ def test_optional_keys_may_be_left_out() -> None:
 
 def test_the_projects_own_configuration_is_right() -> None:
     """bench.toml and apps/*/app.toml make an Experiment under each preset, in which every Lane can be launched."""
-    own = parse_config("bench.toml", tomllib.loads((ROOT / "bench.toml").read_text(encoding="utf-8")))
+    own = open_project(ROOT / "bench.toml").config
     files = sorted(ROOT.glob("apps/*/app.toml"))
     apps = [parse_app(str(file), file.parent.name, tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]
     for preset in own.presets:

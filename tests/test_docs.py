@@ -54,7 +54,9 @@ def test_every_key_of_the_configuration_is_described() -> None:
     """docs/configuration.md has a line for each key of bench.toml and app.toml, under its table."""
     sections = re.split(r"^##+ ", (PROJECT / "docs" / "configuration.md").read_text(), flags=re.MULTILINE)
     described = {section.splitlines()[0]: section for section in sections}
-    for table, content in tomllib.loads((PROJECT / "bench.toml").read_text()).items():
+    files = [PROJECT / "bench.toml", PROJECT / "bench" / "defaults.toml"]
+    tables = [item for file in files for item in tomllib.loads(file.read_text()).items()]
+    for table, content in tables:
         titles = (f"`[{table}]`", f"`[{table}.NAME]`")
         (section,) = (text for title, text in described.items() if title.startswith(titles))
         entries = content.values() if f"[{table}.NAME]" in section else [content]

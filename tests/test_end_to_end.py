@@ -136,7 +136,7 @@ def test_a_broken_app_fails_alone(project: Path, broken: str, step: str, said: s
     """It is reported with the tail of its own log and exit code 3; the other Lanes' results stand."""
     (project / "apps" / "flask_hello" / "flask_hello.py").write_text(broken)
     config = project / "bench.toml"
-    config.write_text(config.read_text().replace("ready_timeout_s = 30.0", "ready_timeout_s = 2.0"))
+    config.write_text(config.read_text() + "[serving]\nready_timeout_s = 2.0\n")
     done, summary = run(project, "--lane", "flask_hello@gunicorn-gthread", "--lane", "raw_hello@gunicorn-gthread")
     assert done.returncode == 3
     (failure,) = summary["failures"]
@@ -165,7 +165,7 @@ def test_an_app_that_dies_under_load_fails_alone(project: Path) -> None:
 def test_a_server_whose_program_is_missing_fails_alone(project: Path) -> None:
     """An App whose environment lacks the server is left out with the program's path; the others go on."""
     config = project / "bench.toml"
-    config.write_text(config.read_text().replace('command = [\n  "uvicorn",', 'command = [\n  "no-such-server",'))
+    config.write_text(config.read_text() + '[servers.uvicorn]\ncommand = ["no-such-server", "{application}"]\n')
     done, summary = run(project, "--lane", "raw_hello@uvicorn", "--lane", "raw_hello@gunicorn-gthread")
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
