@@ -1,9 +1,9 @@
 """How often the gate is right: ``python benchmarks/gate.py --change 0 --comparisons 10``.
 
 Compares an App with a version of itself that uses so many percent more CPU time a request (0 for none: every alarm is
-false), again and again, with ``bench compare`` in a repository of its own. Beside it, at the same time budget, the usual
-way: one load test after the other, and their average throughputs compared; it alarms where that of the changed version
-is lower by more than what is allowed.
+false), again and again, with ``bench compare`` in a repository of its own. Beside it, at the same time budget, the
+usual way: one load test after the other, and their average throughputs compared; it alarms where that of the changed
+version is lower by more than what is allowed.
 """
 
 import argparse
@@ -35,7 +35,7 @@ USERS = 16
 
 @dataclass(frozen=True)
 class Trial:
-    """One comparison: what the gate said of each metric, its exit code and ratio of CPU time, and the usual way's ratio."""
+    """One comparison: the gate's verdicts, exit code and ratio of CPU time, and the ratio of the usual way."""
 
     verdicts: dict[str, str]
     exit_code: int
