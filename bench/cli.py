@@ -3,6 +3,7 @@
 Exit codes: 0 fine, 1 a confirmed regression, 2 wrong usage or configuration, 3 could not be measured.
 """
 
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -149,12 +150,56 @@ def _publish(folder: Path, *, as_json: bool) -> Summary:
     return report.summary
 
 
+def _percentage(_ctx: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """Returns 0.03 for ``3%``. A bare number is refused: 0.03 could be either."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip(), re.ASCII)
+    if not found or not 0 < float(found[1]) <= 100:
+        raise click.BadParameter(f"found {text!r}, expected a percentage above 0% up to 100%, such as 3%")
+    return float(found[1]) / 100
+
+
 @main.command("plan")
 @options(preset="standard")
-def plan_command(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool) -> None:
-    """Print what a run would do, and how long it will take; run nothing."""
+@click.option("--detect", callback=_percentage, help="Propose rounds that tell such a difference apart, e.g. 3%.")
+@out_option
+def plan_command(
+    config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool, detect: float | None, results: Path
+) -> None:
+    """Print what a run would do, and how long it will take; run nothing.
+
+    --detect proposes rounds for the Lanes and the preset of the latest run, by how far its rounds spread.
+    """
+    if detect is not None:
+        _propose(results, detect, as_json=as_json)
+        return
     _, experiment = _chosen(config, preset, seed, lanes)
     _show(terminal.plan_text(plan.outline(experiment)), msgspec.json.encode(plan.outline(experiment)), as_json=as_json)
+
+
+def _propose(results: Path, difference: float, *, as_json: bool) -> None:
+    from bench import doctor as house  # noqa: PLC0415 - as for the reports
+
+    proposal = house.propose(results, difference)
+    _show(house.proposal_text(proposal), msgspec.json.encode(proposal), as_json=as_json)
+    if proposal.rounds is None:
+        sys.exit(NOT_MEASURED)
+
+
+@main.command()
+@options(preset="standard")
+def doctor(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool) -> None:
+    """Say whether this machine can measure, what to change, and what difference it can tell apart."""
+    from bench import doctor as house  # noqa: PLC0415 - as for the reports
+
+    project, whole = _chosen(config, preset, seed, lanes)
+    short = house.short_experiment(whole)
+    with session.open_site(project, short) as site, run_progress(err, short) as watcher:
+        diagnosis = house.examine(site, whole, watcher)
+    _show(house.diagnosis_text(diagnosis), msgspec.json.encode(diagnosis), as_json=as_json)
+    if diagnosis.trial is None:
+        sys.exit(NOT_MEASURED)
 
 
 @main.command()
