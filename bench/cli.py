@@ -179,10 +179,11 @@ def plan_command(
 
 
 def _propose(results: Path, difference: float, *, as_json: bool) -> None:
-    from bench import doctor as house  # noqa: PLC0415 - as for the reports
+    from bench.doctor import propose  # noqa: PLC0415 - as for the reports
+    from bench.report.doctor import proposal_text  # noqa: PLC0415
 
-    proposal = house.propose(results, difference)
-    _show(house.proposal_text(proposal), msgspec.json.encode(proposal), as_json=as_json)
+    proposal = propose(results, difference)
+    _show(proposal_text(proposal), msgspec.json.encode(proposal), as_json=as_json)
     if proposal.rounds is None:
         sys.exit(NOT_MEASURED)
 
@@ -191,13 +192,15 @@ def _propose(results: Path, difference: float, *, as_json: bool) -> None:
 @options(preset="standard")
 def doctor(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool) -> None:
     """Say whether this machine can measure, what to change, and what difference it can tell apart."""
-    from bench import doctor as house  # noqa: PLC0415 - as for the reports
+    from bench.doctor import examine  # noqa: PLC0415 - as for the reports
+    from bench.report.doctor import diagnosis_text  # noqa: PLC0415
+    from bench.trial import short_experiment  # noqa: PLC0415
 
     project, whole = _chosen(config, preset, seed, lanes)
-    short = house.short_experiment(whole)
+    short = short_experiment(whole)
     with session.open_site(project, short) as site, run_progress(err, short) as watcher:
-        diagnosis = house.examine(site, whole, watcher)
-    _show(house.diagnosis_text(diagnosis), msgspec.json.encode(diagnosis), as_json=as_json)
+        diagnosis = examine(site, whole, watcher)
+    _show(diagnosis_text(diagnosis), msgspec.json.encode(diagnosis), as_json=as_json)
     if diagnosis.trial is None:
         sys.exit(NOT_MEASURED)
 

@@ -8,14 +8,12 @@ from bench.diagnosis import Diagnosis
 from bench.driver_process import DriverFailed
 from bench.parity import NotComparable
 from bench.records import Failure, Manifest, Observation, SliceRecord
-from bench.report.doctor import diagnosis_text, proposal_text, verdict
+from bench.report.doctor import verdict
 from bench.resolution import Proposal
 from bench.runner import NothingToMeasure, Watcher
 from bench.site import Site
 from bench.spec import Experiment
-from bench.trial import Trial, short_experiment
-
-__all__ = ["diagnosis_text", "examine", "proposal_text", "propose", "short_experiment"]
+from bench.trial import Trial
 
 RUN_ID = "doctor"
 

@@ -1,7 +1,9 @@
-"""What `bench doctor` and `bench plan --detect` print: plain text that reads well at 80 columns."""
+"""What `bench doctor` and `bench plan --detect` print: lines of at most 80 columns."""
 
 import textwrap
 from collections.abc import Iterator
+
+from rich.text import Text
 
 from bench.diagnosis import Diagnosis, Finding, Severity
 from bench.power import MAX_ROUNDS, POWER
@@ -27,7 +29,7 @@ def verdict(found: Trial | str, preset: str) -> str:
     )
 
 
-def diagnosis_text(diagnosis: Diagnosis) -> str:
+def diagnosis_text(diagnosis: Diagnosis) -> Text:
     """Returns the findings, the versions, what the A/A found, and the verdict."""
     blocks = (
         [line for finding in diagnosis.findings for line in _finding(finding)],
@@ -35,15 +37,15 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
         list(_trial(diagnosis.trial)) if diagnosis.trial else [],
         textwrap.wrap(diagnosis.verdict, WIDTH),
     )
-    return "\n\n".join("\n".join(block) for block in blocks if block)
+    return Text("\n\n".join("\n".join(block) for block in blocks if block))
 
 
-def proposal_text(proposal: Proposal) -> str:
+def proposal_text(proposal: Proposal) -> Text:
     """Returns how many rounds a run needs, and why so many."""
     judged_by = f"{proposal.run_id} ({proposal.preset} preset, {proposal.rounds_of_run} rounds)"
     asked = f"To tell apart {100 * proposal.difference:g} % in throughput, {_certainty()}, judged by {judged_by}:"
     lines = [line for league in proposal.leagues for line in _league(league)]
-    return "\n".join([*textwrap.wrap(asked, WIDTH), *lines, *textwrap.wrap(_advice(proposal), WIDTH)])
+    return Text("\n".join([*textwrap.wrap(asked, WIDTH), *lines, *textwrap.wrap(_advice(proposal), WIDTH)]))
 
 
 def _finding(finding: Finding) -> Iterator[str]:
@@ -72,15 +74,16 @@ def _league(league: LeagueProposal) -> Iterator[str]:
 
 
 def _advice(proposal: Proposal) -> str:
+    if not any(league.resolution for league in proposal.leagues):
+        return "No League could be judged: the run's report says of each Lane why it is not valid."
     if proposal.rounds is None:
-        return (
-            "No number of rounds can be proposed for all Leagues: offer longer slices, or accept a larger difference."
-        )
-    return f"Set rounds = {proposal.rounds} in [presets.{proposal.preset}]: that is enough for every League that could be judged."
+        return "No number of rounds can be proposed: use longer slices or a quieter machine, or accept more."
+    table = f"[presets.{proposal.preset}]"
+    return f"Set rounds = {proposal.rounds} in {table}: that is enough for every League that could be judged."
 
 
 def _certainty() -> str:
-    return f"{CONFIDENCE:.0%} sure, {POWER:.0%} of the time"
+    return f"{100 * CONFIDENCE:g} % sure, {100 * POWER:g} % of the time"
 
 
 def _spread(spread: Estimate) -> str:
