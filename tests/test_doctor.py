@@ -87,7 +87,7 @@ def test_rounds_are_proposed_from_the_latest_run(tmp_path: Path) -> None:
     proposal = json.loads(call("plan", "--detect", "3%", "--out", tmp_path, "--json").stdout)
     assert f"Set rounds = {proposal['rounds']} in [presets.small]" in result.stdout
     assert "To tell apart 3 % in throughput" in result.stdout
-    assert " and ".join(proposal["leagues"][0]["lanes"]) in result.stdout
+    assert " and ".join(proposal["leagues"][0]["lanes"]) in " ".join(result.stdout.split())
     assert "95 % sure, 80 % of the time" in result.stdout
     assert max(len(line) for line in result.stdout.splitlines()) <= 80
     assert proposal["leagues"][0]["comparisons"] == 3

@@ -114,6 +114,5 @@ def _row(mark: str, what: str, said: str) -> list[str]:
         WIDTH,
         initial_indent=f"{mark:<{MARK}}{what:<{WHAT}}",
         subsequent_indent=" " * (MARK + WHAT),
-        break_long_words=False,
         break_on_hyphens=False,
     )
