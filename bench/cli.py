@@ -3,7 +3,6 @@
 Exit codes: 0 fine, 1 a confirmed regression, 2 wrong usage or configuration, 3 could not be measured.
 """
 
-import re
 import signal
 import sys
 from collections.abc import Callable
@@ -17,7 +16,7 @@ import msgspec
 from rich.console import Console, RenderableType
 
 from bench import __version__, plan, session, store
-from bench.compare_command import compare
+from bench.compare_command import Percent, compare
 from bench.config import ConfigError, select_lanes
 from bench.driver_process import DriverFailed
 from bench.messages import Closed, Open, Request, Target
@@ -150,19 +149,9 @@ def _publish(folder: Path, *, as_json: bool) -> Summary:
     return report.summary
 
 
-def _percentage(_ctx: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-    """Returns 0.03 for ``3%``. A bare number is refused: 0.03 could be either."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip(), re.ASCII)
-    if not found or not 0 < float(found[1]) <= 100:
-        raise click.BadParameter(f"found {text!r}, expected a percentage above 0% up to 100%, such as 3%")
-    return float(found[1]) / 100
-
-
 @main.command("plan")
 @options(preset="standard")
-@click.option("--detect", callback=_percentage, help="Propose rounds that tell such a difference apart, e.g. 3%.")
+@click.option("--detect", type=Percent(), help="Propose rounds that tell such a difference apart, e.g. 3%.")
 @out_option
 def plan_command(
     config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool, detect: float | None, results: Path

@@ -50,7 +50,7 @@ def examine(site: Site, whole: Experiment, watcher: Watcher) -> Diagnosis:
     before = machine.steal_s(cores)
     found = _trial(site, whole, watcher)
     after, took_s = machine.steal_s(cores), time.monotonic() - began
-    stolen = None if before is None or after is None else (after - before) / took_s / (len(cores) or len(seen.cores))
+    stolen = None if before is None or after is None else (after - before) / took_s / (len(cores) or site.machine.cores)
     return Diagnosis(
         verdict=verdict(found, whole.preset_name),
         preset=whole.preset_name,

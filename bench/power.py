@@ -6,7 +6,7 @@ of as many as it has pairs, excludes 1 (``compare.differs``), and where the rati
 one (``compare.standings``).
 """
 
-from math import exp
+from math import expm1
 
 from msgspec import Struct
 from scipy.optimize import brentq
@@ -18,6 +18,8 @@ POWER = 0.8
 """How often a difference that is there should be found."""
 MAX_ROUNDS = 5000
 """More are not proposed: that would be days."""
+LARGEST_LOG = 100.0
+"""Of a difference; beyond it a machine tells nothing apart, and exp has no result."""
 
 
 class Rule(Struct, frozen=True):
@@ -52,7 +54,7 @@ def detectable(rounds: int, spread: float, rule: Rule) -> float:
     while missed(rounds, enough, rule) > 1 - POWER:
         enough *= 2
     shift = brentq(lambda shift: missed(rounds, shift, rule) - (1 - POWER), 0, enough)
-    return exp(shift * spread / rounds**0.5) - 1
+    return expm1(min(shift * spread / rounds**0.5, LARGEST_LOG))
 
 
 def rounds_needed(difference: float, spread: float, rule: Rule) -> int | None:

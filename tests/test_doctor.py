@@ -117,7 +117,7 @@ def test_without_a_run_nothing_is_proposed(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("wrong", ["3", "0.03", "0%", "-3%", "101%", "three%", "%", "1e1%", "٣%"])
+@pytest.mark.parametrize("wrong", ["3", "0.03", "0%", "-3%", "100%", "three%", "%", "nan%"])
 def test_a_difference_is_a_percentage(wrong: str, tmp_path: Path) -> None:
     """0.03 could be 3 % or 0.03 %: the sign is asked for."""
     result = call("plan", f"--detect={wrong}", "--out", tmp_path)

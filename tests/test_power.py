@@ -86,6 +86,13 @@ def test_without_spread_everything_is_told_apart(count: int, rule: Rule) -> None
     assert rounds_needed(0.01, 0.0, rule) == 3
 
 
+@given(rules)
+def test_any_spread_has_an_answer(rule: Rule) -> None:
+    """Rounds that differ by factors of millions tell nothing apart, and are no error."""
+    assert detectable(3, 1e4, rule) > 1e9
+    assert rounds_needed(0.03, 1e4, rule) is None
+
+
 @given(rounds, st.floats(0, 20), rules)
 def test_a_probability_is_one(count: int, shift: float, rule: Rule) -> None:
     """From 0 to 1, and falling with the difference."""
