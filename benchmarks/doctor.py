@@ -1,7 +1,8 @@
 """How far the verdict of `bench doctor` can be relied on: it is asked several times, one after the other.
 
-``python benchmarks/doctor.py --times 5`` prints, for each time, what difference a standard run tells apart, its interval,
-and how long it took to say so; then how many of the intervals have the median of all in them. Needs a quiet machine.
+``python benchmarks/doctor.py --times 5`` prints, for each time, what difference a standard run tells apart, with its
+interval, and how long it took to say so; then how many of the intervals have the median of all in them. Needs a quiet
+machine.
 """
 
 import argparse
