@@ -16,7 +16,7 @@ import msgspec
 from rich.console import Console, RenderableType
 
 from bench import __version__, plan, session, store
-from bench.compare_command import compare
+from bench.compare_command import Percent, compare
 from bench.config import ConfigError, select_lanes
 from bench.driver_process import DriverFailed
 from bench.messages import Closed, Open, Request, Target
@@ -151,10 +151,47 @@ def _publish(folder: Path, *, as_json: bool) -> Summary:
 
 @main.command("plan")
 @options(preset="standard")
-def plan_command(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool) -> None:
-    """Print what a run would do, and how long it will take; run nothing."""
+@click.option("--detect", type=Percent(), help="Propose rounds that tell such a difference apart, e.g. 3%.")
+@out_option
+def plan_command(
+    config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool, detect: float | None, results: Path
+) -> None:
+    """Print what a run would do, and how long it will take; run nothing.
+
+    --detect proposes rounds for the Lanes and the preset of the latest run, by how far its rounds spread.
+    """
+    if detect is not None:
+        _propose(results, detect, as_json=as_json)
+        return
     _, experiment = _chosen(config, preset, seed, lanes)
     _show(terminal.plan_text(plan.outline(experiment)), msgspec.json.encode(plan.outline(experiment)), as_json=as_json)
+
+
+def _propose(results: Path, difference: float, *, as_json: bool) -> None:
+    from bench.doctor import propose  # noqa: PLC0415 - as for the reports
+    from bench.report.doctor import proposal_text  # noqa: PLC0415
+
+    proposal = propose(results, difference)
+    _show(proposal_text(proposal), msgspec.json.encode(proposal), as_json=as_json)
+    if proposal.rounds is None:
+        sys.exit(NOT_MEASURED)
+
+
+@main.command()
+@options(preset="standard")
+def doctor(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool) -> None:
+    """Say whether this machine can measure, what to change, and what difference it can tell apart."""
+    from bench.doctor import examine  # noqa: PLC0415 - as for the reports
+    from bench.report.doctor import diagnosis_text  # noqa: PLC0415
+    from bench.trial import short_experiment  # noqa: PLC0415
+
+    project, whole = _chosen(config, preset, seed, lanes)
+    short = short_experiment(whole)
+    with session.open_site(project, short) as site, run_progress(err, short) as watcher:
+        diagnosis = examine(site, whole, watcher)
+    _show(diagnosis_text(diagnosis), msgspec.json.encode(diagnosis), as_json=as_json)
+    if diagnosis.trial is None:
+        sys.exit(NOT_MEASURED)
 
 
 @main.command()

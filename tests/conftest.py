@@ -74,6 +74,14 @@ def experiment(**changes: Any) -> Experiment:
     return replace(small, **changes)
 
 
+def twinned() -> Experiment:
+    """Returns the same, with a twin of Alpha's Lane in the League."""
+    whole = experiment()
+    twin = replace(whole.lane(A), twin=True)
+    (league,) = whole.leagues
+    return replace(whole, lanes=(*whole.lanes, twin), leagues=(replace(league, lanes=(*league.lanes, twin.name)),))
+
+
 def manifest(whole: Experiment | None = None, **changes: Any) -> Manifest:
     """Returns the manifest of a run of an Experiment."""
     whole = whole or experiment()

@@ -12,7 +12,22 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = (
     ("spec", "config", "messages", "plan", "records"),
-    ("stats", "compare", "parity", "validity", "verdict", "evidence", "metrics", "observed", "summary", "outcome"),
+    (
+        "stats",
+        "compare",
+        "parity",
+        "validity",
+        "verdict",
+        "evidence",
+        "metrics",
+        "observed",
+        "summary",
+        "outcome",
+        "power",
+        "resolution",
+        "trial",
+        "diagnosis",
+    ),
     ("report/",),
     (
         "environments",
@@ -24,9 +39,10 @@ FLOORS = (
         "project",
         "driver_process",
         "processes",
+        "host",
         "driver/",
     ),
-    ("site", "sides", "rounds", "runner", "comparison", "session", "publish"),
+    ("site", "sides", "rounds", "runner", "comparison", "session", "publish", "doctor"),
     ("cli", "compare_command", "progress"),
 )
 """Nouns, reasoning, rendering, adapters, the run, the command line. A name with a slash is a package with all in it."""

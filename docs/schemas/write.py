@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas of a run's files beside this script, from the types that bench writes them with."""
+"""Writes the JSON Schemas of a run's files and of `bench doctor --json` beside this script, from bench's own types."""
 
 import inspect
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from bench.diagnosis import Diagnosis
 from bench.records import Failure, Manifest, Observation, SliceRecord, Summary
 
 FILES = {
@@ -14,6 +15,7 @@ FILES = {
     "failures.jsonl": Failure,
     "observations.jsonl": Observation,
     "summary.json": Summary,
+    "doctor.json": Diagnosis,
 }
 
 

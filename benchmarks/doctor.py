@@ -1,0 +1,48 @@
+"""How far the verdict of `bench doctor` can be relied on: it is asked several times, one after the other.
+
+``python benchmarks/doctor.py --times 5`` prints, for each time, what difference a standard run tells apart, with its
+interval, and how long it took to say so; then how many of the intervals have the median of all in them. Needs a quiet
+machine.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from bench.diagnosis import Diagnosis
+from bench.records import Estimate
+
+BENCH = Path(sys.executable).parent / "bench"
+
+
+def main() -> None:
+    """Asks, and prints the answers."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=5)
+    found = [ask() for _ in range(parser.parse_args().times)]
+    median = statistics.median(difference.point for difference in found)
+    held = sum((difference.low or 0) <= median <= (difference.high or 0) for difference in found)
+    print(f"median {median:.1%}, in {held} of {len(found)} intervals")
+
+
+def ask() -> Estimate:
+    """Returns the difference that `bench doctor` says; prints it with the time it took."""
+    began = time.monotonic()
+    done = subprocess.run([BENCH, "doctor", "--json"], stdout=subprocess.PIPE, check=True)
+    diagnosis = msgspec.json.decode(done.stdout, type=Diagnosis)
+    assert diagnosis.trial is not None  # or its exit code would not have been 0
+    said, steal = diagnosis.trial.difference, next(each for each in diagnosis.findings if each.what == "steal")
+    print(
+        f"{said.point:.1%} ({said.low or 0:.1%} to {said.high or 0:.1%}), steal {steal.found}, "
+        f"A/A {diagnosis.trial.validity.status}, {time.monotonic() - began:.0f} s"
+    )
+    return said
+
+
+if __name__ == "__main__":
+    main()

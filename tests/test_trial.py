@@ -1,0 +1,95 @@
+"""The short A/A: what it is made of, and what is made of it."""
+
+import numpy as np
+import pytest
+from conftest import A, B, R, experiment, manifest, record, twinned
+from msgspec.structs import replace
+
+from bench import plan, trial
+from bench.records import Failure, SliceRecord, Step
+from bench.spec import Experiment, only
+from bench.trial import Trial, short_experiment
+
+TWIN = f"{A}#2"
+
+
+def records(short: Experiment, spread: float = 0.02) -> list[SliceRecord]:
+    """Returns an A/A's records, whose slices differ by chance alone."""
+    rng = np.random.default_rng(1)
+    return [
+        record(planned, round=index, requests=int(1000 * np.exp(rng.normal(0, spread))))
+        for index in range(short.preset.rounds)
+        for planned in plan.measured(short, index, 200.0, first_index=0)
+    ]
+
+
+def judged(short: Experiment, rows: list[SliceRecord], *failures: Failure) -> Trial | str:
+    return trial.judge(twinned(), manifest(short), rows, failures)
+
+
+def test_it_is_the_lane_that_has_a_twin() -> None:
+    """The configured twin and its Lane, in one League, with the run's own saturated slices."""
+    short = short_experiment(twinned())
+    assert [lane.name for lane in short.lanes] == [A, TWIN]
+    assert [league.lanes for league in short.leagues] == [(A, TWIN)]
+    assert short.preset.saturated_slices == experiment().preset.saturated_slices
+    assert short.preset.cold_starts == 0
+    assert not short.preset.instructions
+
+
+@pytest.mark.parametrize(("chosen", "lane"), [((A, B), A), ((B, R), B), ((R,), R), ((TWIN,), A)])
+def test_any_lane_can_be_its_own_twin(chosen: tuple[str, ...], lane: str) -> None:
+    """Without a configured twin it is the first contender, or else raw."""
+    short = short_experiment(only(twinned() if TWIN in chosen else experiment(), chosen))
+    assert [lane.name for lane in short.lanes] == [lane, f"{lane}#2"]
+
+
+@pytest.mark.parametrize(("window_s", "most_s"), [(0.05, 21.0), (0.3, 21.0), (2.0, 60.0)])
+def test_it_takes_about_twenty_seconds(window_s: float, most_s: float) -> None:
+    """As many rounds as fit, but never fewer than 3, without which there is no interval."""
+    short = short_experiment(experiment(preset=replace(experiment().preset, window_s=window_s)))
+    assert short.preset.rounds >= 3
+    assert plan.outline(short).expected_s - plan.REPORT_S <= most_s
+
+
+def test_its_spread_becomes_what_can_be_told_apart() -> None:
+    """Two equal Lanes: a ratio near 1, and a difference that is what the spread allows, within its interval."""
+    short = short_experiment(twinned())
+    found = judged(short, records(short))
+    assert isinstance(found, Trial)
+    assert found.rounds == short.preset.rounds
+    assert found.ratio.point == pytest.approx(1, abs=0.05)
+    difference = found.difference
+    assert difference.low is not None
+    assert difference.high is not None
+    assert difference.low < found.resolution.difference == difference.point < difference.high
+    assert found.resolution.rounds == experiment().preset.rounds
+    assert [other.difference for other in found.others] == [0.01, 0.03, 0.05]
+    needed = [other.rounds for other in found.others]
+    assert needed == sorted(needed, key=lambda count: -(count or 0))
+
+
+def test_a_noisier_machine_tells_less_apart() -> None:
+    """Four times the noise, four times the difference or so."""
+    short = short_experiment(twinned())
+    quiet, noisy = (judged(short, records(short, spread)) for spread in (0.01, 0.04))
+    assert isinstance(quiet, Trial)
+    assert isinstance(noisy, Trial)
+    assert noisy.difference.point > 3 * quiet.difference.point
+
+
+def test_a_lane_that_failed_is_the_reason() -> None:
+    """An A/A of one Lane alone is none: the other's failure is said."""
+    short = short_experiment(twinned())
+    failed = Failure(lane=TWIN, round=0, step=Step.START, reason="no answer in 30 s", log_tail="")
+    alone = [row for row in records(short) if row.lane == A]
+    assert judged(short, alone, failed) == f"A/A: found 0 rounds, expected 3; {TWIN}: no answer in 30 s"
+
+
+def test_wrong_answers_are_told() -> None:
+    """A Lane that is not valid makes the A/A's validity."""
+    short = short_experiment(twinned())
+    rows = records(short)
+    found = judged(short, [replace(rows[0], errors={"status 500": 3}), *rows[1:]])
+    assert isinstance(found, Trial)
+    assert found.validity.status == "failing"
