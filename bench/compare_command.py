@@ -1,5 +1,6 @@
 """``bench compare BASE HEAD``: did this change make it slower, and how sure are we? The gate of a CI job."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bench.evidence import Allowed
 from bench.project import open_project
 from bench.records import Comparison, Verdict
 from bench.report import comparison as words
+from bench.report.github import annotations
 from bench.sides import NothingDiffers, Wanted, open_sides
 from bench.spec import Side
 from bench.verdict import INSTRUCTIONS
@@ -79,6 +81,7 @@ class Requirement(click.ParamType[str]):
     default=Path("results"),
     help="Folder of runs. Default: results.",
 )
+@click.option("--github", is_flag=True, help="Write annotations, and the summary of the job, for GitHub Actions.")
 @click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
 def compare(  # noqa: PLR0913 - one for each option
     *,
@@ -96,6 +99,7 @@ def compare(  # noqa: PLR0913 - one for each option
     seed: int,
     config: Path,
     results: Path,
+    github: bool,
     as_json: bool,
 ) -> None:
     """Compare two git revisions of Apps: BASE and HEAD, or WORKTREE for what is not committed."""
@@ -116,13 +120,28 @@ def compare(  # noqa: PLR0913 - one for each option
         click.echo(f"bench: {nothing}; there is nothing to compare, name an App with --app to do so anyway", err=True)
         return
     document = msgspec.json.format(msgspec.json.encode(comparison), indent=2) + b"\n"
-    files = {store.COMPARISON: document, "comparison.md": words.markdown(comparison).encode()}
-    store.write_files(results / run_id, files)
+    markdown = words.markdown(comparison)
+    store.write_files(results / run_id, {store.COMPARISON: document, store.COMPARISON_MARKDOWN: markdown.encode()})
     if as_json:
         click.echo(document, nl=False)
     else:
         out.print(words.terminal(comparison))
+    if github:
+        _tell_github(comparison, markdown)
     sys.exit(exit_code(comparison))
+
+
+def _tell_github(comparison: Comparison, markdown: str) -> None:
+    """Prints annotations, and adds the result to the job's summary where there is one."""
+    click.echo(annotations(comparison), nl=False, err=True)  # the runner reads both; standard output may be JSON
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary is None:
+        click.echo(
+            "bench: GITHUB_STEP_SUMMARY is not set, so no summary was written: is this GitHub Actions?", err=True
+        )
+        return
+    with Path(summary).open("a", encoding="utf-8") as file:
+        file.write(markdown)
 
 
 def exit_code(comparison: Comparison) -> int:

@@ -18,6 +18,7 @@ FAILURES = "failures.jsonl"
 OBSERVATIONS = "observations.jsonl"
 SUMMARY = "summary.json"
 COMPARISON = "comparison.json"
+COMPARISON_MARKDOWN = "comparison.md"
 LATEST = "latest"
 
 _Row = TypeVar("_Row", SliceRecord, Failure, Observation)

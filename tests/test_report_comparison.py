@@ -1,0 +1,127 @@
+"""How a comparison is told: on the terminal, in Markdown, and to GitHub Actions."""
+
+import re
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from rich.console import Console
+
+from bench.compare_command import exit_code
+from bench.records import FORMAT_VERSION, AppComparison, Comparison, Estimate, Evidence, SideFacts, Verdict
+from bench.report import comparison as words
+from bench.report.github import annotations
+
+CPU, RPS = "cpu_us_per_request", "throughput_rps"
+
+
+def ratio(point: float = 1.05) -> Estimate:
+    return Estimate(point, point * 0.99, point * 1.01, 8, "ratio", "")
+
+
+def evidence(verdict: Verdict, metric: str = CPU, *reasons: str) -> Evidence:
+    return Evidence(metric, ratio(), verdict, 0.06, reasons)
+
+
+def compared(*found: Evidence, app: str = "shop") -> Comparison:
+    """Returns a comparison of one App in 8 rounds."""
+    side = SideFacts(revision="main", commit="0123456789abcdef", python="3.11.7", requirements=())
+    return Comparison(
+        format_version=FORMAT_VERSION,
+        run_id="20260301T101500Z-3f9a1c",
+        base=side,
+        head=replace(side, revision="WORKTREE", commit=None, requirements=("uvicorn==0.50.*",)),
+        max_regression=0.03,
+        max_instructions=0.005,
+        budget_s=120.0,
+        spent_s=93.4,
+        rounds=8,
+        measured_again=False,
+        apps=(AppComparison(app=app, lane=f"{app}@uvicorn", evidence=found, differences=("uvicorn: 0.54 -> 0.50",)),),
+        notes=("blog is in main only, and is not compared",),
+    )
+
+
+def terminal(comparison: Comparison, width: int = 80) -> str:
+    printed = StringIO()
+    Console(file=printed, width=width, color_system=None).print(words.terminal(comparison))
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "begins"),
+    [
+        (Verdict.SLOWER, "Slower: shop (CPU time per request)."),
+        (Verdict.INVALID, "Could not be measured: shop (CPU time per request)."),
+        (Verdict.UNDECIDED, "No confirmed regression; undecided: shop (CPU time per request)."),
+        (Verdict.NO_DIFFERENCE, "No regression larger than 3.00 %."),
+        (Verdict.FASTER, "No regression larger than 3.00 %."),
+    ],
+)
+def test_the_verdict_comes_first(verdict: Verdict, begins: str) -> None:
+    """Whoever reads one line reads the right one, on the terminal and in a pull request."""
+    found = compared(evidence(verdict))
+    assert terminal(found, width=200).splitlines()[0] == begins
+    assert words.markdown(found).splitlines()[0].replace("\\", "") == f"### bench: {begins}"
+
+
+@pytest.mark.parametrize("form", [lambda found: terminal(found, 200), words.markdown])
+def test_everything_that_is_needed_to_judge_is_there(form: object) -> None:
+    """Ratio with interval, n of rounds, both sides, what is allowed, what else differs, and what was not compared."""
+    assert callable(form)
+    said = " ".join(form(compared(evidence(Verdict.UNDECIDED, CPU, "a reason"))).replace("\\", "").split())
+    for words_of in (
+        "1.05x (1.04–1.06)",  # noqa: RUF001 - a range
+        "BASE main (0123456789ab), Python 3.11.7",
+        "HEAD WORKTREE with uvicorn==0.50.*",
+        "8 rounds in 93 s of a budget of 120 s",
+        "allowed: 3.00 %, of instructions 0.500 %",
+        "blog is in main only",
+        "uvicorn: 0.54 -",
+        "a reason",
+    ):
+        assert words_of in said, words_of
+
+
+def test_the_terminal_is_readable_at_80_columns() -> None:
+    """No line is wider, whatever the verdict."""
+    found = compared(*(evidence(verdict, metric) for verdict, metric in zip(Verdict, words.METRIC_TITLES, strict=True)))
+    assert max(map(len, terminal(found).splitlines())) <= 80
+
+
+def test_an_undecided_verdict_says_what_it_could_have_seen() -> None:
+    """It is not a pass in silence."""
+    assert words.said(evidence(Verdict.UNDECIDED)) == "undecided: differences below 6.00 % can't be told"
+    assert words.said(evidence(Verdict.NO_DIFFERENCE)) == "no difference larger than 6.00 %"
+    assert "too few rounds" in words.said(replace(evidence(Verdict.UNDECIDED), bound=None))
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        ([Verdict.NO_DIFFERENCE, Verdict.UNDECIDED], 0),
+        ([Verdict.FASTER, Verdict.FASTER], 0),
+        ([Verdict.NO_DIFFERENCE, Verdict.SLOWER], 1),
+        ([Verdict.INVALID, Verdict.NO_DIFFERENCE], 0),
+        ([Verdict.INVALID, Verdict.SLOWER], 1),
+        ([Verdict.INVALID, Verdict.INVALID], 3),
+    ],
+)
+def test_exit_codes(found: list[Verdict], code: int) -> None:
+    """1 is a regression that was confirmed; 3 an App of which nothing is valid, as after a wrong answer."""
+    assert (
+        exit_code(compared(*(evidence(verdict, metric) for verdict, metric in zip(found, (CPU, RPS), strict=True))))
+        == code
+    )
+
+
+@given(st.sampled_from(Verdict), st.text(), st.text())
+def test_an_annotation_is_one_line_whatever_it_says(verdict: Verdict, reason: str, app: str) -> None:
+    """Line ends, colons and commas of names do not end a workflow command."""
+    said = annotations(compared(evidence(verdict, CPU, reason), app=app))
+    lines = said.split("\n")[:-1]
+    assert len(lines) == (verdict in (Verdict.SLOWER, Verdict.INVALID, Verdict.UNDECIDED))
+    for line in lines:
+        assert re.fullmatch(r"::(error|warning) title=bench%3A [^:,\r\n]*::[^\r\n]*", line)
