@@ -144,9 +144,12 @@ def _publish(folder: Path, *, as_json: bool) -> Summary:
     """Makes a run's reports, and shows the result."""
     from bench import publish  # noqa: PLC0415 - pandas and matplotlib take a second that other commands need not wait
 
-    report = publish.publish(folder)
-    _show(publish.text(report, folder), store.summary_bytes(report.summary), as_json=as_json)
-    return report.summary
+    published = publish.publish(folder)
+    summary = published.report.summary
+    for line in published.left_out:
+        click.echo(f"bench: {line}", err=True)
+    _show(publish.text(published.report, folder), store.summary_bytes(summary), as_json=as_json)
+    return summary
 
 
 @main.command("plan")

@@ -40,6 +40,15 @@ def missing(observations: Sequence[Observation]) -> dict[str, str]:
     }
 
 
+def samples(observations: Sequence[Observation]) -> dict[str, tuple[float, ...]]:
+    """Returns all values of each metric that was observed of one Lane."""
+    values = {
+        metric: tuple(observation.value for observation in found if observation.value is not None)
+        for metric, found in _by_metric(observations)
+    }
+    return {metric: known for metric, known in values.items() if known}
+
+
 def _by_metric(observations: Sequence[Observation]) -> list[tuple[str, list[Observation]]]:
     ordered = sorted(observations, key=lambda observation: list(UNITS).index(observation.metric))
     return [(metric, list(found)) for metric, found in groupby(ordered, key=lambda observation: observation.metric)]

@@ -2,17 +2,25 @@
 
 from pathlib import Path
 
+from msgspec import Struct
 from rich.console import RenderableType
 
 from bench import store
 from bench.records import Report
-from bench.report import CHARTS, HTML, MARKDOWN, charts, html, markdown
+from bench.report import CHARTS, EXPORTS, HTML, MARKDOWN, charts, exports, html, markdown
 from bench.report import text as terminal
 from bench.summary import build_report
 
 
-def publish(folder: Path) -> Report:
-    """Writes the summary, the charts and the reports of a run, complete or not. Raises Unreadable."""
+class Published(Struct, frozen=True):
+    """What was written of a run, and a line for each file that could not be made here."""
+
+    report: Report
+    left_out: tuple[str, ...]
+
+
+def publish(folder: Path) -> Published:
+    """Writes the summary, the charts, the reports and the exports of a run, complete or not. Raises Unreadable."""
     run = store.read(folder)
     report = build_report(run.manifest, run.records, run.failures, run.observations)
     drawn = {name: charts.render(figure) for name, figure in charts.draw(report).items()}
@@ -20,8 +28,10 @@ def publish(folder: Path) -> Report:
     files[store.SUMMARY] = store.summary_bytes(report.summary)
     files[MARKDOWN] = markdown.render(report).encode()
     files[HTML] = html.render(report, {name: drawn[name]["svg"] for name in CHARTS}).encode()
+    exported = exports.render(report, run.records)
+    files |= {f"{EXPORTS}/{name}": content for name, content in exported.files.items()}
     store.write_files(folder, files)
-    return report
+    return Published(report, exported.left_out)
 
 
 def text(report: Report, folder: Path) -> RenderableType:

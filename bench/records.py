@@ -386,9 +386,13 @@ class Trace(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """All that a renderer needs: the manifest, the summary, and the curves that are too long for it."""
+    """All that a renderer needs: the manifest, the summary, and what is too long for it.
+
+    ``samples`` has the values behind the Estimates by Lane and metric: one a Round, or one an Observation.
+    """
 
     manifest: Manifest
     summary: Summary
     curves: tuple[Curve, ...]
     traces: tuple[Trace, ...]
+    samples: dict[str, dict[str, tuple[float, ...]]] = {}

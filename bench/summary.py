@@ -61,6 +61,7 @@ def build_report(
         ),
         curves=tuple(curve for lane in measured if (curve := metrics.curve(lane, table))),
         traces=tuple(metrics.trace(lane, table) for lane in measured),
+        samples={lane.lane: _samples(by_round, lane.lane, observations) for lane in lanes},
     )
 
 
@@ -104,6 +105,14 @@ def _estimates(experiment: Experiment, lane: Lane, by_round: pd.DataFrame) -> di
             found[name] = stats.log_estimate(list(values), *UNITS.get(name, ("ms", "lower")))
     split = _cpu_split(experiment, lane, by_round)
     return {**found, "overhead_us_per_request": split.framework} if split else found
+
+
+def _samples(by_round: pd.DataFrame, lane: str, observations: Sequence[Observation]) -> dict[str, tuple[float, ...]]:
+    """Returns the values of each metric of a Lane; a difference of Lanes has none of its own."""
+    in_rounds = {metric: _rounds(by_round, lane, metric) for metric in by_round.columns}
+    own = [observation for observation in observations if observation.lane == lane]
+    known = {metric: tuple(values.astype(float)) for metric, values in in_rounds.items() if len(values)}
+    return {**known, **observed.samples(own)}
 
 
 def _cpu_splits(experiment: Experiment, by_round: pd.DataFrame) -> list[CpuSplit]:

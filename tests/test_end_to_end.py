@@ -100,6 +100,7 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
         assert (folder / "charts" / f"{chart}.png").read_bytes().startswith(b"\x89PNG")
     for report in ("report.html", "summary.md"):
         assert "Flask" in (folder / report).read_text()
+    assert {path.name for path in (folder / "exports").iterdir()} > {"junit.xml", "pyperf.json", "slices.parquet"}
     assert str(project) not in (folder / "manifest.json").read_text()
 
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -1,4 +1,4 @@
-"""Renders a Report: terminal tables, Markdown, one HTML page, charts. Values in, text or figures out; no I/O.
+"""Renders a Report: terminal tables, Markdown, one HTML page, charts, exports. Values in, text or figures out; no I/O.
 
 ``words``, ``facts`` and ``leagues`` say things once, so that ``text``, ``markdown``, ``html`` and ``charts`` agree.
 """
@@ -13,4 +13,5 @@ CHARTS = {
 
 MARKDOWN = "summary.md"
 HTML = "report.html"
+EXPORTS = "exports"
 """The reports' names in a run's folder; the charts lie in its ``charts/``, as SVG and PNG."""

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from bench.plan import Phase
 from bench.records import Failure, Report
-from bench.report import CHARTS, HTML, MARKDOWN, facts
+from bench.report import CHARTS, EXPORTS, HTML, MARKDOWN, facts
 from bench.report.leagues import Row, Table, noise, tables, verdict
 from bench.report.words import COLUMNS, METRICS, cell, one_line, printable
 
@@ -95,4 +95,4 @@ def _reading(report: Report) -> tuple[str, ...]:
 
 def _files(folder: str) -> Iterator[Text]:
     charts = f"charts/*.svg ({', '.join(CHARTS)})"
-    yield Text.assemble("Files in ", (one_line(folder), "bold"), f": {HTML}, {MARKDOWN}, {charts}")
+    yield Text.assemble("Files in ", (one_line(folder), "bold"), f": {HTML}, {MARKDOWN}, {charts}, {EXPORTS}/")

@@ -1,0 +1,66 @@
+"""A run for other tools, a format each: values in, the contents of files out; no I/O.
+
+Trackers that raise alarms get what can be trusted, and nothing else: see ``points``. Tables and histograms have every
+measured slice.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from msgspec import Struct
+
+from bench import metrics
+from bench.records import Report, SliceRecord
+from bench.report import EXPORTS
+from bench.report.exports import bencher, github_action_benchmark, hgrm, hlog, junit, pyperf, tables
+from bench.report.exports.histograms import RECORDED, file_name
+from bench.report.exports.points import trusted
+
+PARQUET = "slices.parquet"
+NO_PYARROW = (
+    f"{EXPORTS}/{PARQUET} is left out: found no pyarrow, expected it beside bench; "
+    "install it (pip install 'bench[parquet]') and make the reports again"
+)
+
+
+class Exports(Struct, frozen=True):
+    """Contents of files by their names below the run's ``exports/``, and a line for each that can't be made here."""
+
+    files: dict[str, bytes]
+    left_out: tuple[str, ...]
+
+
+def render(report: Report, records: Sequence[SliceRecord]) -> Exports:
+    """Returns every export of a run, complete or not."""
+    table = metrics.tidy(records)
+    slices = tables.slices(report, table)
+    files = {
+        **_for_trackers(report),
+        **_of_latencies(report, table),
+        "junit.xml": junit.render(report.manifest.run_id, junit.cases(report, table)),
+        "slices.csv": tables.csv(slices),
+    }
+    try:
+        return Exports({**files, PARQUET: tables.parquet(slices)}, ())
+    except ImportError:
+        return Exports(files, (NO_PYARROW,))
+
+
+def _for_trackers(report: Report) -> dict[str, bytes]:
+    points = trusted(report.summary)
+    return {
+        "bencher.json": bencher.render(points),
+        "custom-smaller-is-better.json": github_action_benchmark.render(points, "lower"),
+        "custom-bigger-is-better.json": github_action_benchmark.render(points, "higher"),
+        "pyperf.json": pyperf.render(report, points),
+    }
+
+
+def _of_latencies(report: Report, table: pd.DataFrame) -> dict[str, bytes]:
+    logs = {f"{kind}.hlog": hlog.render(report.manifest, table, kind) for kind in RECORDED}
+    distributions = {
+        f"hgrm/{file_name(lane)}.{kind}.hgrm": content
+        for kind in RECORDED
+        for lane, content in hgrm.render(table, kind).items()
+    }
+    return logs | distributions

@@ -1,0 +1,98 @@
+"""JUnit XML, as Jenkins and Maven Surefire define it: what nearly every CI shows as tests.
+
+Source: ``surefire-test-report.xsd`` of Maven Surefire and ``junit-10.xsd`` of Jenkins' xUnit plugin; it holds for both.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from xml.etree import ElementTree as ET
+
+import pandas as pd
+from msgspec import Struct
+
+from bench.records import Cell, LaneSummary, Report, Status
+from bench.report.words import printable
+
+
+class Outcome(StrEnum):
+    """What became of a test; the values are the elements that say so."""
+
+    PASSED = "passed"
+    FAILURE = "failure"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """One test: ``group`` is what CI sorts it under, ``message`` is one line, ``details`` as many as there are."""
+
+    group: str
+    name: str
+    outcome: Outcome
+    message: str = ""
+    details: str = ""
+    time_s: float = 0.0
+
+
+OUTCOMES = {Status.VALID: Outcome.PASSED, Status.FAILING: Outcome.FAILURE, Status.FAILED: Outcome.ERROR}
+"""A wrong answer fails, a Lane that did not run is an error; what the machine or the load spoilt is skipped."""
+
+
+TYPE = "bench"
+"""The type of every failure, where other test runners name an exception."""
+
+
+def render(suite: str, tests: Sequence[Case]) -> bytes:
+    """Returns one test suite."""
+    root = ET.Element("testsuite", {"name": printable(suite), **_totals(tests)})
+    for test in tests:
+        root.append(_element(test))
+    ET.indent(root)
+    return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def cases(report: Report, table: pd.DataFrame) -> tuple[Case, ...]:
+    """Returns a test for each cell of a run: that what was measured there can be trusted."""
+    measured_s = table.groupby(["lane", "phase"])["window_s"].sum()
+    return tuple(
+        _case(report, lane, cell, float(measured_s.get((lane.lane, cell.phase), 0.0)))
+        for lane in report.summary.lanes
+        for cell in lane.cells
+    )
+
+
+def _case(report: Report, lane: LaneSummary, cell: Cell, time_s: float) -> Case:
+    status, reasons = cell.validity.status, cell.validity.reasons
+    valid = status is Status.VALID
+    return Case(
+        group=lane.lane,
+        name=cell.phase,
+        outcome=OUTCOMES.get(status, Outcome.SKIPPED),
+        message="" if valid else f"{status}, so it is in no export for trackers: {'; '.join(reasons)}",
+        details="\n".join(failure.log_tail for failure in report.summary.failures if failure.lane == lane.lane),
+        time_s=time_s,
+    )
+
+
+def _totals(tests: Sequence[Case]) -> dict[str, str]:
+    elements = {"errors": Outcome.ERROR, "failures": Outcome.FAILURE, "skipped": Outcome.SKIPPED}
+    counts = {name: sum(test.outcome is outcome for test in tests) for name, outcome in elements.items()}
+    time_s = sum(test.time_s for test in tests)
+    return {"tests": str(len(tests)), **{name: str(count) for name, count in counts.items()}, "time": f"{time_s:.3f}"}
+
+
+def _element(test: Case) -> ET.Element:
+    named = {"classname": printable(test.group), "name": printable(test.name), "time": f"{test.time_s:.3f}"}
+    element = ET.Element("testcase", named)
+    if test.outcome is not Outcome.PASSED:
+        element.append(_said(test))
+    return element
+
+
+def _said(test: Case) -> ET.Element:
+    """Returns what became of a test that did not pass; only a failure and an error have a type."""
+    said = ET.Element(test.outcome.value, {"message": printable(test.message)})
+    if test.outcome is not Outcome.SKIPPED:
+        said.set("type", TYPE)
+    said.text = printable(test.details)
+    return said
