@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 import msgspec
+from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from bench import __version__, plan, session, store
@@ -115,9 +116,25 @@ main.add_command(compare)
 @main.command()
 @options(preset="standard")
 @out_option
-def run(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool, results: Path) -> None:
+@click.option(
+    "--instructions/--no-instructions",
+    default=None,
+    help="Count instructions per request, too, which needs valgrind. Default: as the preset says.",
+)
+def run(
+    *,
+    config: Path,
+    preset: str,
+    seed: int,
+    lanes: tuple[str, ...],
+    as_json: bool,
+    results: Path,
+    instructions: bool | None,
+) -> None:
     """Measure every Lane, and report: the main job."""
     project, experiment = _chosen(config, preset, seed, lanes)
+    if instructions is not None:
+        experiment = replace(experiment, preset=replace(experiment.preset, instructions=instructions))
     err.print(terminal.plan_text(plan.outline(experiment)), soft_wrap=True)
     run_id = store.new_run_id()
     with session.open_site(project, experiment) as site, store.create(results, run_id) as sink:
@@ -134,6 +151,8 @@ def _measured(site: Site, manifest: Manifest, sink: store.Run) -> bool:
     try:
         with run_progress(err, site.experiment) as watcher:
             session.measure(site, manifest, sink, watcher)
+            if site.experiment.preset.instructions:
+                session.count_instructions(site, sink, watcher.observing)
     except (KeyboardInterrupt, NothingToMeasure, DriverFailed) as problem:
         click.echo(f"bench: {problem or 'interrupted'}; this is what was measured until then", err=True)
         return False

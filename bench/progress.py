@@ -50,6 +50,13 @@ class RunProgress:
         for line in failure.log_tail.splitlines():
             self._console.print(f"  | {line}", markup=False, soft_wrap=True)
 
+    def observing(self, what: str, share: float) -> None:
+        """Shows what is measured outside slices, and how much of it is done; without a terminal, that it begins."""
+        self._done = self._rounds * self._slices
+        self._show(f"{what}: {100 * share:.0f} %")
+        if not self._console.is_terminal and share == 0:
+            self._console.print(what)
+
     def _show(self, doing: str) -> None:
         left_s = (self._rounds * self._slices - self._done) * self._slice_s
         self._bar.update(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bench import __version__, comparison, machine, parity
+from bench import __version__, comparison, instructions, machine, parity
 from bench.comparison import Terms
 from bench.driver_process import driver
 from bench.messages import Load, Setup, SliceOrder, SliceResult, Target
@@ -18,13 +18,14 @@ from bench.project import Project
 from bench.records import FORMAT_VERSION, AppComparison, Comparison, Failure, LaneFacts, Manifest, Observation
 from bench.rounds import open_round
 from bench.runner import Round, Runner, Sink, Watcher
-from bench.server import Launch
+from bench.server import Launch, server_environment
 from bench.sides import Sides, differences
 from bench.site import Site, prepare_environments
 from bench.spec import Experiment, Lane, Side, without
 
 LOAD_GUARD_S = 0.2
 """How long `bench load` lets the connections open before it counts."""
+COUNTING = "counting instructions"
 
 
 class Verified(Struct, frozen=True):
@@ -69,6 +70,33 @@ def measure(site: Site, manifest: Manifest, sink: Sink, watcher: Watcher) -> Non
         return open_round(site, index, lanes, began)
 
     Runner(manifest, live_round, sink, watcher).run(site.failures)
+
+
+def count_instructions(site: Site, sink: Sink, heard: Callable[[str, float], None]) -> None:
+    """Counts the instructions per request of every Lane into the sink; ``heard`` is told what share of it is done."""
+    heard(COUNTING, 0)
+    for done, observation in enumerate(instructions_per_request(site), start=1):
+        sink.observe(observation)
+        heard(COUNTING, done / len(site.experiment.lanes))
+    sink.sync()
+
+
+def instructions_per_request(site: Site) -> Iterator[Observation]:
+    """Yields each Lane's as they are known: not a twin's, which is the same, nor that of an App without environment."""
+    lanes = [lane for lane in site.experiment.lanes if lane.home in site.environments and not lane.twin]
+    subjects = {lane.name: _subject(site, lane) for lane in lanes}
+    yield from instructions.count(subjects, site.group, site.logs)
+
+
+def _subject(site: Site, lane: Lane) -> instructions.Subject:
+    folder = site.folders[lane.home]
+    return instructions.subject(
+        lane,
+        site.experiment.contract,
+        programs=site.environments[lane.home].programs,
+        app_folder=folder,
+        environment=server_environment(lane, folder),
+    )
 
 
 def compare(sides: Sides, terms: Terms, sink: Sink, watcher: comparison.Watcher, *, run_id: str) -> Comparison:

@@ -113,6 +113,16 @@ def schema(name: str) -> Any:
     return json.loads((SCHEMAS / f"{name}.schema.json").read_text())
 
 
+def test_instructions_are_counted_or_have_a_reason(project: Path) -> None:
+    """`--instructions` adds the metric to any preset; without valgrind it is absent, with its reason, and no failure."""
+    _, summary = run(project, "--instructions", "--lane", "raw_hello@gunicorn-gthread")
+    (lane,) = summary["lanes"]
+    if shutil.which("valgrind"):
+        assert lane["metrics"]["instructions_per_request"]["point"] > 1000
+    else:
+        assert "valgrind" in lane["missing"]["instructions_per_request"]
+
+
 def test_the_published_schemas_are_those_of_the_types() -> None:
     """docs/schemas is what bench writes; `make fix` writes it again."""
     write = runpy.run_path(str(SCHEMAS / "write.py"))

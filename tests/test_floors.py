@@ -35,6 +35,7 @@ FLOORS = (
         "server",
         "contract",
         "machine",
+        "instructions",
         "store",
         "project",
         "driver_process",

@@ -338,6 +338,22 @@ def test_every_form_says_what_is_missing() -> None:
         assert "FAILED: flask_hello@gunicorn-gthread" in said, name
 
 
+def test_every_form_says_once_why_instructions_are_missing() -> None:
+    """One line for all Lanes that have the same reason; with a value, it is in the table of every metric."""
+    report, reason = standard(), "found no valgrind"
+    metric = "instructions_per_request"
+    summaries = tuple(replace(lane, missing={metric: reason}) for lane in report.summary.lanes)
+    missing = replace(report, summary=replace(report.summary, lanes=summaries))
+    counted = with_metric(
+        report, "flask_hello@gunicorn-gthread", metric, Estimate(364192, 364192, 364192, 1, "instructions", "lower")
+    )
+    for form in ("text", "markdown", "html"):
+        assert everywhere(missing)[form].count(f"Instructions per request of all lanes: {reason}.") == 1, form
+        assert reason not in everywhere(counted)[form], form
+    for form in ("markdown", "html"):
+        assert "364,192" in everywhere(counted)[form], form
+
+
 @variants
 def test_no_run_is_too_odd_to_be_reported(variant: str) -> None:
     """Every form of every variant can be made, and is not empty."""

@@ -83,6 +83,7 @@ def measured(report: Report) -> tuple[str, ...]:
         f"Throughput and CPU: {load(report, Phase.SATURATED)}",
         f"Latency (p50, p99): {load(report, Phase.FIXED)}",
         totals(report),
+        *uncounted(report),
         servers(report),
         versions(report),
         driver(report),
@@ -188,6 +189,19 @@ def totals(report: Report) -> str:
     return (
         f"{whole.requests:,} right answers, {_plural(whole.errors, 'error')} and {whole.missed:,} missed sends "
         f"in {number(whole.measured_s)} s of measured windows ({number(whole.wall_s)} s in all).{driver_said}"
+    )
+
+
+def uncounted(report: Report) -> tuple[str, ...]:
+    """Says why instructions per request are missing, once for all Lanes that have the same reason."""
+    lanes = [lane for lane in report.summary.lanes if not lane.twin]
+    by_reason: dict[str, list[str]] = {}
+    for lane in lanes:
+        if reason := lane.missing.get("instructions_per_request"):
+            by_reason.setdefault(reason, []).append(lane.lane)
+    return tuple(
+        one_line(f"Instructions per request of {'all lanes' if len(of) == len(lanes) else listed(of)}: {reason}.")
+        for reason, of in by_reason.items()
     )
 
 

@@ -90,6 +90,7 @@ def _reading(report: Report) -> tuple[str, ...]:
         f"p50, p99: {facts.load(report, Phase.FIXED)}",
         facts.machine(report.manifest.machine),
         facts.totals(report),
+        *facts.uncounted(report),
     )
 
 
