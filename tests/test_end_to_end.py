@@ -114,7 +114,7 @@ def schema(name: str) -> Any:
 
 
 def test_instructions_are_counted_or_have_a_reason(project: Path) -> None:
-    """`--instructions` adds the metric to any preset; without valgrind it is absent, with its reason, and no failure."""
+    """`--instructions` adds the metric to any preset; without valgrind it is absent, with its reason."""
     _, summary = run(project, "--instructions", "--lane", "raw_hello@gunicorn-gthread")
     (lane,) = summary["lanes"]
     if shutil.which("valgrind"):
