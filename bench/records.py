@@ -370,11 +370,15 @@ class LoadOutcome(Struct, frozen=True, kw_only=True):
 
 
 class Curve(Struct, frozen=True, kw_only=True):
-    """Latency by percentile: ``latencies_ms[i]`` at ``percentiles[i]`` (0 to 100), all rounds merged."""
+    """Latency by percentile, all rounds merged: ``latencies_ms[i]`` at ``percentiles[i]`` (0 to 100).
+
+    They count from the intended start, and ``services_ms[i]``, the service time, from sending.
+    """
 
     lane: str
     percentiles: tuple[float, ...]
     latencies_ms: tuple[float, ...]
+    services_ms: tuple[float, ...]
 
 
 class Trace(Struct, frozen=True, kw_only=True):
