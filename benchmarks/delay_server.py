@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from heapq import heappop, heappush
 from math import exp
 from pathlib import Path
@@ -45,7 +45,10 @@ DELAYS_MS: dict[str, Callable[[random.Random], float]] = {
 
 
 class Served(Struct, frozen=True, array_like=True):
-    """One request: when it was read and its answer written, on the monotonic clock, and the delay that it was given."""
+    """One request: when it was read and its answer went out, on the monotonic clock, and the delay that it was given.
+
+    A client can't have sent it later, nor have the answer earlier.
+    """
 
     read_ns: int
     written_ns: int
@@ -124,11 +127,10 @@ class Server:
         while self._due and self._due[0][0] <= monotonic_ns():
             due_ns, read_ns, fd, behaviour = heappop(self._due)
             if fd in self._peers:
-                try:
+                written_ns = monotonic_ns()
+                with suppress(ConnectionError):
                     self._peers[fd].send(ANSWER)
-                except ConnectionError:
-                    continue
-                behaviour.served.append(Served(read_ns, monotonic_ns(), due_ns - read_ns))
+                    behaviour.served.append(Served(read_ns, written_ns, due_ns - read_ns))
 
     def _report(self) -> bool:
         """Says what was served since the last time, by path; returns False where nobody asks any more."""
@@ -188,7 +190,7 @@ def delays_ms(served: Sequence[Served]) -> Values:
 
 
 def service_ms(served: Sequence[Served]) -> Values:
-    """Returns the times from reading a request to having written its answer, by the server's own clock."""
+    """Returns the times from reading a request to writing its answer, by the server's own clock."""
     return np.array([one.written_ns - one.read_ns for one in served]) / NS_PER_MS
 
 
@@ -208,8 +210,9 @@ def from_intended_ms(served: Sequence[Served], rate_rps: float) -> Values:
 
 
 def quantile(values: Values, percentile: float) -> float:
-    """Returns the lowest value that so many per cent of the values do not exceed."""
-    return float(np.percentile(values, percentile, method="inverted_cdf"))
+    """Returns the value whose rank is nearest to so many per cent of their number, as an HdrHistogram defines it."""
+    rank = max(1, int(len(values) * percentile / 100 + 0.5))
+    return float(np.sort(values)[rank - 1])
 
 
 def main() -> None:

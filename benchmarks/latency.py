@@ -51,6 +51,7 @@ class Turn(Struct, frozen=True):
     load: Load
     result: SliceResult
     served: Sequence[Served]
+    waited_ms: float
     disturbed_share: float
 
     @property
@@ -89,14 +90,19 @@ class Rig:
         if self._server:
             self._server.served()
             pids.append(self._server.pid)
-        before = machine.counters(pids).run_queue_ns
+        before = self._kept_waiting_ms(pids)
         (result,) = self._process.offer(SliceOrder((path,), load, 0.0, seconds))
-        waited_ns = machine.difference(before, machine.counters(pids).run_queue_ns) or 0
+        waited_ms = self._kept_waiting_ms(pids) - before
         if result.errors:
             raise RuntimeError(f"{path} under {load}: found errors {result.errors}, expected none")
         served = self._server.served()[path] if self._server else []
         # A closed load counts what is answered within the window: not the last answer of each user.
-        return Turn(load, result, served[: result.requests], waited_ns / 1e9 / seconds)
+        return Turn(load, result, served[: result.requests], waited_ms, waited_ms / 1000 / seconds)
+
+    @staticmethod
+    def _kept_waiting_ms(pids: Sequence[int]) -> float:
+        """Returns how long others on the machine, or on its host, have kept these processes from running."""
+        return (machine.counters(pids).run_queue_ns or 0) / 1e6 + (machine.steal_s(()) or 0.0) * 1000
 
     def undisturbed_turn(self, path: str, load: Load, seconds: float, tries: int) -> Turn:
         """Plays until a turn is not disturbed; returns the least disturbed one where none is."""
