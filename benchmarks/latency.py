@@ -1,9 +1,10 @@
 """Holds reported latencies against known delays, and medians against those of wrk and k6: ``make bench-latency``.
 
 A server of known delays (``delay_server.py``) and the driver have a core each. The truth is what the server did with
-the very same requests: the delay that it imposed, for the service time, and when it wrote each answer, for the time
-from the intended start. A turn in which server or driver had to wait for its core is disturbed: it says more of the
-machine than of the driver, and is taken again. Whether it is disturbed does not depend on what was measured in it.
+the very same requests, by its own clock: from reading a request to writing its answer for the service time, from when
+the request was due to writing its answer for the time from the intended start. The delay that it was told to impose
+stands beside it. A turn in which server or driver had to wait for its core is disturbed: it says more of the machine
+than of the driver, and is taken again. Whether it is disturbed does not depend on what was measured in it.
 """
 
 import argparse
@@ -21,9 +22,18 @@ from statistics import median
 
 import msgspec
 import numpy as np
-from delay_server import BODY, DELAYS_MS, HOST, DelayServer, Served, Values, delay_server, quantile
-from delay_server import delays_ms as imposed_ms
-from delay_server import from_intended_ms as answered_ms
+from delay_server import (
+    BODY,
+    DELAYS_MS,
+    HOST,
+    DelayServer,
+    Served,
+    delay_server,
+    delays_ms,
+    from_intended_ms,
+    quantile,
+    service_ms,
+)
 from driver import raw_server, target_of
 from msgspec import Struct
 
@@ -61,12 +71,16 @@ class Turn(Struct, frozen=True):
 
 
 class Figure(Struct, frozen=True):
-    """One line of the table: ``truth_ms`` and ``reported_ms`` of all turns together."""
+    """One line of the table, of all turns together: the percentile of what was imposed, what was, and what is reported.
+
+    ``imposed_ms`` is None for times from the intended start, which depend on what else was under way.
+    """
 
     path: str
     load: str
     time: str
     percentile: str
+    imposed_ms: float | None
     truth_ms: float
     reported_ms: float
 
@@ -133,24 +147,24 @@ def rig(connections: int, cores: Sequence[int], targets: Sequence[Target] = ()) 
 def figures(path: str, turns: Sequence[Turn]) -> Iterator[Figure]:
     """Yields the percentiles of turns with the same load: service times, and times from the intended start."""
     load = turns[0].load
-    yield from _percentiles(
-        (path, str(load), "service"),
-        [imposed_ms(turn.served) for turn in turns],
-        [turn.result.latency_us for turn in turns],
-    )
+    imposed = np.concatenate([delays_ms(turn.served) for turn in turns])
+    truth = np.concatenate([service_ms(turn.served) for turn in turns])
+    reported = stats.merged([turn.result.latency_us for turn in turns])
+    for name, percentile in percentiles(len(truth)):
+        found = [quantile(imposed, percentile), quantile(truth, percentile), stats.percentile_ms(reported, percentile)]
+        yield Figure(path, str(load), "service", name, *found)
     if isinstance(load, Open):
-        yield from _percentiles(
-            (path, str(load), "from intended start"),
-            [answered_ms(turn.served, load.rate_rps) for turn in turns],
-            [turn.result.latency_from_intended_us or "" for turn in turns],
-        )
+        truth = np.concatenate([from_intended_ms(turn.served, load.rate_rps) for turn in turns])
+        reported = stats.merged([turn.result.latency_from_intended_us or "" for turn in turns])
+        for name, percentile in percentiles(len(truth)):
+            found = [quantile(truth, percentile), stats.percentile_ms(reported, percentile)]
+            yield Figure(path, str(load), "from intended start", name, None, *found)
 
 
-def _percentiles(key: tuple[str, str, str], truths: Sequence[Values], encoded: Sequence[str]) -> Iterator[Figure]:
-    truth, reported = np.concatenate(truths), stats.merged(encoded)
-    for name, percentile in stats.PERCENTILES.items():
-        if stats.beyond(len(truth), percentile) >= stats.MIN_BEYOND:
-            yield Figure(*key, NAMES[name], quantile(truth, percentile), stats.percentile_ms(reported, percentile))
+def percentiles(count: int) -> list[tuple[str, float]]:
+    """Returns the percentiles that so many answers are enough for."""
+    enough = {name: at for name, at in stats.PERCENTILES.items() if stats.beyond(count, at) >= stats.MIN_BEYOND}
+    return [(NAMES[name], percentile) for name, percentile in enough.items()]
 
 
 def compare_with_truth(cores: Sequence[int], turns: int, seconds: float, tries: int) -> tuple[list[Figure], list[Turn]]:
@@ -173,13 +187,14 @@ def compare_with_truth(cores: Sequence[int], turns: int, seconds: float, tries: 
 
 def render_truth(found: Sequence[Figure], taken: Sequence[Turn]) -> str:
     """Returns the table, and how many of its lines are right."""
-    form = "{:10} {:15} {:19} {:6} {:>10} {:>10} {:>8} {:>7} {}"
-    lines = [form.format("delays", "load", "time", "", "truth ms", "reported", "off by", "", "").rstrip()]
+    form = "{:10} {:15} {:19} {:6} {:>10} {:>9} {:>9} {:>8} {:>7} {}"
+    lines = [form.format("delays", "load", "time", "", "imposed ms", "truth", "reported", "off by", "", "").rstrip()]
     for one in found:
         off_ms = one.reported_ms - one.truth_ms
-        said = [f"{one.truth_ms:.3f}", f"{one.reported_ms:.3f}", f"{off_ms:+.3f}", f"{off_ms / one.truth_ms:+.1%}"]
-        wrong = "" if one.is_right else "WRONG"
-        lines.append(form.format(one.path, one.load, one.time, one.percentile, *said, wrong).rstrip())
+        imposed = "" if one.imposed_ms is None else f"{one.imposed_ms:.3f}"
+        off = [f"{off_ms:+.3f}", f"{off_ms / one.truth_ms:+.1%}", "" if one.is_right else "WRONG"]
+        cells = [imposed, f"{one.truth_ms:.3f}", f"{one.reported_ms:.3f}", *off]
+        lines.append(form.format(one.path, one.load, one.time, one.percentile, *cells).rstrip())
     disturbed = [turn.disturbed_share for turn in taken if turn.is_disturbed]
     worst = f", the worst for {max(disturbed):.1%} of its time" if disturbed else ""
     lines.append(f"{sum(one.is_right for one in found)} of {len(found)} are within 5 % or 0.1 ms of the truth")
