@@ -370,10 +370,7 @@ class LoadOutcome(Struct, frozen=True, kw_only=True):
 
 
 class Curve(Struct, frozen=True, kw_only=True):
-    """Latency by percentile, all rounds merged: ``latencies_ms[i]`` at ``percentiles[i]`` (0 to 100).
-
-    They count from the intended start, and ``services_ms[i]``, the service time, from sending.
-    """
+    """At ``percentiles[i]`` (0 to 100) of all rounds: the latency from the intended start, and the service time."""
 
     lane: str
     percentiles: tuple[float, ...]
