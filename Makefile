@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 APP_LOCKS := $(patsubst %.in,%.txt,$(wildcard apps/*/requirements.in))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test check fix report bench-driver lock clean
+.PHONY: help setup bench test check fix report bench-driver bench-latency lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ report: setup ## make all reports of the latest run again
 
 bench-driver: setup ## compare the driver with FastHttpUser and wrk on one core
 	@$(BIN)/python benchmarks/driver.py $(ARGS)
+
+bench-latency: setup ## hold reported latencies against known delays, and medians against wrk and k6
+	@$(BIN)/python benchmarks/latency.py $(ARGS)
 
 lock: setup ## make all locks again from their .in files and pyproject.toml; --upgrade with ARGS
 	@$(COMPILE) $(ARGS) requirements/uv.in -o requirements/uv.txt

@@ -72,6 +72,7 @@ class Requirement(click.ParamType[str]):
 @click.option("--max-instructions", type=Percent(), default=0.005, help="Of instructions. Default: 0.5%.")
 @click.option("--precision", type=Percent(), help="Half an interval's width to stop at. Default: a third of the above.")
 @click.option("--budget", type=click.FloatRange(min=10), default=120.0, help="Seconds to spend. Default: 120.")
+@click.option("--instructions/--no-instructions", default=True, help="Count instructions, where there is valgrind.")
 @click.option("--seed", type=int, default=1, help="Seed of the order of slices. Default: 1.")
 @click.option("--config", type=click.Path(path_type=Path), default=Path("bench.toml"), help="Default: bench.toml.")
 @click.option(
@@ -96,6 +97,7 @@ def compare(  # noqa: PLR0913 - one for each option
     max_instructions: float,
     precision: float | None,
     budget: float,
+    instructions: bool,
     seed: int,
     config: Path,
     results: Path,
@@ -115,7 +117,7 @@ def compare(  # noqa: PLR0913 - one for each option
     run_id = store.new_run_id()
     try:
         with open_sides(open_project(config), wanted, apps, seed) as sides, store.create(results, run_id) as sink:
-            comparison = session.compare(sides, terms, sink, Progress(), run_id=run_id)
+            comparison = session.compare(sides, terms, sink, Progress(), run_id=run_id, instructions_too=instructions)
     except NothingDiffers as nothing:
         click.echo(f"bench: {nothing}; there is nothing to compare, name an App with --app to do so anyway", err=True)
         return

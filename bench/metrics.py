@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 import pandas as pd
+from hdrh.histogram import HdrHistogram
 
 from bench import stats
 from bench.plan import Phase
@@ -54,7 +55,8 @@ def curve(lane: str, table: pd.DataFrame) -> Curve | None:
     It goes as far as the metrics do: enough answers of the run, and one of each round, are expected beyond.
     """
     rows = table[(table["lane"] == lane) & (table["phase"] == Phase.FIXED)]
-    histogram = stats.merged([text for text in rows["latency_from_intended_us"] if isinstance(text, str)])
+    histogram = _merged(rows["latency_from_intended_us"])
+    services = _merged(rows["latency_us"])
     beyond = max(stats.MIN_BEYOND, MIN_BEYOND_IN_ROUND * rows["round"].nunique())
     nines = np.log10(max(1.0, histogram.total_count / beyond))
     if nines < MIN_NINES:
@@ -66,6 +68,7 @@ def curve(lane: str, table: pd.DataFrame) -> Curve | None:
         lane=lane,
         percentiles=percentiles,
         latencies_ms=tuple(stats.percentile_ms(histogram, percentile) for percentile in percentiles),
+        services_ms=tuple(stats.percentile_ms(services, percentile) for percentile in percentiles),
     )
 
 
@@ -84,7 +87,7 @@ def _latencies(prefix: str, groups: "pd.api.typing.SeriesGroupBy[str, tuple[obje
 
     All rounds of a Lane have a percentile or none has: leaving out the poor ones would favour the fast ones.
     """
-    histograms = groups.agg(lambda encoded: stats.merged([text for text in encoded if isinstance(text, str)]))
+    histograms = groups.agg(_merged)
     counts = histograms.map(lambda histogram: histogram.total_count)
     in_run, in_poorest = (counts.groupby(level="lane").transform(fold) for fold in ("sum", "min"))
     columns = {}
@@ -95,6 +98,10 @@ def _latencies(prefix: str, groups: "pd.api.typing.SeriesGroupBy[str, tuple[obje
         values = histograms.map(lambda histogram, at=percentile: stats.percentile_ms(histogram, at))
         columns[f"{prefix}_{name}_ms"] = values.where(enough)
     return columns
+
+
+def _merged(encoded: "pd.Series[str]") -> HdrHistogram:
+    return stats.merged([text for text in encoded if isinstance(text, str)])
 
 
 def _sum_us(values_ns: pd.Series) -> float:

@@ -370,11 +370,12 @@ class LoadOutcome(Struct, frozen=True, kw_only=True):
 
 
 class Curve(Struct, frozen=True, kw_only=True):
-    """Latency by percentile: ``latencies_ms[i]`` at ``percentiles[i]`` (0 to 100), all rounds merged."""
+    """At ``percentiles[i]`` (0 to 100) of all rounds: the latency from the intended start, and the service time."""
 
     lane: str
     percentiles: tuple[float, ...]
     latencies_ms: tuple[float, ...]
+    services_ms: tuple[float, ...]
 
 
 class Trace(Struct, frozen=True, kw_only=True):

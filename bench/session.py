@@ -99,7 +99,9 @@ def _subject(site: Site, lane: Lane) -> instructions.Subject:
     )
 
 
-def compare(sides: Sides, terms: Terms, sink: Sink, watcher: comparison.Watcher, *, run_id: str) -> Comparison:
+def compare(
+    sides: Sides, terms: Terms, sink: Sink, watcher: comparison.Watcher, *, run_id: str, instructions_too: bool
+) -> Comparison:
     """Compares two sides into the sink. Raises NothingToMeasure or DriverFailed."""
     began = time.monotonic()
     sink.describe(draft(sides.site, run_id))
@@ -108,7 +110,7 @@ def compare(sides: Sides, terms: Terms, sink: Sink, watcher: comparison.Watcher,
         return open_round(sides.site, index, lanes, began)
 
     def count() -> Sequence[Observation]:
-        return ()
+        return list(instructions_per_request(sides.site)) if instructions_too else ()
 
     job = comparison.Comparison(sides.site.experiment, sides.pairs, terms, live_round, count, sink)
     outcome = job.run(watcher, time.monotonic)

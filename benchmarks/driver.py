@@ -114,7 +114,7 @@ class Driver:
     """``python -m bench.driver`` with one lane: every answer must have the body that the URL has now."""
 
     def __init__(self, url: str) -> None:
-        self._setup = Setup((_target(url),), users=CONNECTIONS, connections=CONNECTIONS)
+        self._setup = Setup((target_of(url),), users=CONNECTIONS, connections=CONNECTIONS)
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "bench.driver"]
@@ -164,7 +164,8 @@ class Driver:
         return times.user + times.system
 
 
-def _target(url: str) -> Target:
+def target_of(url: str) -> Target:
+    """Returns a Target without a name, whose only right answer is the body that the URL has now."""
     parts = urlsplit(url)
     path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
     with urlopen(url) as response:  # noqa: S310 - the URL is the user's own

@@ -482,7 +482,8 @@ def _curve(name: str, rps: float) -> Curve:
     rng = random.Random(name)  # noqa: S311 - made-up numbers
     bend = rng.uniform(0.5, 1.1)
     latencies = [1.1e3 / rps * (1 + bend * math.log10(100 / (100 - p)) ** 2) for p in percentiles]
-    return Curve(lane=name, percentiles=tuple(percentiles), latencies_ms=tuple(latencies))
+    services = [0.9 * latency for latency in latencies]
+    return Curve(lane=name, percentiles=tuple(percentiles), latencies_ms=tuple(latencies), services_ms=tuple(services))
 
 
 def _trace(name: str, rps: float) -> Trace:

@@ -35,8 +35,8 @@ def several(record: SliceRecord, rounds: int) -> list[SliceRecord]:
 
 
 def curve(*parts: str) -> Curve | None:
-    """Returns the curve of a Lane with these latencies at the fixed rate, each in a Round of its own."""
-    rows = [fixed(A, round=index, latency_from_intended_us=part) for index, part in enumerate(parts)]
+    """Returns the curve of a Lane with these latencies, and service times, at the fixed rate, a Round each."""
+    rows = [fixed(A, round=index, latency_from_intended_us=part, latency_us=part) for index, part in enumerate(parts)]
     return metrics.curve(A, metrics.tidy(rows))
 
 
@@ -240,15 +240,26 @@ def test_a_curve_is_of_all_its_histograms() -> None:
 
 
 def test_a_curve_is_of_its_lane_at_the_fixed_rate() -> None:
-    """Other Lanes, saturated slices and slices without a histogram add nothing; time is from the intended start."""
+    """Other Lanes, saturated slices and slices without a histogram add nothing."""
     others = [
         fixed(B, latency_from_intended_us=spread(300, 9000)),
         saturated(A, latency_us=spread(300, 9000), latency_from_intended_us=spread(300, 9000)),
-        fixed(A, latency_us=spread(300, 9000), latency_from_intended_us=None),
+        fixed(A, latency_us=NO_ANSWERS, latency_from_intended_us=None),
     ]
-    own = fixed(A, latency_us=spread(300, 9000), latency_from_intended_us=spread(300, 1000))
+    own = fixed(A, latency_us=spread(300, 1000), latency_from_intended_us=spread(300, 1000))
     assert metrics.curve(A, metrics.tidy([own, *others])) == curve(spread(300, 1000))
     assert metrics.curve(A, metrics.tidy(others)) is None
+
+
+def test_a_curve_has_the_time_from_the_intended_start_and_the_service_time() -> None:
+    """Each from its own histograms, at the same percentiles."""
+    row = fixed(A, latency_from_intended_us=spread(300, 9000), latency_us=spread(300, 1000))
+    found, slow, fast = metrics.curve(A, metrics.tidy([row])), curve(spread(300, 9000)), curve(spread(300, 1000))
+    assert found
+    assert slow
+    assert fast
+    assert found.latencies_ms == slow.latencies_ms
+    assert found.services_ms == fast.services_ms
 
 
 def test_a_trace_has_a_point_a_saturated_slice() -> None:

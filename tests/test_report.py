@@ -10,6 +10,7 @@ from io import StringIO
 from itertools import combinations, pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -376,7 +377,10 @@ def test_extreme_values_can_be_drawn() -> None:
         standard(), "flask_hello@gunicorn-gthread", "throughput_rps", estimate(0.0, "requests/s", "higher")
     )
     splits = tuple(replace(split, framework=estimate(-3.0, "us", "lower")) for split in report.summary.cpu_splits)
-    curve = replace(report.curves[0], percentiles=(0.0, 50.0, 100.0), latencies_ms=(1.0, 2.0, 3.0))
+    latencies_ms = (1.0, 2.0, 3.0)
+    curve = replace(
+        report.curves[0], percentiles=(0.0, 50.0, 100.0), latencies_ms=latencies_ms, services_ms=latencies_ms
+    )
     trace = Trace(lane=report.traces[0].lane, at_s=(1.0, 2.0), throughput_rps=(0.0, 5.0))
     summary = replace(report.summary, cpu_splits=splits)
     odd = replace(report, summary=summary, curves=(curve,), traces=(trace, *report.traces[1:]))
@@ -427,6 +431,14 @@ def test_the_latency_axis_has_a_tick_for_each_nine_that_was_measured() -> None:
     """A curve over 10,780 answers carries 99.9 %, and not 99.99 %."""
     ticks = _ticks(drawn("standard")["latency"].axes[0].get_xticklabels())
     assert ticks == "50 % 90 % 99 % 99.9 %"
+
+
+def test_the_latency_chart_shows_the_service_time_too() -> None:
+    """A line for each, in one colour: a reviewer sees at a glance whether requests had to wait."""
+    axes = drawn("standard")["latency"].axes[0]
+    thick, thin = axes.lines[:2]
+    assert thick.get_color() == thin.get_color()
+    assert (np.asarray(thin.get_ydata(), float) < np.asarray(thick.get_ydata(), float)).all()
 
 
 @pytest.mark.parametrize("variant", ["standard", "without_intervals", "noisy", "failed", "crowded", "empty"])

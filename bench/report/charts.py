@@ -54,6 +54,8 @@ LEADER: dict[str, Any] = {"arrowstyle": "-", "linewidth": 0.8, "shrinkA": 2, "sh
 
 Points = tuple[Sequence[float], Sequence[float]]
 NO_POINTS: Points = ((), ())
+Lines = Mapping[str, Points]
+NO_LINES: Lines = {}
 
 
 class Page:
@@ -132,16 +134,17 @@ def cpu(report: Report) -> Figure:
 def latency(report: Report) -> Figure:
     """Draws the latency by percentile at the fixed rate; on the axis every further nine is as wide as the last.
 
-    A curve ends where the Report's does: too few requests lie beyond.
+    A thin line is the Lane's service time. A curve ends where the Report's does: too few requests lie beyond.
     """
-    curves = {curve.lane: points_of(curve) for curve in report.curves}
+    curves = {curve.lane: points_of(curve.percentiles, curve.latencies_ms) for curve in report.curves}
+    services = {curve.lane: points_of(curve.percentiles, curve.services_ms) for curve in report.curves}
     last = max((xs[-1] for xs, _ in curves.values()), default=1.0)
     ticks = [percent for percent in PERCENTS if nines(percent) <= last + 0.02]
-    figure, panels = _lines(report, "latency", curves, "latency, ms")
+    figure, panels = _lines(report, "latency", curves, "latency, ms", thin=services)
     for axes in panels:
         axes.set_xlim(nines(40), last + 0.03)
         axes.set_xticks([nines(percent) for percent in ticks], [f"{percent:g} %" for percent in ticks])
-    _name_axis(panels, "percentile of requests, timed from their intended start")
+    _name_axis(panels, "percentile of requests (thick: from the intended start, thin: service time, from sending)")
     return figure
 
 
@@ -306,7 +309,7 @@ def _component_legend(figure: Figure) -> None:
 
 
 def _lines(
-    report: Report, name: str, series: Mapping[str, Points], unit: str, breaks: Sequence[float] = ()
+    report: Report, name: str, series: Lines, unit: str, breaks: Sequence[float] = (), thin: Lines = NO_LINES
 ) -> tuple[Figure, list[Axes]]:
     """Returns a sheet with a panel a League and a line a Lane, named beside its end; panels share both axes."""
     shown, looks = tables(report), looks_of(report)
@@ -315,17 +318,19 @@ def _lines(
     right = max((_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 0.5
     heights = [max(1.9, sum(map(len, lines)) * LINE + 0.06 * len(lines)) for lines in labels]
     figure, panels = _sheet(report, shown, name, heights, 0.85, right)
-    values = [y for table in shown for row in table.rows for y in series.get(row.lane.lane, NO_POINTS)[1]]
+    drawn = [row.lane.lane for table in shown for row in table.rows]
+    values = [y for lines in (series, thin) for lane in drawn for y in lines.get(lane, NO_POINTS)[1]]
     for axes, table, texts in zip(panels, shown, labels, strict=True):
         _scale(axes, values, unit)
         points = [series.get(row.lane.lane, NO_POINTS) for row in table.rows]
         for row, of_lane in zip(table.rows, points, strict=True):
             _line(axes, row, of_lane, looks[row.lane.lane], breaks)
+            axes.plot(*thin.get(row.lane.lane, NO_POINTS), color=looks[row.lane.lane].colour, linewidth=0.6)
         _name_lines(axes, table.rows, texts, points, looks)
     return figure, panels
 
 
-def _line_name(row: Row, series: Mapping[str, Points]) -> str:
+def _line_name(row: Row, series: Lines) -> str:
     missing = "not measured" if row.lane.lane not in series else ""
     said = missing if row.valid else row.status
     return f"{row.name}: {said}" if said else row.name

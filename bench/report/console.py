@@ -39,7 +39,7 @@ def load_text(outcome: LoadOutcome) -> str:
         f"{outcome.load} for {outcome.window_s:g} s on {outcome.url}",
         f"throughput           {outcome.throughput_rps:,.0f} requests/s ({outcome.requests:,} right answers)",
         f"errors               {sum(outcome.errors.values()):,}{_kinds(outcome.errors)}",
-        _percentiles("latency", outcome.latency_ms),
+        _percentiles("latency" if outcome.latency_from_intended_ms is None else "service time", outcome.latency_ms),
         *_driver(outcome.driver_cpu_share),
     ]
     if outcome.latency_from_intended_ms is not None:

@@ -19,6 +19,8 @@ READING = (
     "Throughput is what a closed load got out of a lane once it was saturated. Latencies are at one rate, the same for "
     "every lane, and count from the moment at which a request was due, so that waiting is not hidden. p99 is the time "
     "within which 99 % of the requests were answered.",
+    "The service time, from sending to the answer, is the thin line in the latency chart, and stands below the latency "
+    "in the tables of every metric. Where the two lie apart, requests had to wait: for a connection, or for a stall.",
     "± is the wider half of a 95 % interval over rounds, each with fresh processes. Lanes marked = are tied: this run "
     "can't tell their difference from chance. More rounds may.",
     "raw is the same server with no framework. What a framework costs is its CPU time per request above raw's.",

@@ -8,7 +8,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
-from bench.records import Curve, Report
+from bench.records import Report
 from bench.report.leagues import Row, Table
 
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#56B4E9", "#CC79A7", "#D55E00")
@@ -112,9 +112,9 @@ def wrapped(text: str, width: float, measure: Callable[[str], float]) -> list[st
     return [line for line in lines if line]
 
 
-def points_of(curve: Curve) -> tuple[list[float], list[float]]:
-    """Returns a Curve's nines and latencies in ms; the maximum, at 100 %, has no place on such an axis."""
-    below = [(nines(p), ms) for p, ms in zip(curve.percentiles, curve.latencies_ms, strict=True) if p < 100]
+def points_of(percentiles: Sequence[float], values_ms: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Returns a curve's nines and values in ms; the maximum, at 100 %, has no place on such an axis."""
+    below = [(nines(p), ms) for p, ms in zip(percentiles, values_ms, strict=True) if p < 100]
     return [x for x, _ in below], [ms for _, ms in below]
 
 

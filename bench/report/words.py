@@ -28,8 +28,8 @@ def _percentiles(prefix: str, title: str) -> dict[str, Metric]:
 
 METRICS = {
     "throughput_rps": Metric("throughput, saturated", "requests/s", "req/s"),
-    **_percentiles("latency_fixed", "latency at the fixed rate"),
-    **_percentiles("service_fixed", "service time at the fixed rate"),
+    **_percentiles("latency_fixed", "latency at the fixed rate, from the intended start"),
+    **_percentiles("service_fixed", "service time at the fixed rate, from sending"),
     **_percentiles("latency_saturated", "latency under saturation"),
     "cpu_us_per_request": Metric("server CPU time per request", "µs", "CPU µs/req"),
     "overhead_us_per_request": Metric(
