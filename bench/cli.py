@@ -15,7 +15,7 @@ import click
 import msgspec
 from rich.console import Console, RenderableType
 
-from bench import __version__, plan, session, store
+from bench import __version__, footprint, plan, session, store
 from bench.compare_command import Percent, compare
 from bench.config import ConfigError, select_lanes
 from bench.driver_process import DriverFailed
@@ -134,6 +134,7 @@ def _measured(site: Site, manifest: Manifest, sink: store.Run) -> bool:
     try:
         with run_progress(err, site.experiment) as watcher:
             session.measure(site, manifest, sink, watcher)
+            footprint.measure(site, sink, watcher)
     except (KeyboardInterrupt, NothingToMeasure, DriverFailed) as problem:
         click.echo(f"bench: {problem or 'interrupted'}; this is what was measured until then", err=True)
         return False

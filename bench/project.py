@@ -3,6 +3,7 @@
 import os
 import subprocess
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,16 @@ class Project(Struct, frozen=True):
         except OSError:
             return None
         return done.stdout.strip() if done.returncode == 0 else None
+
+
+def source_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Returns the files below a folder whose names end so; none in folders that are hidden or hold bytecode."""
+    found = (path for path in sorted(folder.rglob("*")) if path.suffix in suffixes and path.is_file())
+    return [path for path in found if not any(part.startswith((".", "__pycache__")) for part in _below(path, folder))]
+
+
+def _below(path: Path, folder: Path) -> tuple[str, ...]:
+    return path.relative_to(folder).parts
 
 
 def open_project(file: Path) -> Project:
