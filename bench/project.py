@@ -3,7 +3,7 @@
 import os
 import subprocess
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +56,14 @@ class Project(Struct, frozen=True):
         return done.stdout.strip() if done.returncode == 0 else None
 
 
-def source_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Returns the files below a folder whose names end so; none in folders that are hidden or hold bytecode."""
-    found = (path for path in sorted(folder.rglob("*")) if path.suffix in suffixes and path.is_file())
-    return [path for path in found if not any(part.startswith((".", "__pycache__")) for part in _below(path, folder))]
-
-
-def _below(path: Path, folder: Path) -> tuple[str, ...]:
-    return path.relative_to(folder).parts
+def source_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    """Yields the files below a folder whose names end so, but none that is hidden, installed or made by a program."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            foreign = path.name.startswith((".", "__pycache__", "node_modules")) or (path / "pyvenv.cfg").exists()
+            yield from () if foreign else source_files(path, suffixes)
+        elif path.suffix in suffixes:
+            yield path
 
 
 def open_project(file: Path) -> Project:

@@ -61,8 +61,7 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
 class Observation(Struct, frozen=True, kw_only=True):
     """One value that was measured of a Lane outside slices: of its footprint, or its instructions per request.
 
-    ``value`` is in the metric's unit; None means that it could not be measured, and ``reason`` says why. One with a
-    ``part`` is of that part alone, such as a file, and stands beside the one of the whole.
+    ``value`` is in the metric's unit, or None with its ``reason``; that of a ``part`` stands beside that of the whole.
     """
 
     lane: str

@@ -9,10 +9,10 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
-from bench import footprint, machine, observed, session
+from bench import code_lines, footprint, machine, observed, session
 from bench.config import select_lanes
 from bench.footprint import METRICS
-from bench.project import Project, open_project
+from bench.project import Project, open_project, source_files
 from bench.records import Estimate, Observation
 from bench.site import Site
 from bench.starts import Kind
@@ -109,19 +109,19 @@ def test_a_preset_without_starts_shows_what_lies_there(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "reason"),
+    ("broken", "timeout_s", "reason"),
     [
-        ("raise ImportError('this app is broken')", "the server ended with exit code"),
-        ("import time; time.sleep(100)", "no right answer in 2 s"),
-        ("def create_app(): return lambda e, s: s('503 Busy', []) and [] or []", "found HTTP/1.1 503 Busy"),
-        ("def create_app(:", "the server ended with exit code"),
+        ("raise ImportError('this app is broken')", 60.0, "the server ended with exit code"),
+        ("import time; time.sleep(100)", 2.0, "no right answer in 2 s"),
+        ("def create_app(): return lambda e, s: s('503 Busy', []) and [] or []", 5.0, "found HTTP/1.1 503 Busy"),
+        ("def create_app(:", 60.0, "the server ended with exit code"),
     ],
 )
-def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, reason: str) -> None:
+def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, timeout_s: float, reason: str) -> None:
     """It is tried once, every metric that takes a start says why it is missing, and the others are measured."""
     (project / "apps" / "flask_hello" / "flask_hello.py").write_text(broken)
     config = project / "bench.toml"
-    config.write_text(config.read_text() + "[serving]\nready_timeout_s = 2.0\n")
+    config.write_text(config.read_text() + f"[serving]\nready_timeout_s = {timeout_s}\n")
     seen = Seen()
     with site_of(project, [FLASK], cold_starts=3) as site:
         footprint.measure(site, seen, seen)
@@ -165,3 +165,12 @@ def test_a_server_without_a_number_of_workers_has_a_reason(project: Path) -> Non
     config.write_text(config.read_text() + ALONE)
     seen = measured(project, [UVICORN], cold_starts=1)
     assert observed.missing(seen.of(UVICORN)) == {"pss_per_worker_mib": footprint.NO_WORKERS}
+
+
+def test_only_an_apps_own_source_is_counted(tmp_path: Path) -> None:
+    """No bytecode, no hidden or installed files, no locks."""
+    for name in ("a.py", "t/page.html", "t/x.txt", ".git/b.py", "env/pyvenv.cfg", "env/lib/c.py", "__pycache__/d.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x = 1\n")
+    found = source_files(tmp_path, code_lines.SUFFIXES)
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == ["a.py", "t/page.html"]
