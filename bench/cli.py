@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
-from bench import __version__, plan, session, store
+from bench import __version__, footprint, plan, session, store
 from bench.compare_command import Percent, compare
 from bench.config import ConfigError, select_lanes
 from bench.driver_process import DriverFailed
@@ -151,6 +151,7 @@ def _measured(site: Site, manifest: Manifest, sink: store.Run) -> bool:
     try:
         with run_progress(err, site.experiment) as watcher:
             session.measure(site, manifest, sink, watcher)
+            footprint.measure(site, sink, watcher)
             if site.experiment.preset.instructions:
                 session.count_instructions(site, sink, watcher.observing)
     except (KeyboardInterrupt, NothingToMeasure, DriverFailed) as problem:

@@ -30,6 +30,11 @@ class Environment(Struct, frozen=True):
         """Returns the folder of its executables."""
         return self.folder / "bin"
 
+    def installed_bytes(self) -> int:
+        """Returns the size of all files that its packages brought, without bytecode, which is made from them."""
+        files = (path for folder in _site_packages(self.folder) for path in folder.rglob("*") if path.suffix != ".pyc")
+        return sum(path.stat().st_size for path in files if path.is_file())
+
 
 class Recipe(Struct, frozen=True):
     """How an environment differs from what its lock says.
@@ -83,5 +88,9 @@ def _uv(*arguments: str) -> None:
 def _described(folder: Path) -> Environment:
     pairs = (line.partition("=") for line in (folder / "pyvenv.cfg").read_text().splitlines())
     settings = {key.strip(): value.strip() for key, _, value in pairs}
-    installed = distributions(path=[str(path) for path in folder.glob("lib/python*/site-packages")])
+    installed = distributions(path=[str(path) for path in _site_packages(folder)])
     return Environment(folder, settings["version_info"], {found.name.lower(): found.version for found in installed})
+
+
+def _site_packages(folder: Path) -> list[Path]:
+    return list(folder.glob("lib/python*/site-packages"))

@@ -43,6 +43,7 @@ def by_round(table: pd.DataFrame) -> pd.DataFrame:
             **_latencies("latency_fixed", fixed["latency_from_intended_us"]),
             **_latencies("service_fixed", fixed["latency_us"]),
             "rss_mib": _positive(groups["server_rss_bytes"].max().astype(float)) / MIB,
+            "pss_mib": _positive(groups["server_pss_bytes"].max().astype(float)) / MIB,
             "error_ratio": errors / _positive(errors + answers),
         },
         index=answers.index,

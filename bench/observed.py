@@ -49,6 +49,17 @@ def samples(observations: Sequence[Observation]) -> dict[str, tuple[float, ...]]
     return {metric: known for metric, known in values.items() if known}
 
 
+def code_lines_by_file(observations: Sequence[Observation]) -> dict[str, int]:
+    """Returns the lines of each file of an App's own code, by its path within the App's folder."""
+    found = {
+        observation.part: int(observation.value)
+        for observation in observations
+        if observation.metric == "code_lines" and observation.part is not None and observation.value is not None
+    }
+    return dict(sorted(found.items()))
+
+
 def _by_metric(observations: Sequence[Observation]) -> list[tuple[str, list[Observation]]]:
-    ordered = sorted(observations, key=lambda observation: list(UNITS).index(observation.metric))
+    wholes = (observation for observation in observations if observation.part is None)
+    ordered = sorted(wholes, key=lambda observation: list(UNITS).index(observation.metric))
     return [(metric, list(found)) for metric, found in groupby(ordered, key=lambda observation: observation.metric)]

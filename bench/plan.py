@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from bench import starts
 from bench.messages import Closed, Load, Open
 from bench.spec import Experiment, Preset
 
@@ -86,7 +87,7 @@ def outline(experiment: Experiment) -> Outline:
         slices_per_round=slices_per_round(experiment),
         window_s=preset.window_s,
         measured_s=preset.rounds * len(experiment.lanes) * _measured_slices(preset) * preset.window_s,
-        expected_s=preset.rounds * _round_s(experiment) + REPORT_S,
+        expected_s=preset.rounds * _round_s(experiment) + starts.expected_s(experiment) + REPORT_S,
     )
 
 

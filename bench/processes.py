@@ -83,6 +83,16 @@ def stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
         root.wait()
 
 
+def kill(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
+    """Ends processes with all their descendants without asking: those that have nothing to bring to an end."""
+    roots = list(processes)
+    for member in [member for root in roots for member in tree(root.pid)]:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    for root in roots:
+        root.wait()
+
+
 def clean_environment(**extra: str) -> dict[str, str]:
     """Returns an environment with nothing in it but what a process needs to start, and ``extra``.
 

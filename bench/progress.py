@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import plan
+from bench import plan, starts
 from bench.plan import Slice
 from bench.records import Failure, SliceRecord
 from bench.spec import Experiment
@@ -21,7 +21,8 @@ class RunProgress:
         self._bar = bar
         self._rounds = experiment.preset.rounds
         self._slices = plan.slices_per_round(experiment)
-        self._slice_s = plan.outline(experiment).expected_s / (self._rounds * self._slices)
+        self._footprint_s = starts.expected_s(experiment)
+        self._slice_s = (plan.outline(experiment).expected_s - self._footprint_s) / (self._rounds * self._slices)
         self._task = bar.add_task("", total=self._rounds * self._slices, doing="preparing", left="")
         self._done = 0
 
@@ -51,14 +52,14 @@ class RunProgress:
             self._console.print(f"  | {line}", markup=False, soft_wrap=True)
 
     def observing(self, what: str, share: float) -> None:
-        """Shows what is measured outside slices, and how much of it is done; without a terminal, that it begins."""
+        """Shows what is measured outside slices; on no terminal it says so once."""
         self._done = self._rounds * self._slices
-        self._show(f"{what}: {100 * share:.0f} %")
+        self._show(f"{what}: {100 * share:.0f} %", footprint_left=1 - share)
         if not self._console.is_terminal and share == 0:
             self._console.print(what)
 
-    def _show(self, doing: str) -> None:
-        left_s = (self._rounds * self._slices - self._done) * self._slice_s
+    def _show(self, doing: str, footprint_left: float = 1.0) -> None:
+        left_s = (self._rounds * self._slices - self._done) * self._slice_s + footprint_left * self._footprint_s
         self._bar.update(
             self._task, completed=self._done, doing=escape(doing), left=f"{left_s:.0f} s left", refresh=True
         )

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import tomllib
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,16 @@ class Project(Struct, frozen=True):
         except OSError:
             return None
         return done.stdout.strip() if done.returncode == 0 else None
+
+
+def source_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    """Yields the files below a folder whose names end so, but none that is hidden, installed or made by a program."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            foreign = path.name.startswith((".", "__pycache__", "node_modules")) or (path / "pyvenv.cfg").exists()
+            yield from () if foreign else source_files(path, suffixes)
+        elif path.suffix in suffixes:
+            yield path
 
 
 def open_project(file: Path) -> Project:

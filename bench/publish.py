@@ -7,7 +7,7 @@ from rich.console import RenderableType
 
 from bench import store
 from bench.records import Report
-from bench.report import CHARTS, EXPORTS, HTML, MARKDOWN, charts, exports, html, markdown
+from bench.report import CHARTS, EXPORTS, HTML, MARKDOWN, charts, exports, footprint_chart, html, markdown
 from bench.report import text as terminal
 from bench.summary import build_report
 
@@ -23,7 +23,9 @@ def publish(folder: Path) -> Published:
     """Writes the summary, the charts, the reports and the exports of a run, complete or not. Raises Unreadable."""
     run = store.read(folder)
     report = build_report(run.manifest, run.records, run.failures, run.observations)
-    drawn = {name: charts.render(figure) for name, figure in charts.draw(report).items()}
+    drawn = {
+        name: charts.render(figure) for name, figure in {**charts.draw(report), **footprint_chart.draw(report)}.items()
+    }
     files = {f"charts/{name}.{kind}": content for name, kinds in drawn.items() for kind, content in kinds.items()}
     files[store.SUMMARY] = store.summary_bytes(report.summary)
     files[MARKDOWN] = markdown.render(report).encode()

@@ -61,13 +61,14 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
 class Observation(Struct, frozen=True, kw_only=True):
     """One value that was measured of a Lane outside slices: of its footprint, or its instructions per request.
 
-    ``value`` is in the metric's unit; None means that it could not be measured, and ``reason`` says why.
+    ``value`` is in the metric's unit, or None with its ``reason``; that of a ``part`` stands beside that of the whole.
     """
 
     lane: str
     metric: str
     value: float | None
     reason: str | None = None
+    part: str | None = None
 
 
 class Step(StrEnum):
@@ -196,6 +197,7 @@ class LaneSummary(Struct, frozen=True, kw_only=True):
     missing: dict[str, str]
     cells: tuple[Cell, ...]
     validity: Validity
+    code_lines_by_file: dict[str, int] = {}
 
 
 class Standing(Struct, frozen=True, kw_only=True):

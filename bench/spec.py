@@ -87,7 +87,7 @@ class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long to measure. Slices are counted per Lane and Round; a Slice is ``guard_s`` and then ``window_s``.
 
     ``repeats`` is the most spoilt Slices that a Round measures again; ``cold_starts`` are the fresh starts of each
-    Lane's footprint, and 0 leaves the footprint out; ``instructions`` counts instructions per request too.
+    Lane's footprint, and 0 leaves out what takes them; ``instructions`` counts instructions per request too.
     """
 
     rounds: Positive

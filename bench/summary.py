@@ -28,6 +28,7 @@ UNITS = {
     "throughput_rps": ("requests/s", "higher"),
     "cpu_us_per_request": ("us", "lower"),
     "rss_mib": ("MiB", "lower"),
+    "pss_mib": ("MiB", "lower"),
 }
 """Units of the metrics that are not latencies in ms, and which way is better."""
 RANKED_BY = "throughput_rps"
@@ -91,6 +92,7 @@ def _lane_summary(
         missing=observed.missing(own_observations),
         cells=cells,
         validity=validity.worst(cells),
+        code_lines_by_file=observed.code_lines_by_file(own_observations),
     )
 
 

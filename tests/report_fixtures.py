@@ -7,6 +7,7 @@ from itertools import combinations
 
 from msgspec.structs import replace
 
+from bench import starts
 from bench.plan import Phase
 from bench.records import (
     FORMAT_VERSION,
@@ -37,7 +38,9 @@ RATE_RPS = 1100.0
 WSGI, ASGI = Interface.WSGI, Interface.ASGI
 
 SERVING = Serving(workers=1, threads=1, keep_alive_s=75, backlog=2048, worker_connections=1000, ready_timeout_s=30.0)
-PRESET = Preset(rounds=ROUNDS, saturated_slices=4, fixed_slices=4, guard_s=0.03, window_s=0.35, warm_up_s=0.3)
+PRESET = Preset(
+    rounds=ROUNDS, saturated_slices=4, fixed_slices=4, guard_s=0.03, window_s=0.35, warm_up_s=0.3, cold_starts=10
+)
 OFFER = Offer(users=16, rate_share=0.5, connections=64)
 CONTRACT = Contract(
     path="/hello/{name}",
@@ -397,11 +400,42 @@ def _summary(lane: Lane, experiment: Experiment, throughput_rps: dict[str, float
         baseline=lane.app.baseline,
         twin=lane.twin,
         leagues=experiment.leagues_of(lane.name),
-        metrics={**_metrics(throughput_rps[lane.name]), **_overhead(lane, throughput_rps)},
+        metrics={
+            **_metrics(throughput_rps[lane.name]),
+            **_overhead(lane, throughput_rps),
+            **_footprint(lane, experiment, throughput_rps[lane.name]),
+        },
         missing={},
         cells=(Cell(Phase.SATURATED, Validity(Status.VALID)), Cell(Phase.FIXED, Validity(Status.VALID))),
         validity=Validity(Status.VALID),
+        code_lines_by_file={f"{lane.app.name}.py": 1042, "settings.py": 13} if _has_footprint(lane, experiment) else {},
     )
+
+
+def _has_footprint(lane: Lane, experiment: Experiment) -> bool:
+    return lane in starts.footprint_lanes(experiment)
+
+
+def _footprint(lane: Lane, experiment: Experiment, rps: float) -> dict[str, Estimate]:
+    """Returns what fresh starts of a Lane cost, where its App is at home."""
+    if not _has_footprint(lane, experiment):
+        return {}
+    costly = 1e4 / rps
+    return {
+        "first_response_ms": estimate(220 + 150 * costly, "ms", "lower", 0.08),
+        "import_ms": estimate(20 + 130 * costly, "ms", "lower", 0.05),
+        "idle_pss_mib": estimate(18 + 5 * costly, "MiB", "lower", 0.01),
+        "pss_per_worker_mib": Estimate(4 + 5 * costly, None, None, 2, "MiB", "lower"),
+        "code_lines": exact(1055, "lines"),
+        "packages": exact(12, "packages"),
+        "installed_mib": exact(26.25, "MiB"),
+        "response_bytes": exact(172, "bytes"),
+    }
+
+
+def exact(value: float, unit: str) -> Estimate:
+    """Returns the Estimate of a count."""
+    return Estimate(float(value), float(value), float(value), 1, unit, "lower")
 
 
 def _overhead(lane: Lane, throughput_rps: dict[str, float]) -> dict[str, Estimate]:
@@ -422,6 +456,7 @@ def _metrics(rps: float) -> dict[str, Estimate]:
     return {
         "throughput_rps": estimate(rps, "requests/s", "higher", 0.012 + 20 / rps),
         "cpu_us_per_request": estimate(_cpu_us(rps), "us", "lower", 0.009),
+        "pss_mib": estimate(26 + 4e4 / rps, "MiB", "lower", 0.001),
         "rss_mib": estimate(31 + 4e4 / rps, "MiB", "lower", 0.001),
         "error_ratio": Estimate(0.0, 0.0, 0.0, ROUNDS, "ratio", "lower"),
         **{

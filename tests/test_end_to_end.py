@@ -28,6 +28,7 @@ fixed_slices = 1
 guard_s = 0.02
 window_s = 0.1
 warm_up_s = 0.1
+cold_starts = 1
 """
 DYING = """
 _right, _answered = asgi, iter(range(300))

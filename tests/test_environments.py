@@ -90,3 +90,15 @@ def test_a_folder_that_moves_has_environments_of_its_own(lock: Path, tmp_path: P
     again = prepare("app", lock, tmp_path / "moved")
     assert again.folder.name != first.folder.name
     assert str(tmp_path / "moved") in (again.folder / "bin" / "activate").read_text()
+
+
+def test_installed_size_is_of_files_without_bytecode(lock: Path, tmp_path: Path) -> None:
+    """Bytecode is made from what was installed, and would count it twice."""
+    made = prepare("app", lock, tmp_path / "environments")
+    before = made.installed_bytes()
+    (packages,) = made.folder.glob("lib/python*/site-packages")
+    (packages / "new" / "__pycache__").mkdir(parents=True)
+    (packages / "new" / "module.py").write_bytes(b"x" * 1000)
+    (packages / "new" / "data.bin").write_bytes(b"x" * 500)
+    (packages / "new" / "__pycache__" / "module.cpython-311.pyc").write_bytes(b"x" * 9000)
+    assert made.installed_bytes() - before == 1500

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.processes import clean_environment, process_group, stop, tree
+from bench.processes import clean_environment, kill, process_group, stop, tree
 
 FAMILY = ["/bin/sh", "-c", "sleep 300 & sleep 300 & wait"]
 
@@ -111,3 +111,16 @@ def test_the_environment_is_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "1")
     assert not set(hostile) & clean_environment().keys()
     assert clean_environment(OWN="yes")["OWN"] == "yes"
+
+
+def test_processes_are_killed_with_all_their_descendants() -> None:
+    """At once, whatever they would do when asked to end; one that has ended already is fine."""
+    with process_group() as group:
+        deaf = ["/bin/sh", "-c", "trap '' TERM; sleep 300 & sleep 300 & wait"]
+        process, done = (group.start(each, env=clean_environment(), cwd=Path("/")) for each in (deaf, ["/bin/true"]))
+        pids = family_of(process.pid)
+        assert len(pids) == 3
+        done.wait()
+        kill([process, done])
+        assert process.returncode == -9
+        assert gone(pids)

@@ -11,9 +11,11 @@ from bench.server import (
     HOST,
     PORTS,
     SERVERSIDE,
+    Answered,
     Launch,
     NotReady,
     Running,
+    first_answers,
     free_ports,
     prepare_launch,
     started,
@@ -126,6 +128,71 @@ def test_of_the_log_the_last_lines_are_shown(tmp_path: Path) -> None:
     """A long log is cut at its beginning."""
     log = tmp_path / "log"
     log.write_text("\n".join(str(number) for number in range(1000)))
-    tail = Running(Launch("x@y", ("x",), {}, tmp_path, 1), None, log).log_tail()  # type: ignore[arg-type]
+    tail = Running(Launch("x@y", ("x",), {}, tmp_path, 1), None, log, 0.0).log_tail()  # type: ignore[arg-type]
     assert tail.splitlines()[-1] == "999"
     assert len(tail.splitlines()) <= 20
+
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello"
+ANSWERING = """
+import socket, sys, time
+time.sleep(0.3)
+listener = socket.create_server(("127.0.0.1", {port}))
+for pieces in {answers!r}:
+    connection, _ = listener.accept()
+    connection.recv(9999)
+    for piece in pieces:
+        connection.sendall(piece)
+        time.sleep(0.05)
+    if not pieces:
+        connection.close()
+time.sleep(100)
+"""
+
+
+def first_answer(answers: list[list[bytes]], folder: Path, timeout_s: float = 20.0) -> Answered | NotReady:
+    """Returns what comes of a server that answers each connection in these pieces, or closes it."""
+    (port,) = free_ports(1)
+    script = ANSWERING.format(port=port, answers=answers)
+    launch = Launch("x@y", (sys.executable, "-c", script), {}, folder, port)
+    with process_group() as group, started([launch], group, folder) as servers:
+        (outcome,) = first_answers(servers.running, ("/hello", b"Hello"), timeout_s)
+    return outcome
+
+
+@pytest.mark.parametrize("pieces", [[ANSWER], [ANSWER[:9], ANSWER[9:-2], ANSWER[-2:]]])
+def test_a_first_answer_is_whole_and_timed_from_the_start(pieces: list[bytes], tmp_path: Path) -> None:
+    """In however many pieces it comes; the time before anybody listens is in it, and its size is head and body."""
+    found = first_answer([pieces], tmp_path)
+    assert isinstance(found, Answered)
+    assert found.size_bytes == len(ANSWER)
+    assert found.after_s > 0.3
+
+
+def test_a_connection_that_is_closed_is_no_answer(tmp_path: Path) -> None:
+    """The server is asked again."""
+    found = first_answer([[], [ANSWER]], tmp_path)
+    assert isinstance(found, Answered)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        ([ANSWER.replace(b"200 OK", b"503 Busy")], "found HTTP/1.1 503 Busy"),
+        ([ANSWER.replace(b"Hello", b"Holla")], "found HTTP/1.1 200 OK"),
+        ([ANSWER[:-1]], "found HTTP/1.1 200 OK"),
+    ],
+)
+def test_a_wrong_answer_is_no_first_answer(pieces: list[bytes], said: str, tmp_path: Path) -> None:
+    """Nor is half of one: when the time is over it is said what came."""
+    found = first_answer([pieces], tmp_path, timeout_s=1.5)
+    assert isinstance(found, NotReady)
+    assert said in str(found)
+
+
+def test_a_server_that_ends_gives_no_first_answer(tmp_path: Path) -> None:
+    """It is not waited for."""
+    launch = Launch("x@y", (sys.executable, "-c", "raise SystemExit(7)"), {}, tmp_path, free_ports(1)[0])
+    with process_group() as group, started([launch], group, tmp_path) as servers:
+        (found,) = first_answers(servers.running, ("/", b""), 20)
+    assert str(found) == "the server ended with exit code 7 before it answered"

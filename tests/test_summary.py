@@ -392,7 +392,7 @@ def test_slices_without_an_answer_have_no_metrics() -> None:
     """A Lane that never answered rightly has neither throughput nor latency nor cost, and no rank."""
     rows = [row for original in RECORDS for row in (silent([original]) if original.lane == A else [original])]
     folded = fold(rows)
-    assert set(folded.lanes[A].metrics) == {"rss_mib"}
+    assert set(folded.lanes[A].metrics) == {"rss_mib", "pss_mib"}
     assert [(standing.lane, standing.rank) for standing in folded.standings] == [(B, 1), (G, 2)]
     assert A not in folded.splits
 

@@ -8,6 +8,7 @@ CHARTS = {
     "latency": "Latency at a fixed rate, by percentile",
     "cpu": "CPU time per request",
     "throughput_over_time": "Throughput over the run",
+    "footprint": "Footprint: what a choice costs beside speed",
 }
 """Every chart's name, which is its file's, with its title; in reading order."""
 

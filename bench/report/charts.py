@@ -65,17 +65,19 @@ class Page:
         self.left, self.width = left, WIDTH - left - right
         self.height = PAD
         self._texts: list[tuple[float, str, dict[str, Any]]] = []
-        self._boxes: list[tuple[float, float]] = []
+        self._boxes: list[tuple[float, float, float, float]] = []
 
     def write(self, text: str, size: float, **style: Any) -> None:
         """Adds a paragraph across the page."""
-        for line in _paragraph(text, WIDTH - 2 * PAD, size, style.get("weight", "normal")):
+        for line in paragraph(text, WIDTH - 2 * PAD, size, style.get("weight", "normal")):
             self._texts.append((self.height, line, {"size": size, **style}))
             self.height += size * 1.45 / 72
 
-    def panel(self, height: float) -> None:
-        """Adds a panel, with space for its tick labels."""
-        self._boxes.append((self.height, height))
+    def panel(self, height: float, columns: int = 1, gap: float = 0.0) -> None:
+        """Adds a panel, or several side by side, with space for tick labels."""
+        width = (self.width - gap * (columns - 1)) / columns
+        for column in range(columns):
+            self._boxes.append((self.left + column * (width + gap), self.height, width, height))
         self.height += height + 0.3
 
     def figure(self, name: str) -> tuple[Figure, list[Axes]]:
@@ -84,14 +86,14 @@ class Page:
         figure = Figure(figsize=(WIDTH, height), facecolor="white", label=name)
         for top, text, style in self._texts:
             figure.text(PAD / WIDTH, 1 - top / height, text, va="top", **style)
-        boxes = ((self.left / WIDTH, 1 - (top + h) / height, self.width / WIDTH, h / height) for top, h in self._boxes)
+        boxes = ((x / WIDTH, 1 - (top + h) / height, w / WIDTH, h / height) for x, top, w, h in self._boxes)
         return figure, [figure.add_axes(box) for box in boxes]
 
 
 def draw(report: Report) -> dict[str, Figure]:
     """Returns every chart by its name."""
     drawn = {"throughput": throughput, "latency": latency, "cpu": cpu, "throughput_over_time": throughput_over_time}
-    return {name: drawn[name](report) for name in CHARTS}
+    return {name: make(report) for name, make in drawn.items()}
 
 
 def render(figure: Figure) -> dict[str, bytes]:
@@ -164,12 +166,14 @@ def throughput_over_time(report: Report) -> Figure:
     return figure
 
 
-def _paragraph(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
-    return wrapped(text, width, lambda line: _width(line, size, weight))
+def paragraph(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
+    """Returns a text as lines that fit into so many inches."""
+    return wrapped(text, width, lambda line: text_width(line, size, weight))
 
 
 @cache
-def _width(text: str, size: float, weight: str = "normal") -> float:
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Returns how wide a line is, in inches."""
     font = FontProperties(family=STYLE["font.family"], size=size, weight=weight)
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
 
@@ -203,7 +207,7 @@ def _bars(report: Report, shown: Sequence[Table], name: str, scale: Scale) -> tu
     """Returns a sheet of rows, one a Lane, with an axis that leaves room for the value beside every bar."""
     labels = [[_row_label(row, scale) for row in table.rows] for table in shown]
     every = [label for of_league in labels for label in of_league]
-    left = max((_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 2 * PAD
+    left = max((text_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 2 * PAD
     row_height = max(map(len, every), default=1) * LINE + 0.19
     heights = [len(table.rows) * row_height for table in shown]
     figure, panels = _sheet(report, shown, name, heights, left, PAD)
@@ -212,7 +216,7 @@ def _bars(report: Report, shown: Sequence[Table], name: str, scale: Scale) -> tu
     for axes, table, lines in zip(panels, shown, labels, strict=True):
         axes.set(xlim=(0, limit), ylim=(len(table.rows) - 0.5, -0.5))
         axes.set_yticks(range(len(table.rows)), ["\n".join(label) for label in lines], size=LABEL_PT)
-        axes.xaxis.set_major_formatter(FuncFormatter(_plain))
+        axes.xaxis.set_major_formatter(FuncFormatter(plain))
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         for y, row in enumerate(table.rows):
@@ -222,13 +226,13 @@ def _bars(report: Report, shown: Sequence[Table], name: str, scale: Scale) -> tu
 
 def _row_label(row: Row, scale: Scale) -> list[str]:
     if scale.metric != THROUGHPUT:  # ranks and ties are of the throughput alone
-        return _paragraph(row.name, LABEL_WIDTH, LABEL_PT)
-    return [*_paragraph(row.label, LABEL_WIDTH, LABEL_PT), *_paragraph(row.tie, LABEL_WIDTH, LABEL_PT)]
+        return paragraph(row.name, LABEL_WIDTH, LABEL_PT)
+    return [*paragraph(row.label, LABEL_WIDTH, LABEL_PT), *paragraph(row.tie, LABEL_WIDTH, LABEL_PT)]
 
 
 def _needed(row: Row, scale: Scale, room: float) -> float:
     """Returns how far an axis of ``room`` inches has to go for a row's bar and the value beside it."""
-    beside = min(_width(row.value(scale.metric, scale.unit), LABEL_PT) + 0.25, 0.8 * room)
+    beside = min(text_width(row.value(scale.metric, scale.unit), LABEL_PT) + 0.25, 0.8 * room)
     return scale.end(row) / (1 - beside / room)
 
 
@@ -291,7 +295,7 @@ def _segment(axes: Axes, y: float, left: float, width: float, style: dict[str, A
         return
     axes.barh(y, width, left=left, height=0.5, linewidth=1, **style)
     per_inch = axes.get_xlim()[1] / _inches(axes)[0]
-    if _width(number(width), CAPTION_PT) + 0.2 < width / per_inch:
+    if text_width(number(width), CAPTION_PT) + 0.2 < width / per_inch:
         axes.text(left + width / 2, y, number(width), ha="center", va="center", size=CAPTION_PT, color=INK, bbox=BACKED)
 
 
@@ -313,9 +317,9 @@ def _lines(
 ) -> tuple[Figure, list[Axes]]:
     """Returns a sheet with a panel a League and a line a Lane, named beside its end; panels share both axes."""
     shown, looks = tables(report), looks_of(report)
-    labels = [[_paragraph(_line_name(row, series), LABEL_WIDTH, LABEL_PT) for row in table.rows] for table in shown]
+    labels = [[paragraph(_line_name(row, series), LABEL_WIDTH, LABEL_PT) for row in table.rows] for table in shown]
     every = [label for of_league in labels for label in of_league]
-    right = max((_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 0.5
+    right = max((text_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 0.5
     heights = [max(1.9, sum(map(len, lines)) * LINE + 0.06 * len(lines)) for lines in labels]
     figure, panels = _sheet(report, shown, name, heights, 0.85, right)
     drawn = [row.lane.lane for table in shown for row in table.rows]
@@ -345,7 +349,7 @@ def _scale(axes: Axes, values: Sequence[float], unit: str) -> None:
         axes.set(yscale="log", ylim=(low / 1.15, high * 1.15), ylabel=f"{unit} (log)")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(FuncFormatter(_plain))
+    axes.yaxis.set_major_formatter(FuncFormatter(plain))
 
 
 def _line(axes: Axes, row: Row, points: Points, look: Look, breaks: Sequence[float]) -> None:
@@ -394,6 +398,6 @@ def _inches(axes: Axes) -> tuple[float, float]:
     return axes.bbox.width / axes.figure.dpi, axes.bbox.height / axes.figure.dpi
 
 
-def _plain(value: float, _: int) -> str:
+def plain(value: float, _: int) -> str:
     """Writes a tick."""
     return f"{value:,.10g}"

@@ -9,6 +9,7 @@ from msgspec import Struct
 from bench.messages import Closed, Open
 from bench.plan import Phase
 from bench.records import Failure, LaneFacts, Machine, Report
+from bench.report.footprints import described
 from bench.report.words import NO_INTERVAL, listed, number, one_line
 from bench.spec import Lane, Server
 
@@ -269,10 +270,15 @@ def _plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def _footprint(report: Report) -> str:
+    return " ".join((*described(report), f"Under load: {intervals(report)}"))
+
+
 _CHARTS = {
     "throughput": (intervals, Phase.SATURATED),
     "latency": (_merged, Phase.FIXED),
     "cpu": (_of_totals, Phase.SATURATED),
     "throughput_over_time": (_single, Phase.SATURATED),
+    "footprint": (_footprint, Phase.SATURATED),
 }
 """What a chart's points are, and the phase that they come from."""

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from bench.records import Report
 from bench.report import CHARTS, facts
+from bench.report.footprints import code_files, columns, described, footprints
 from bench.report.leagues import comparisons, noise, tables, verdict
 from bench.report.words import COLUMNS, METRICS, cell, full, one_line, printable, times
 
@@ -21,6 +22,10 @@ def render(report: Report, charts: Mapping[str, bytes]) -> str:
         notices=facts.notices(report),
         tables=tables(report),
         charts=[(name, title, inline(name, charts[name])) for name, title in CHARTS.items() if name in charts],
+        footprint=footprints(report),
+        footprint_columns=columns(report),
+        footprint_described=described(report),
+        code_files=code_files(report),
         reading=facts.READING,
         measured=facts.measured(report),
         proofs=facts.proofs(report),

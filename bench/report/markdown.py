@@ -7,6 +7,7 @@ from html import escape
 from bench.records import Report
 from bench.report import CHARTS, facts
 from bench.report.facts import Proof
+from bench.report.footprints import code_files, columns, described, footprints
 from bench.report.leagues import Row, Table, comparisons, noise, tables, verdict
 from bench.report.words import COLUMNS, METRICS, cell, full, one_line, printable, times
 
@@ -22,6 +23,7 @@ def _blocks(report: Report) -> Iterator[str]:
     yield from (f"> **{_text(notice)}**" for notice in facts.notices(report))
     for table in tables(report):
         yield from _league(table)
+    yield from _footprint(report)
     yield "## Charts"
     yield from (f"![{title}](charts/{name}.svg)" for name, title in CHARTS.items())
     yield "## How to read this"
@@ -43,6 +45,18 @@ def _league(table: Table) -> Iterator[str]:
     notes = [f"{row.title}: {note}" for row in table.rows for note in row.notes]
     if notes:
         yield _bullets(notes)
+
+
+def _footprint(report: Report) -> Iterator[str]:
+    rows, metrics = footprints(report), columns(report)
+    if not rows:
+        return
+    yield "## Footprint"
+    cells = ([_text(row.title), *(_cell(row.cell(metric)) for metric in metrics)] for row in rows)
+    yield _grid(["lane", *(METRICS[metric].column for metric in metrics)], "l" + "r" * len(metrics), cells)
+    yield _bullets((*(note for row in rows for note in row.notes), *described(report)))
+    files = [[_text(app), _text(path), str(lines)] for app, path, lines in code_files(report)]
+    yield _folded("Lines of code by file", _grid(["app", "file", "lines"], "llr", files))
 
 
 def _row(row: Row) -> list[str]:

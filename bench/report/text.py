@@ -10,6 +10,7 @@ from rich.text import Text
 from bench.plan import Phase
 from bench.records import Failure, Report
 from bench.report import CHARTS, EXPORTS, HTML, MARKDOWN, facts
+from bench.report.footprints import columns, described, footprints
 from bench.report.leagues import Row, Table, noise, tables, verdict
 from bench.report.words import COLUMNS, METRICS, cell, one_line, printable
 
@@ -29,6 +30,7 @@ def _blocks(report: Report, folder: str) -> Iterator[RenderableType]:
         yield from (Text(), Text(table.title, style="bold"), Text(verdict(table)), _grid(table))
         yield from (Text(said, style="dim") for said in (noise(table),) if said)
         yield from (Text(note, style="yellow") for note in _notes(table))
+    yield from _footprint(report)
     yield from (block for failure in report.summary.failures for block in _failure(failure))
     yield Text()
     yield from (Text(sentence, style="dim") for sentence in _reading(report))
@@ -60,10 +62,31 @@ def _lane(row: Row) -> Text:
 
 
 def _cell(row: Row, metric: str) -> Text:
-    """Returns the point with the margin below; an interval in full takes two lines, so that 80 columns hold all."""
-    point, margin = cell(metric, row.estimate(metric))
+    """Returns the point with the margin below."""
+    return _two_lines(cell(metric, row.estimate(metric)))
+
+
+def _two_lines(parts: tuple[str, str]) -> Text:
+    """Returns a cell in lines; an interval in full takes two more, so that 80 columns hold all."""
+    point, margin = parts
     below = margin.strip("()").replace("–", "–\n")  # noqa: RUF001 - a range
     return Text.assemble(point, (f"\n{below}" if below else "", "dim"))
+
+
+def _footprint(report: Report) -> Iterator[RenderableType]:
+    rows, metrics = footprints(report), columns(report)
+    if not rows:
+        return
+    grid = Grid(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False, expand=False)
+    grid.add_column("lane", overflow="fold", min_width=12)
+    for metric in metrics:
+        grid.add_column(METRICS[metric].column.replace(" ", "\n"), justify="right", no_wrap=True)
+    for row in rows:
+        name = Text.assemble((one_line(row.lane.title), "bold"), (f"\n{row.place}", "dim"))
+        grid.add_row(name, *(_two_lines(row.cell(metric)) for metric in metrics))
+    yield from (Text(), Text("footprint", style="bold"), grid)
+    yield from (Text(note, style="yellow") for row in rows for note in row.notes)
+    yield from (Text(sentence, style="dim") for sentence in described(report))
 
 
 def _notes(table: Table) -> Iterator[str]:

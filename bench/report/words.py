@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from bench.observed import EXACT
 from bench.records import Estimate
 
 NO_INTERVAL = "n < 3: no interval"
@@ -36,7 +37,15 @@ METRICS = {
         "of which the framework's, above raw on the same server", "µs", "over raw µs/req"
     ),
     "rss_mib": Metric("resident memory", "MiB", "RSS MiB"),
+    "pss_mib": Metric("memory under load", "MiB", "load MiB"),
     "first_response_ms": Metric("time to the first response", "ms", "first ms"),
+    "import_ms": Metric("import time", "ms", "import ms"),
+    "idle_pss_mib": Metric("idle memory", "MiB", "idle MiB"),
+    "pss_per_worker_mib": Metric("memory of an added worker", "MiB", "+worker MiB"),
+    "code_lines": Metric("code", "lines", "code lines"),
+    "packages": Metric("packages", "distributions", "pkgs"),
+    "installed_mib": Metric("installed size", "MiB", "disk MiB"),
+    "response_bytes": Metric("response, head and body", "bytes", "wire bytes"),
     "instructions_per_request": Metric("instructions per request", "instructions", "instr/req"),
     "error_ratio": Metric("wrong or missing answers", "% of requests", "errors"),
 }
@@ -75,7 +84,7 @@ def margin(estimate: Estimate) -> str:
 def interval(estimate: Estimate) -> str:
     """Writes ``6,400 to 6,630``, with a dash for the word, to the digits of the point, or that there is no interval."""
     if estimate.low is None or estimate.high is None:
-        return NO_INTERVAL
+        return NO_INTERVAL if estimate.n < 3 else f"n = {estimate.n}: no interval"
     decimals = _decimals(estimate.point)
     return f"{_fixed(estimate.low, decimals)}–{_fixed(estimate.high, decimals)}"  # noqa: RUF001 - a range
 
@@ -99,6 +108,8 @@ def cell(metric: str, estimate: Estimate | None) -> tuple[str, str]:
         return "–", ""  # noqa: RUF001 - a dash
     if metric == "error_ratio":
         return ("0", "") if estimate.point == 0 else (share(estimate.point), "")
+    if metric in EXACT:
+        return _exact(estimate.point), "" if estimate.low == estimate.high else margin(estimate)
     return number(estimate.point), margin(estimate)
 
 
@@ -121,6 +132,11 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Returns the text as one printable line."""
     return " ".join(printable(text).split())
+
+
+def _exact(value: float) -> str:
+    """Writes a count with all its digits, and what is no whole number as any other."""
+    return f"{value:,.0f}" if float(value).is_integer() else number(value)
 
 
 def _told_from_one(value: float, decimals: int) -> bool:
