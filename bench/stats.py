@@ -3,15 +3,22 @@
 Throughputs, latencies and costs are positive and vary by factors, so they are averaged as logarithms: the point is the
 geometric mean over rounds, the interval is Student's t on the logarithms, taken back by exp. A ratio of two Lanes is
 taken within each round, so that what disturbed both cancels, and then treated the same way.
+
+``rho`` is how much a round resembles the next (``autocorrelation``): above 0 it widens an interval. ``comparisons`` is
+how many intervals have to hold at once.
 """
 
 from collections.abc import Callable, Sequence
 from functools import reduce
+from math import log
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
+from numpy.typing import ArrayLike
 from scipy.special import bdtr, stdtrit
 
+from bench import autocorrelation
+from bench.autocorrelation import Floats
 from bench.messages import MAX_LATENCY_US, SIGNIFICANT_DIGITS
 from bench.records import Estimate
 
@@ -23,14 +30,14 @@ MIN_ROUNDS = 3
 """With fewer, the t-interval is wider than anyone could use: none is given."""
 
 
-def log_estimate(values: Sequence[float], unit: str, better: str) -> Estimate:
+def log_estimate(values: Sequence[float], unit: str, better: str, *, rho: float = 0.0) -> Estimate:
     """Returns the geometric mean of positive values, one a round, with its t-interval on the logarithms."""
-    return _estimate(np.log(np.asarray(values, dtype=float)), unit, better, lambda mean: float(np.exp(mean)))
+    return _estimate(np.log(np.asarray(values, dtype=float)), unit, better, lambda mean: float(np.exp(mean)), rho)
 
 
-def linear_estimate(values: Sequence[float], unit: str, better: str) -> Estimate:
+def linear_estimate(values: Sequence[float], unit: str, better: str, *, rho: float = 0.0) -> Estimate:
     """Returns the mean of values, one a round, with its t-interval: for differences, which may be negative."""
-    return _estimate(np.asarray(values, dtype=float), unit, better, float)
+    return _estimate(np.asarray(values, dtype=float), unit, better, float, rho)
 
 
 def median_estimate(values: Sequence[float], unit: str, better: str) -> Estimate:
@@ -53,19 +60,33 @@ def exact_estimate(values: Sequence[float], unit: str, better: str) -> Estimate:
     return Estimate(float(np.median(values)), min(values), max(values), len(values), unit, better)
 
 
-def ratio_estimate(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
-    """Returns the ratio of two Lanes, paired by round."""
-    paired = [a / b for a, b in zip(numerators, denominators, strict=True)]
-    return log_estimate(paired, "ratio", "")
+def ratio_estimate(
+    numerators: Sequence[float], denominators: Sequence[float], *, rho: float = 0.0, comparisons: int = 1
+) -> Estimate:
+    """Returns the ratio of two Lanes, paired by round.
+
+    Of several ``comparisons``, all intervals hold at once with 95 %: each has its share of the 5 % (Bonferroni; Dunn,
+    Multiple comparisons among means, JASA 56, 1961).
+    """
+    logs = np.array([log(a / b) for a, b in zip(numerators, denominators, strict=True)])
+    return _estimate(logs, "ratio", "", lambda mean: float(np.exp(mean)), rho, comparisons)
+
+
+def half_width(values: Floats, rho: ArrayLike = 0.0, comparisons: int = 1) -> Floats:
+    """Returns half the interval of the mean of values, an array (..., rounds), of at least MIN_ROUNDS."""
+    variances, freedoms = autocorrelation.of_mean(values.shape[-1], rho)
+    quantiles = stdtrit(freedoms, 1 - (1 - CONFIDENCE) / 2 / comparisons)
+    squares = ((values - values.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
+    return np.asarray(quantiles * np.sqrt(squares * variances))
 
 
 def _estimate(
-    values: "np.typing.NDArray[np.float64]", unit: str, better: str, back: Callable[[float], float]
+    values: Floats, unit: str, better: str, back: Callable[[float], float], rho: float, comparisons: int = 1
 ) -> Estimate:
     mean, n = float(values.mean()), len(values)
     if n < MIN_ROUNDS:
         return Estimate(back(mean), None, None, n, unit, better)
-    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * float(values.std(ddof=1)) / n**0.5
+    half = float(half_width(values, rho, comparisons))
     return Estimate(back(mean), back(mean - half), back(mean + half), n, unit, better)
 
 

@@ -13,13 +13,16 @@ ROOT = Path(__file__).parent.parent
 FLOORS = (
     ("spec", "config", "messages", "plan", "records"),
     (
+        "autocorrelation",
         "stats",
         "compare",
         "parity",
+        "drift",
         "validity",
         "verdict",
         "evidence",
         "metrics",
+        "absent",
         "observed",
         "summary",
         "outcome",
