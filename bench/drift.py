@@ -17,20 +17,22 @@ LARGE_DRIFT = log(1.1)
 DRIFT_ALARMS = 0.01
 """How many of the runs in which no Lane drifts may call one of them drifting."""
 LARGE_SPREAD = 0.25
-"""Standard deviation between rounds, of logarithms. Above it, seven rounds leave ±25 % of doubt about a mean."""
+"""Standard deviation between rounds, of logarithms. Above it, seven rounds leave ±25 % of doubt about a mean ..."""
+LARGE_LATENCY_SPREAD = 0.5
+"""... and twice that about a latency, as a queue multiplies what disturbs a throughput."""
 
 ByRound = Mapping[int, float]
 Logs = NDArray[np.float64]
 
 
-def unstable(lanes: Mapping[str, ByRound]) -> dict[str, str]:
+def unstable(lanes: Mapping[str, ByRound], large_spread: float = LARGE_SPREAD) -> dict[str, str]:
     """Returns why, in numbers, Lanes are unstable, by Lane, given a positive metric of each Lane by round."""
     logs = {lane: {index: log(value) for index, value in rounds.items()} for lane, rounds in lanes.items()}
-    reasons = {lane: _reason(lane, logs) for lane in logs}
+    reasons = {lane: _reason(lane, logs, large_spread) for lane in logs}
     return {lane: reason for lane, reason in reasons.items() if reason}
 
 
-def _reason(lane: str, logs: Mapping[str, ByRound]) -> str | None:
+def _reason(lane: str, logs: Mapping[str, ByRound], large_spread: float) -> str | None:
     own, others = logs[lane], [rounds for other, rounds in logs.items() if other != lane]
     rounds = [index for index in sorted(own) if not others or any(index in other for other in others)]
     if len(rounds) < 3:
@@ -38,7 +40,8 @@ def _reason(lane: str, logs: Mapping[str, ByRound]) -> str | None:
     at = np.array(rounds, dtype=float)
     itself = np.array([own[index] for index in rounds])
     level = np.array([median([other[index] for other in others if index in other] or [0.0]) for index in rounds])
-    return _drifting(at, itself, itself - level, DRIFT_ALARMS / len(logs)) or _scattered(itself, itself - level)
+    relative = itself - level
+    return _drifting(at, itself, relative, DRIFT_ALARMS / len(logs)) or _scattered(itself, relative, large_spread)
 
 
 def _drifting(at: Logs, itself: Logs, relative: Logs, alarms: float) -> str | None:
@@ -66,8 +69,8 @@ def _trend(at: Logs, logs: Logs) -> tuple[float, float]:
     return slope * float(at[-1] - at[0]), float(2 * stdtr(len(at) - 2, -t))
 
 
-def _scattered(itself: Logs, relative: Logs) -> str | None:
+def _scattered(itself: Logs, relative: Logs, large_spread: float) -> str | None:
     spread = min(float(logs.std(ddof=1)) for logs in (itself, relative))
-    if spread <= LARGE_SPREAD:
+    if spread <= large_spread:
         return None
     return f"its rounds differ by {exp(spread) - 1:.0%} (standard deviation); measure more rounds on a quieter machine"

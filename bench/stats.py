@@ -9,7 +9,7 @@ how many intervals have to hold at once.
 """
 
 from collections.abc import Callable, Sequence
-from functools import reduce
+from functools import cache, reduce
 from math import log
 
 import numpy as np
@@ -104,6 +104,20 @@ def _added(total: HdrHistogram, encoded: str) -> HdrHistogram:
 def percentile_ms(histogram: HdrHistogram, percentile: float) -> float:
     """Returns a percentile (0 to 100) of a histogram of us, in ms; at least 1 us, so that it has a logarithm."""
     return max(1, int(histogram.get_value_at_percentile(percentile))) / 1000
+
+
+def mean_us(histogram: HdrHistogram) -> float:
+    """Returns the mean of a histogram that ``merged`` made, to its three digits; 0 where it is empty.
+
+    HdrHistogram's own takes a thousand times as long.
+    """
+    return float(np.average(_bins_us(), weights=histogram.counts)) if histogram.total_count else 0.0
+
+
+@cache
+def _bins_us() -> Floats:
+    empty = HdrHistogram(1, MAX_LATENCY_US, SIGNIFICANT_DIGITS)
+    return np.array([empty.get_value_from_index(index) for index in range(empty.counts_len)], dtype=float)
 
 
 def beyond(count: float, percentile: float) -> float:

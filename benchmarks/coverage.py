@@ -1,8 +1,8 @@
 """Prints how often intervals hold the truth: ``python benchmarks/coverage.py [RUN or FILE.json]…``.
 
-Recorded rounds (``benchmarks/data/rounds.json``, or what is given) are taken apart into what all Lanes of a round have in
-common and what each has of its own. Runs are then made up of these residuals, of which the truth is known, and folded by
-the functions that fold every run. ``--save FILE.json`` writes the rounds of one run folder instead.
+Recorded rounds (those of ``benchmarks/data``, or what is given) are taken apart into what all Lanes of a round have in
+common and what each has of its own. Runs are then made up of these residuals, of which the truth is known, and folded
+by the functions that fold every run. ``--save FILE.json`` writes the rounds of one run folder instead.
 """
 
 import argparse
@@ -17,13 +17,13 @@ from numpy.random import Generator
 from bench import autocorrelation, drift, metrics, stats, store
 from bench.autocorrelation import Floats
 
-DATA = Path(__file__).parent / "data" / "rounds.json"
+DATA = sorted((Path(__file__).parent / "data").glob("*.json"))
 ROUNDS = (3, 5, 6, 7, 10, 21)
 LANES = 12
 """Of a made-up run."""
 LEAGUE = 4
 """Lanes that are ranked together: six comparisons."""
-ALARM_RUNS = 1000
+ALARM_RUNS = 500
 METRIC = "throughput_rps"
 IN_A_ROW = "in a row"
 
@@ -43,6 +43,9 @@ class Covered(Struct, frozen=True):
     widened: float
     width: float
 
+    def __str__(self) -> str:
+        return f"{self.plain:.1%} → {self.widened:.1%}, {self.width:.2f}x"
+
 
 Runs = Callable[[Generator, int, int], Floats]
 """Makes so many runs of so many rounds: an array (runs, LANES, rounds), whose true means are 0."""
@@ -51,7 +54,7 @@ Runs = Callable[[Generator, int, int], Floats]
 def main() -> None:
     """Prints a table for each source of rounds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sources", nargs="*", type=Path, default=[DATA], metavar="RUN|FILE.json")
+    parser.add_argument("sources", nargs="*", type=Path, default=DATA, metavar="RUN|FILE.json")
     parser.add_argument("--save", type=Path, metavar="FILE.json")
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
@@ -89,23 +92,23 @@ def described(found: Residuals) -> str:
 
 def lines(found: Residuals, count: int, seed: int) -> Iterator[str]:
     """Yields the rows of the table, as Markdown."""
-    yield f"| rounds | residuals | Estimate | ratio | all {LEAGUE * (LEAGUE - 1) // 2} ratios | unstable |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    yield f"| rounds | residuals | Estimate | ratio | all {LEAGUE * (LEAGUE - 1) // 2} ratios | drift | spread |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
     for name, make in scenarios(found).items():
         for n in ROUNDS:
             if name == IN_A_ROW and n > len(found.common) / 2:
                 continue
             rng = np.random.default_rng([seed, n])
             made = make(rng, count, n)
-            cells = [estimates(made), ratios(made), leagues(made)]
-            said = " | ".join(f"{c.plain:.1%} → {c.widened:.1%}, {c.width:.2f}x" for c in cells)
-            yield f"| {n} | {name} | {said} | {false_alarms(made[:ALARM_RUNS]):.1%} |"
+            drifting, scattered = alarms(made[:ALARM_RUNS])
+            covered = f"{estimates(made)} | {ratios(made)} | {leagues(made)}"
+            yield f"| {n} | {name} | {covered} | {drifting:.1%} | {scattered:.1%} |"
     error = 1.96 * np.sqrt(0.95 * 0.05 / count)
-    yield f"{count} runs a row: ±{error:.1%} about 95 %. unstable: {ALARM_RUNS} runs, those with a Lane called so.\n"
+    yield f"{count} runs a row: ±{error:.1%} about 95 %. The last two columns are of {ALARM_RUNS} runs.\n"
 
 
 def scenarios(found: Residuals) -> dict[str, Runs]:
-    """Returns ways to make runs: independent, as they followed each other, and with more resemblance than that."""
+    """Returns ways to make runs: independent rounds, as they followed each other, and made to resemble each other."""
     return {
         "shuffled": _autoregressive(found, 0.0, 0.0),
         IN_A_ROW: _blocks(found),
@@ -132,10 +135,13 @@ def leagues(runs: Floats) -> Covered:
     return _covered(runs[:, first] - runs[:, second], rho, comparisons=len(first))
 
 
-def false_alarms(runs: Floats) -> float:
-    """Returns the share of runs in which a Lane is called unstable."""
+def alarms(runs: Floats) -> tuple[float, float]:
+    """Returns the shares of runs in which a Lane is called unstable because it drifts, and because of its spread."""
     made = ({str(lane): dict(enumerate(row)) for lane, row in enumerate(np.exp(run).tolist())} for run in runs)
-    return float(np.mean([bool(drift.unstable(lanes)) for lanes in made]))
+    reasons = [set(drift.unstable(lanes).values()) for lanes in made]
+    drifting = [any("drifted" in reason for reason in found) for found in reasons]
+    scattered = [any("rounds differ" in reason for reason in found) for found in reasons]
+    return float(np.mean(drifting)), float(np.mean(scattered))
 
 
 def _covered(values: Floats, rho: Floats, comparisons: int = 1) -> Covered:
@@ -143,10 +149,11 @@ def _covered(values: Floats, rho: Floats, comparisons: int = 1) -> Covered:
     distance = abs(values.mean(axis=-1))
     plain = stats.half_width(values)
     widened = stats.half_width(values, rho[:, None], comparisons)
+    differ = plain > 0  # two stretches may be the same one
     return Covered(
         plain=float((distance <= plain).all(axis=1).mean()),
         widened=float((distance <= widened).all(axis=1).mean()),
-        width=float(np.median(widened / plain)),
+        width=float(np.median(widened[differ] / plain[differ])),
     )
 
 

@@ -254,6 +254,7 @@ def failed(log_tail: str = "") -> Report:
                 replace(
                     lane,
                     metrics={} if lane.lane == lost else lane.metrics,
+                    cells=_cells(validities.get(lane.lane, lane.validity)),
                     validity=validities.get(lane.lane, lane.validity),
                 )
                 for lane in summary.lanes
@@ -287,10 +288,8 @@ def empty() -> Report:
     """Returns a run in which nothing was measured: no metric, curve or trace, and no fixed rate."""
     report = standard()
     summary = report.summary
-    lanes = tuple(
-        replace(lane, metrics={}, validity=Validity(Status.FAILED, ("round 1, environment: no lock",)))
-        for lane in summary.lanes
-    )
+    lost = Validity(Status.FAILED, ("round 1, environment: no lock",))
+    lanes = tuple(replace(lane, metrics={}, cells=_cells(lost), validity=lost) for lane in summary.lanes)
     leagues = tuple(replace(league, standings=(), ratios=()) for league in summary.leagues)
     totals = replace(
         summary.totals,
@@ -399,9 +398,13 @@ def _summary(lane: Lane, experiment: Experiment, throughput_rps: dict[str, float
         leagues=experiment.leagues_of(lane.name),
         metrics={**_metrics(throughput_rps[lane.name]), **_overhead(lane, throughput_rps)},
         missing={},
-        cells=(Cell(Phase.SATURATED, Validity(Status.VALID)), Cell(Phase.FIXED, Validity(Status.VALID))),
+        cells=_cells(Validity(Status.VALID)),
         validity=Validity(Status.VALID),
     )
+
+
+def _cells(found: Validity) -> tuple[Cell, ...]:
+    return (Cell(Phase.SATURATED, found), Cell(Phase.FIXED, found))
 
 
 def _overhead(lane: Lane, throughput_rps: dict[str, float]) -> dict[str, Estimate]:

@@ -21,7 +21,8 @@ from msgspec.structs import replace
 from report_fixtures import ROUNDS, VARIANTS, estimate, failed, single, standard, tied, unpinned
 from rich.console import Console
 
-from bench.records import Estimate, LaneSummary, LeagueSummary, NoiseFloor, Ratio, Report, Status, Trace, Validity
+from bench.plan import Phase
+from bench.records import Cell, Estimate, LaneSummary, LeagueSummary, NoiseFloor, Ratio, Report, Status, Trace, Validity
 from bench.report import CHARTS, charts, facts, html, leagues, looks, markdown, text, words
 from bench.report.leagues import Row, Table
 
@@ -650,7 +651,7 @@ def test_reasons_are_shown_beside_the_numbers() -> None:
     """A Lane that can't be trusted says why, in numbers, in every written form."""
     report = single()
     doubt = Validity(Status.DRIVER_BOUND, ("driver at 98% of its own",))
-    lanes = tuple(replace(lane, validity=doubt) for lane in report.summary.lanes)
+    lanes = tuple(replace(lane, cells=(Cell(Phase.FIXED, doubt),), validity=doubt) for lane in report.summary.lanes)
     doubtful = replace(report, summary=replace(report.summary, lanes=lanes))
     for name in ("text", "markdown", "html"):
         assert "driver at 98% of its own" in everywhere(doubtful)[name], name

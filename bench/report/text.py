@@ -11,7 +11,7 @@ from bench.plan import Phase
 from bench.records import Failure, Report
 from bench.report import CHARTS, EXPORTS, HTML, MARKDOWN, facts
 from bench.report.leagues import Row, Table, noise, tables, verdict
-from bench.report.words import COLUMNS, METRICS, cell, one_line, printable
+from bench.report.words import COLUMNS, METRICS, one_line, printable
 
 LOG_LINES = 12
 """How much of a failed Lane's log is shown; the whole tail is in the other reports."""
@@ -61,7 +61,7 @@ def _lane(row: Row) -> Text:
 
 def _cell(row: Row, metric: str) -> Text:
     """Returns the point with the margin below; an interval in full takes two lines, so that 80 columns hold all."""
-    point, margin = cell(metric, row.estimate(metric))
+    point, margin = row.cell(metric)
     below = margin.strip("()").replace("–", "–\n")  # noqa: RUF001 - a range
     return Text.assemble(point, (f"\n{below}" if below else "", "dim"))
 
