@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Sequence
 
-from bench import stats
+from bench import metrics, stats
 from bench.plan import Phase
 from bench.records import SliceRecord
 from bench.validity import PHASES
 
 SILENT = "no right answer in the windows that count"
 STOOD_STILL = "the counter did not move"
+CLOCK_STOOD_STILL = "the clock stood still in all of its slices"
 COUNTERS = {"cpu_us_per_request": "server_cpu_ns", "rss_mib": "server_rss_bytes"}
 """Metrics that need more than answers: a field of every slice."""
 LATENCIES = [name for name in PHASES if name.startswith(("latency_", "service_"))]
@@ -16,9 +17,9 @@ LATENCIES = [name for name in PHASES if name.startswith(("latency_", "service_")
 
 def reasons(records: Sequence[SliceRecord], found: Collection[str]) -> dict[str, str]:
     """Returns why metrics that one Lane's slices should have given are not among those ``found``."""
-    counted = [record for record in records if record.phase is not Phase.WARM_UP and not record.spoilt]
+    measured = [record for record in records if record.phase is not Phase.WARM_UP and not record.spoilt]
     expected = ("throughput_rps", "cpu_us_per_request", *LATENCIES, "rss_mib", "error_ratio")
-    missing = ((name, _of_metric(counted, name)) for name in expected if name not in found)
+    missing = ((name, _of_metric(measured, name)) for name in expected if name not in found)
     return {name: reason for name, reason in missing if reason}
 
 
@@ -26,6 +27,9 @@ def _of_metric(records: Sequence[SliceRecord], metric: str) -> str | None:
     own = [record for record in records if record.phase is PHASES.get(metric, record.phase)]
     if not own:
         return None
+    own = [record for record in own if metrics.counts(record)]
+    if not own:
+        return CLOCK_STOOD_STILL
     counter = COUNTERS.get(metric)
     if counter and (unknown := _unknown(own, counter)):
         return unknown

@@ -9,8 +9,10 @@ from math import exp, log
 from statistics import median
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtr
+
+from bench import autocorrelation
+from bench.autocorrelation import Floats
 
 LARGE_DRIFT = log(1.1)
 """A trend that takes a Lane by less than 10 % from the first round to the last is within what runs differ by anyway."""
@@ -22,7 +24,6 @@ LARGE_LATENCY_SPREAD = 0.5
 """... and twice that about a latency, as a queue multiplies what disturbs a throughput."""
 
 ByRound = Mapping[int, float]
-Logs = NDArray[np.float64]
 
 
 def unstable(lanes: Mapping[str, ByRound], large_spread: float = LARGE_SPREAD) -> dict[str, str]:
@@ -39,14 +40,15 @@ def _reason(lane: str, logs: Mapping[str, ByRound], large_spread: float) -> str 
         return None
     at = np.array(rounds, dtype=float)
     itself = np.array([own[index] for index in rounds])
-    level = np.array([median([other[index] for other in others if index in other] or [0.0]) for index in rounds])
-    relative = itself - level
-    return _drifting(at, itself, relative, DRIFT_ALARMS / len(logs)) or _scattered(itself, relative, large_spread)
+    relative = itself - [median([other[index] for other in others if index in other] or [0.0]) for index in rounds]
+    whole = np.array([[other[index] for index in rounds] for other in others if other.keys() >= set(rounds)])
+    rho = autocorrelation.resemblance(whole).of_ratios
+    return _drifting(at, itself, relative, rho, DRIFT_ALARMS / len(logs)) or _scattered(itself, relative, large_spread)
 
 
-def _drifting(at: Logs, itself: Logs, relative: Logs, alarms: float) -> str | None:
-    change, p_value = _trend(at, relative)
-    alone, _ = _trend(at, itself)
+def _drifting(at: Floats, itself: Floats, relative: Floats, rho: float, alarms: float) -> str | None:
+    change, p_value = _trend(at, relative, rho)
+    alone, _ = _trend(at, itself, rho)
     if p_value >= alarms or min(abs(change), abs(alone)) <= LARGE_DRIFT or change * alone < 0:
         return None
     return (
@@ -55,21 +57,21 @@ def _drifting(at: Logs, itself: Logs, relative: Logs, alarms: float) -> str | No
     )
 
 
-def _trend(at: Logs, logs: Logs) -> tuple[float, float]:
+def _trend(at: Floats, logs: Floats, rho: float) -> tuple[float, float]:
     """Returns the change from the first round to the last on the line of least squares, and its p-value.
 
-    The test is Student's t with n - 2 degrees of freedom (NIST/SEMATECH e-Handbook, section 4.1.4.1; Draper and Smith,
-    Applied Regression Analysis, 3rd edition, section 1.4).
+    The test is Student's t with n - 2 degrees of freedom (Draper and Smith, Applied Regression Analysis, 3rd edition,
+    section 1.4). Where the other Lanes' rounds resemble each other, its variance grows by (1 + rho) / (1 - rho).
     """
     centred = at - at.mean()
     slope = float(centred @ logs / (centred @ centred))
     rest = logs - logs.mean() - slope * centred
-    error = float(np.sqrt(rest @ rest / (len(at) - 2) / (centred @ centred)))
+    error = float(np.sqrt(rest @ rest / (len(at) - 2) / (centred @ centred) * (1 + rho) / (1 - rho)))
     t = abs(slope) / error if error > 0 else float("inf") if slope else 0.0
     return slope * float(at[-1] - at[0]), float(2 * stdtr(len(at) - 2, -t))
 
 
-def _scattered(itself: Logs, relative: Logs, large_spread: float) -> str | None:
+def _scattered(itself: Floats, relative: Floats, large_spread: float) -> str | None:
     spread = min(float(logs.std(ddof=1)) for logs in (itself, relative))
     if spread <= large_spread:
         return None

@@ -179,7 +179,7 @@ def record(planned: Slice, **changes: Any) -> SliceRecord:
         latency_from_intended_us=latencies if fixed else None,
         send_lateness_us=punctual if fixed else None,
         hub_lateness_us=punctual,
-        server_cpu_ns=290_000_000,
+        server_cpu_ns=100_000_000 if fixed else 290_000_000,
         server_run_queue_ns=1_000_000,
         server_rss_bytes=32 * 2**20,
         server_pss_bytes=24 * 2**20,
