@@ -149,11 +149,10 @@ def _covered(values: Floats, rho: Floats, comparisons: int = 1) -> Covered:
     distance = abs(values.mean(axis=-1))
     plain = stats.half_width(values)
     widened = stats.half_width(values, rho[:, None], comparisons)
-    differ = plain > 0  # two stretches may be the same one
     return Covered(
         plain=float((distance <= plain).all(axis=1).mean()),
         widened=float((distance <= widened).all(axis=1).mean()),
-        width=float(np.median(widened[differ] / plain[differ])),
+        width=float(np.median(widened / plain)),
     )
 
 
@@ -176,17 +175,16 @@ def _remembering(drawn: Floats, rho: float) -> Floats:
 
 
 def _blocks(found: Residuals) -> Runs:
-    """Makes runs of rounds that followed each other: a stretch in common, and for each Lane a stretch of some Lane.
+    """Makes runs of rounds that followed each other, of all recorded Lanes, in any order of these.
 
     The circular block bootstrap (Politis and Romano, 1992), with one block a run.
     """
 
     def make(rng: Generator, count: int, n: int) -> Floats:
         lanes, rounds = found.own.shape
-        steps = np.arange(n)
-        shared = found.common[(rng.integers(rounds, size=(count, 1, 1)) + steps) % rounds]
-        begins = rng.integers(rounds, size=(count, LANES, 1))
-        return np.asarray(shared + found.own[rng.integers(lanes, size=(count, LANES, 1)), (begins + steps) % rounds])
+        stretch = (rng.integers(rounds, size=(count, 1, 1)) + np.arange(n)) % rounds
+        order = rng.permuted(np.tile(np.arange(lanes), (count, 1)), axis=1)[:, :, None]
+        return np.asarray(found.common[stretch] + found.own[order, stretch])
 
     return make
 
