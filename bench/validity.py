@@ -116,7 +116,13 @@ def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None
     if failing:
         return Validity(Status.FAILING, failing)
     shares = _shares(own, workers)
-    return _robbed(shares) or (_limit(own, shares) if phase is Phase.SATURATED else _punctual(own, shares))
+    match phase:
+        case Phase.SATURATED:
+            return _robbed(shares) or _limit(own, shares)
+        case Phase.FIXED:
+            return _robbed(shares) or _punctual(own, shares)
+        case _:  # the two Lanes of a Duet share a core, and all that disturbs it
+            return None
 
 
 def _steady(reason: str | None) -> Validity:

@@ -6,6 +6,7 @@ import pytest
 from conftest import failure, fixed, histogram, saturated, spread
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bench import metrics, validity
 from bench.plan import Phase
@@ -222,6 +223,13 @@ def test_a_fixed_rate_leaves_server_and_driver_time() -> None:
     """Where the server has none, requests queue up; where the driver has none, latencies are its own."""
     assert judged([fixed(server_cpu_ns=285_000_000)]).status is Status.UNSTABLE
     assert judged([fixed(server_cpu_ns=285_000_000, driver_cpu_ns=285_000_000)]).status is Status.DRIVER_BOUND
+
+
+def test_lanes_of_a_duet_need_not_fill_their_core() -> None:
+    """They share it, with all that disturbs it, and only their CPU time per request counts. Wrong answers count too."""
+    duet = fixed(phase=Phase.DUET, server_cpu_ns=150_000_000, driver_cpu_ns=295_000_000, steal_s=0.2)
+    assert judged([duet]).status is Status.VALID
+    assert judged([replace(duet, errors={"timeout": 1})]).status is Status.FAILING
 
 
 def test_an_unknown_lateness_is_not_held_against_a_lane() -> None:
