@@ -7,6 +7,7 @@ import pandas as pd
 from msgspec import Struct
 
 from bench import absent, autocorrelation, compare, drift, metrics, observed, stats, validity
+from bench.autocorrelation import Resemblance
 from bench.plan import Phase
 from bench.records import (
     FORMAT_VERSION,
@@ -51,6 +52,7 @@ class _Rounds(Struct, frozen=True):
     experiment: Experiment
     by_round: pd.DataFrame
     cells: dict[str, tuple[Cell, ...]]
+    resemblances: dict[str, Resemblance]
 
     def of(self, lane: str, metric: str) -> pd.Series:
         """Returns a metric of a Lane by round, where it was measured."""
@@ -60,14 +62,7 @@ class _Rounds(Struct, frozen=True):
 
     def valid(self, lane: str, metric: str) -> bool:
         """Returns whether a metric of a Lane stands under a cell with nothing against it."""
-        return validity.of_metric(self.cells[lane], metric).status is Status.VALID
-
-    def resemblance(self, metric: str) -> autocorrelation.Resemblance:
-        """Returns how much a round resembles the next, as the valid Lanes show that were there in all rounds."""
-        columns = self.by_round[metric].unstack("lane")
-        valid = [lane for lane in columns if self.valid(str(lane), metric)]
-        values = columns[valid].dropna(axis=1).to_numpy(dtype=float).T
-        return autocorrelation.resemblance(values if metric == "error_ratio" else np.log(values))
+        return _valid(self.cells[lane], metric)
 
 
 def build_report(
@@ -80,9 +75,10 @@ def build_report(
     experiment = manifest.experiment
     table = metrics.tidy(records)
     by_round = metrics.by_round(table)
-    rounds = _Rounds(experiment, by_round, _cells(experiment, records, failures, by_round))
-    splits = {lane.name: split for lane in experiment.lanes if isinstance(split := _cpu_split(rounds, lane), CpuSplit)}
-    lanes = tuple(_lane_summary(rounds, lane, records, observations) for lane in experiment.lanes)
+    cells = _cells(experiment, records, failures, by_round)
+    rounds = _Rounds(experiment, by_round, cells, _resemblances(by_round, cells))
+    splits = {lane.name: _cpu_split(rounds, lane) for lane in experiment.lanes}
+    lanes = tuple(_lane_summary(rounds, lane, records, observations, splits[lane.name]) for lane in experiment.lanes)
     measured = [lane.lane for lane in lanes if lane.metrics]
     return Report(
         manifest=manifest,
@@ -94,7 +90,7 @@ def build_report(
             totals=_totals(experiment, records, table),
             lanes=lanes,
             leagues=tuple(_league_summary(league, rounds) for league in experiment.leagues),
-            cpu_splits=tuple(splits.values()),
+            cpu_splits=tuple(split for split in splits.values() if isinstance(split, CpuSplit)),
             failures=tuple(failures),
         ),
         curves=tuple(curve for lane in measured if (curve := metrics.curve(lane, table))),
@@ -125,12 +121,31 @@ def _cells(
     }
 
 
+def _valid(cells: Sequence[Cell], metric: str) -> bool:
+    return validity.of_metric(cells, metric).status is Status.VALID
+
+
+def _resemblances(by_round: pd.DataFrame, cells: dict[str, tuple[Cell, ...]]) -> dict[str, Resemblance]:
+    """Returns by metric how much a round resembles the next, as the valid Lanes show that were there in all rounds."""
+    found = {}
+    for metric in by_round.columns:
+        columns = by_round[metric].unstack("lane")
+        valid = [lane for lane in columns if _valid(cells[str(lane)], metric)]
+        values = columns[valid].dropna(axis=1).to_numpy(dtype=float).T
+        found[metric] = autocorrelation.resemblance(values if metric == "error_ratio" else np.log(values))
+    return found
+
+
 def _lane_summary(
-    rounds: _Rounds, lane: Lane, records: Sequence[SliceRecord], observations: Sequence[Observation]
+    rounds: _Rounds,
+    lane: Lane,
+    records: Sequence[SliceRecord],
+    observations: Sequence[Observation],
+    split: CpuSplit | str | None,
 ) -> LaneSummary:
     own = [record for record in records if record.lane == lane.name]
     own_observations = [observation for observation in observations if observation.lane == lane.name]
-    estimates, cells, split = _estimates(rounds, lane), rounds.cells[lane.name], _cpu_split(rounds, lane)
+    estimates, cells = _estimates(rounds, lane), rounds.cells[lane.name]
     overhead = {"overhead_us_per_request": split.framework} if isinstance(split, CpuSplit) else {}
     no_overhead = {"overhead_us_per_request": split} if isinstance(split, str) else {}
     return LaneSummary(
@@ -155,7 +170,7 @@ def _estimates(rounds: _Rounds, lane: Lane) -> dict[str, Estimate]:
     for name in rounds.by_round.columns:
         values = list(rounds.of(lane.name, name))
         if values:
-            rho = rounds.resemblance(name).of_estimates
+            rho = rounds.resemblances[name].of_estimates
             make = stats.linear_estimate if name == "error_ratio" else stats.log_estimate
             found[name] = make(values, *UNITS.get(name, ("ms", "lower")), rho=rho)
     return found
@@ -184,7 +199,7 @@ def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
     doubtful = [name for name in names[1:] if not rounds.valid(name, CPU)]
     if doubtful:
         return f"{doubtful[0]} is {validity.of_metric(rounds.cells[doubtful[0]], CPU).status}: nothing to compare with"
-    rho = rounds.resemblance(CPU)
+    rho = rounds.resemblances[CPU]
     return CpuSplit(
         lane=lane.name,
         raw=_mean_us(cpu_us[bare.name], rho.of_estimates),
@@ -210,7 +225,7 @@ def _league_summary(league: League, rounds: _Rounds) -> LeagueSummary:
     contenders = [lane.name for lane in lanes if not (lane.app.baseline or lane.twin)]
     values = {lane: dict(rounds.of(lane, RANKED_BY)) for lane in contenders if rounds.valid(lane, RANKED_BY)}
     measured = {lane: by_round for lane, by_round in values.items() if by_round}
-    ratios = compare.paired_ratios(RANKED_BY, measured, rounds.resemblance(RANKED_BY).of_ratios)
+    ratios = compare.paired_ratios(RANKED_BY, measured, rounds.resemblances[RANKED_BY].of_ratios)
     floors = tuple(_noise_floors(lanes, rounds))
     return LeagueSummary(
         league=league.name,
@@ -230,7 +245,7 @@ def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds) -> Iterator[NoiseFloor
         common = compare.common_rounds(pair)
         if common and all(rounds.valid(name, RANKED_BY) for name in pair):
             of_twin, of_lane = ([by_round[index] for index in common] for by_round in pair.values())
-            rho = rounds.resemblance(RANKED_BY).of_ratios
+            rho = rounds.resemblances[RANKED_BY].of_ratios
             yield compare.noise_floor(twin.original, twin.name, of_twin, of_lane, rho)
 
 
