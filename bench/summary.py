@@ -1,6 +1,6 @@
 """From a run's tidy table to its Report: estimates, validity, standings and CPU splits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -90,7 +90,7 @@ def build_report(
             totals=_totals(experiment, records, table),
             lanes=lanes,
             leagues=tuple(_league_summary(league, rounds) for league in experiment.leagues),
-            cpu_splits=tuple(split for split in splits.values() if isinstance(split, CpuSplit)),
+            cpu_splits=tuple(_shown(rounds, splits.values())),
             failures=tuple(failures),
         ),
         curves=tuple(curve for lane in measured if (curve := metrics.curve(lane, table))),
@@ -187,7 +187,7 @@ def _samples(rounds: _Rounds, lane: str, observations: Sequence[Observation]) ->
 def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
     """Splits a Lane's CPU time: raw, what the adapter adds to raw, what the framework adds to that; paired by round.
 
-    Returns why not where raw was measured but can't be trusted, and None where there is nothing to split.
+    Returns why not where raw behind the same Adapter can't be trusted, and None where there is nothing to split.
     """
     bare, ceiling = (_raw(rounds.experiment, lane, adapted=adapted) for adapted in (False, lane.adapter is not None))
     if lane.app.baseline or not bare or not ceiling:
@@ -196,9 +196,10 @@ def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
     cpu_us = pd.DataFrame({name: rounds.of(name, CPU) for name in names}).dropna()
     if cpu_us.empty:
         return None
-    doubtful = [name for name in names[1:] if not rounds.valid(name, CPU)]
-    if doubtful:
-        return f"{doubtful[0]} is {validity.of_metric(rounds.cells[doubtful[0]], CPU).status}: nothing to compare with"
+    if not rounds.valid(ceiling.name, CPU):
+        return (
+            f"{ceiling.name} is {validity.of_metric(rounds.cells[ceiling.name], CPU).status}: nothing to compare with"
+        )
     rho = rounds.resemblances[CPU]
     return CpuSplit(
         lane=lane.name,
@@ -206,6 +207,15 @@ def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
         adapter=_mean_us(cpu_us[ceiling.name] - cpu_us[bare.name], rho.of_ratios) if lane.adapter else None,
         framework=_mean_us(cpu_us[lane.name] - cpu_us[ceiling.name], rho.of_ratios),
     )
+
+
+def _shown(rounds: _Rounds, splits: Iterable[CpuSplit | str | None]) -> Iterator[CpuSplit]:
+    """Yields the splits of which raw without an Adapter can be trusted too; a framework's own part does not need it."""
+    for split in splits:
+        if isinstance(split, CpuSplit):
+            bare = _raw(rounds.experiment, rounds.experiment.lane(split.lane), adapted=False)
+            if bare and rounds.valid(bare.name, CPU):
+                yield split
 
 
 def _mean_us(by_round: pd.Series, rho: float) -> Estimate:
