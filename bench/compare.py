@@ -11,16 +11,21 @@ ByRound = Mapping[int, float]
 """A metric of one Lane, by round."""
 
 
-def paired_ratios(metric: str, lanes: Mapping[str, ByRound]) -> tuple[Ratio, ...]:
-    """Returns the ratio of every pair of Lanes, the better one (higher value) first; none without a common round."""
+def paired_ratios(metric: str, lanes: Mapping[str, ByRound], rho: float = 0.0) -> tuple[Ratio, ...]:
+    """Returns the ratio of every pair of Lanes, the better one (higher value) first; none without a common round.
+
+    All of their intervals hold at once. ``rho`` is how much a round resembles the next in what Lanes do not share.
+    """
     rounds = common_rounds(lanes)
-    pairs = combinations(best_first(lanes), 2) if rounds else ()
+    pairs = list(combinations(best_first(lanes), 2)) if rounds else []
     return tuple(
         Ratio(
             lane=a,
             other=b,
             metric=metric,
-            ratio=ratio_estimate([lanes[a][r] for r in rounds], [lanes[b][r] for r in rounds]),
+            ratio=ratio_estimate(
+                [lanes[a][r] for r in rounds], [lanes[b][r] for r in rounds], rho=rho, comparisons=len(pairs)
+            ),
         )
         for a, b in pairs
     )
@@ -42,9 +47,11 @@ def differs(ratio: Estimate) -> bool:
     return ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
 
 
-def noise_floor(lane: str, twin: str, of_twin: Sequence[float], of_lane: Sequence[float]) -> NoiseFloor:
+def noise_floor(
+    lane: str, twin: str, of_twin: Sequence[float], of_lane: Sequence[float], rho: float = 0.0
+) -> NoiseFloor:
     """Returns how far a Lane differs from its twin, by values that are paired by round."""
-    ratio = ratio_estimate(of_twin, of_lane)
+    ratio = ratio_estimate(of_twin, of_lane, rho=rho)
     ends = [abs(log(end)) for end in (ratio.low, ratio.high) if end is not None]
     return NoiseFloor(lane=lane, twin=twin, ratio=ratio, difference=exp(max(ends)) - 1 if ends else None)
 

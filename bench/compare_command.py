@@ -12,8 +12,8 @@ from bench import session, store
 from bench.comparison import Terms
 from bench.environments import Recipe
 from bench.evidence import Allowed
+from bench.gate import Comparison, Verdict
 from bench.project import open_project
-from bench.records import Comparison, Verdict
 from bench.report import comparison as words
 from bench.report.github import annotations
 from bench.sides import NothingDiffers, Wanted, open_sides

@@ -9,16 +9,9 @@ from msgspec.structs import replace
 
 from bench import evidence, plan, verdict
 from bench.evidence import Allowed, Pair
+from bench.gate import Evidence, Verdict
 from bench.plan import Bout, Phase, Slice
-from bench.records import (
-    Estimate,
-    Evidence,
-    Failure,
-    LaneFacts,
-    Observation,
-    SliceRecord,
-    Verdict,
-)
+from bench.records import Estimate, Failure, LaneFacts, Observation, SliceRecord
 from bench.runner import NothingToMeasure, Sink
 from bench.spec import Experiment, Lane
 

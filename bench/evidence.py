@@ -6,8 +6,9 @@ from math import exp, fsum, log
 from msgspec import Struct
 
 from bench import metrics, validity, verdict
+from bench.gate import Evidence, Verdict
 from bench.plan import Phase
-from bench.records import Estimate, Evidence, Failure, Observation, SliceRecord, Validity, Verdict
+from bench.records import Estimate, Failure, Observation, SliceRecord, Validity
 
 CPU = "cpu_us_per_request"
 THROUGHPUT = "throughput_rps"

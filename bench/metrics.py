@@ -19,10 +19,18 @@ MIN_NINES = 0.5
 MIB = 2**20
 
 
+def counts(record: SliceRecord) -> bool:
+    """Returns whether a record counts: not warm-up, nor spoilt, nor one in which the clock stood still."""
+    return record.phase is not Phase.WARM_UP and not record.spoilt and record.window_s > 0 and record.slice_s > 0
+
+
 def tidy(records: Sequence[SliceRecord]) -> pd.DataFrame:
-    """Returns one row a (round, slice, lane), warm-up and spoilt slices left out; ``errors`` is their number."""
-    measured = [record for record in records if record.phase is not Phase.WARM_UP and not record.spoilt]
-    rows = [{**msgspec.structs.asdict(record), "errors": sum(record.errors.values())} for record in measured]
+    """Returns one row a (round, slice, lane) of the records that count; ``errors`` is their number."""
+    rows = [
+        {**msgspec.structs.asdict(record), "errors": sum(record.errors.values())}
+        for record in records
+        if counts(record)
+    ]
     return pd.DataFrame(rows, columns=list(SliceRecord.__struct_fields__))
 
 

@@ -12,10 +12,11 @@ from msgspec import Struct
 from bench import __version__, comparison, instructions, machine, parity
 from bench.comparison import Terms
 from bench.driver_process import driver
+from bench.gate import AppComparison, Comparison
 from bench.messages import Load, Setup, SliceOrder, SliceResult, Target
 from bench.processes import process_group, stop
 from bench.project import Project
-from bench.records import FORMAT_VERSION, AppComparison, Comparison, Failure, LaneFacts, Manifest, Observation
+from bench.records import FORMAT_VERSION, Failure, LaneFacts, Manifest, Observation
 from bench.rounds import open_round
 from bench.runner import Round, Runner, Sink, Watcher
 from bench.server import Launch, server_environment

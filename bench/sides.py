@@ -13,9 +13,10 @@ from bench import machine, revisions
 from bench.config import ConfigError
 from bench.environments import Environment, EnvironmentFailed, Recipe, prepare
 from bench.evidence import Pair
+from bench.gate import SideFacts
 from bench.processes import process_group
 from bench.project import Project, open_project
-from bench.records import LaneFacts, SideFacts
+from bench.records import LaneFacts
 from bench.revisions import WORKTREE, RevisionFailed
 from bench.site import Site
 from bench.spec import Experiment, Lane, Side, only

@@ -1,13 +1,17 @@
 """From a run's tidy table to its Report: estimates, validity, standings and CPU splits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import pandas as pd
+from msgspec import Struct
 
-from bench import compare, metrics, observed, stats, validity
+from bench import absent, autocorrelation, compare, drift, metrics, observed, stats, validity
+from bench.autocorrelation import Resemblance
 from bench.plan import Phase
 from bench.records import (
     FORMAT_VERSION,
+    Cell,
     CpuSplit,
     Estimate,
     Failure,
@@ -22,16 +26,44 @@ from bench.records import (
     Status,
     Summary,
 )
-from bench.spec import TWIN_SUFFIX, Experiment, Lane, League
+from bench.spec import Experiment, Lane, League
 
 UNITS = {
     "throughput_rps": ("requests/s", "higher"),
     "cpu_us_per_request": ("us", "lower"),
     "rss_mib": ("MiB", "lower"),
     "pss_mib": ("MiB", "lower"),
+    "error_ratio": ("errors/answers", "lower"),
 }
 """Units of the metrics that are not latencies in ms, and which way is better."""
 RANKED_BY = "throughput_rps"
+CPU = "cpu_us_per_request"
+
+
+UNSTEADY = {
+    Phase.SATURATED: ("throughput_rps", drift.LARGE_SPREAD),
+    Phase.FIXED: ("latency_fixed_p50_ms", drift.LARGE_LATENCY_SPREAD),
+}
+"""By which metric a phase's steadiness is judged, and the spread that is too much."""
+
+
+class _Rounds(Struct, frozen=True):
+    """What the parts of a summary are made from: metrics a Lane and Round, and what is found of each Lane's cells."""
+
+    experiment: Experiment
+    by_round: pd.DataFrame
+    cells: dict[str, tuple[Cell, ...]]
+    resemblances: dict[str, Resemblance]
+
+    def of(self, lane: str, metric: str) -> pd.Series:
+        """Returns a metric of a Lane by round, where it was measured."""
+        if lane not in self.by_round.index.get_level_values("lane"):
+            return pd.Series(dtype=float)
+        return self.by_round[metric].xs(lane, level="lane").dropna()
+
+    def valid(self, lane: str, metric: str) -> bool:
+        """Returns whether a metric of a Lane stands under a cell with nothing against it."""
+        return _valid(self.cells[lane], metric)
 
 
 def build_report(
@@ -41,44 +73,82 @@ def build_report(
     observations: Sequence[Observation] = (),
 ) -> Report:
     """Folds a run, complete or not, into all that its renderers need."""
+    experiment = manifest.experiment
     table = metrics.tidy(records)
     by_round = metrics.by_round(table)
-    lanes = tuple(
-        _lane_summary(manifest, lane, records, by_round, failures, observations) for lane in manifest.experiment.lanes
-    )
+    cells = _cells(experiment, records, failures, by_round)
+    rounds = _Rounds(experiment, by_round, cells, _resemblances(by_round, cells))
+    splits = {lane.name: _cpu_split(rounds, lane) for lane in experiment.lanes}
+    lanes = tuple(_lane_summary(rounds, lane, records, observations, splits[lane.name]) for lane in experiment.lanes)
     measured = [lane.lane for lane in lanes if lane.metrics]
     return Report(
         manifest=manifest,
         summary=Summary(
             format_version=FORMAT_VERSION,
             run_id=manifest.run_id,
-            complete=_complete(manifest.experiment, table, failures),
+            complete=_complete(experiment, table, failures),
             pinned=manifest.machine.pinned,
-            totals=_totals(manifest.experiment, records, table),
+            totals=_totals(experiment, records, table),
             lanes=lanes,
-            leagues=tuple(_league_summary(league, lanes, by_round) for league in manifest.experiment.leagues),
-            cpu_splits=tuple(_cpu_splits(manifest.experiment, by_round)),
+            leagues=tuple(_league_summary(league, rounds) for league in experiment.leagues),
+            cpu_splits=tuple(_shown(rounds, splits.values())),
             failures=tuple(failures),
         ),
         curves=tuple(curve for lane in measured if (curve := metrics.curve(lane, table))),
         traces=tuple(metrics.trace(lane, table) for lane in measured),
-        samples={lane.lane: _samples(by_round, lane.lane, observations) for lane in lanes},
+        samples={lane.lane: _samples(rounds, lane.lane, observations) for lane in lanes},
     )
 
 
+def _cells(
+    experiment: Experiment, records: Sequence[SliceRecord], failures: Sequence[Failure], by_round: pd.DataFrame
+) -> dict[str, tuple[Cell, ...]]:
+    """Judges every Lane, also against the others."""
+    unsteady = {
+        phase: drift.unstable(
+            {str(lane): dict(rows.droplevel("lane").dropna()) for lane, rows in by_round[metric].groupby("lane")},
+            spread,
+        )
+        for phase, (metric, spread) in UNSTEADY.items()
+    }
+    return {
+        lane.name: validity.judge_cells(
+            [record for record in records if record.lane == lane.name],
+            next((failure for failure in failures if failure.lane == lane.name), None),
+            experiment.serving.workers,
+            {phase: found[lane.name] for phase, found in unsteady.items() if lane.name in found},
+        )
+        for lane in experiment.lanes
+    }
+
+
+def _valid(cells: Sequence[Cell], metric: str) -> bool:
+    return validity.of_metric(cells, metric).status is Status.VALID
+
+
+def _resemblances(by_round: pd.DataFrame, cells: dict[str, tuple[Cell, ...]]) -> dict[str, Resemblance]:
+    """Returns by metric how much a round resembles the next, as the valid Lanes show that were there in all rounds."""
+    found = {}
+    for metric in by_round.columns:
+        columns = by_round[metric].unstack("lane")
+        valid = [lane for lane in columns if _valid(cells[str(lane)], metric)]
+        values = columns[valid].dropna(axis=1).to_numpy(dtype=float).T
+        found[metric] = autocorrelation.resemblance(values if metric == "error_ratio" else np.log(values))
+    return found
+
+
 def _lane_summary(
-    manifest: Manifest,
+    rounds: _Rounds,
     lane: Lane,
     records: Sequence[SliceRecord],
-    by_round: pd.DataFrame,
-    failures: Sequence[Failure],
     observations: Sequence[Observation],
+    split: CpuSplit | str | None,
 ) -> LaneSummary:
-    experiment = manifest.experiment
     own = [record for record in records if record.lane == lane.name]
-    failure = next((failure for failure in failures if failure.lane == lane.name), None)
     own_observations = [observation for observation in observations if observation.lane == lane.name]
-    cells = validity.judge_cells(own, failure, experiment.serving.workers)
+    estimates, cells = _estimates(rounds, lane), rounds.cells[lane.name]
+    overhead = {"overhead_us_per_request": split.framework} if isinstance(split, CpuSplit) else {}
+    no_overhead = {"overhead_us_per_request": split} if isinstance(split, str) else {}
     return LaneSummary(
         lane=lane.name,
         app=lane.app.name,
@@ -87,61 +157,71 @@ def _lane_summary(
         adapter=lane.adapter.name if lane.adapter else None,
         baseline=lane.app.baseline,
         twin=lane.twin,
-        leagues=experiment.leagues_of(lane.name),
-        metrics={**_estimates(experiment, lane, by_round), **observed.estimates(own_observations)},
-        missing=observed.missing(own_observations),
+        leagues=rounds.experiment.leagues_of(lane.name),
+        metrics={**estimates, **overhead, **observed.estimates(own_observations)},
+        missing={**absent.reasons(own, estimates), **no_overhead, **observed.missing(own_observations)},
         cells=cells,
         validity=validity.worst(cells),
         code_lines_by_file=observed.code_lines_by_file(own_observations),
     )
 
 
-def _estimates(experiment: Experiment, lane: Lane, by_round: pd.DataFrame) -> dict[str, Estimate]:
+def _estimates(rounds: _Rounds, lane: Lane) -> dict[str, Estimate]:
     """Returns an Estimate for each metric that was measured in at least one round."""
     found: dict[str, Estimate] = {}
-    for name in by_round.columns:
-        values = _rounds(by_round, lane.name, name)
-        if name == "error_ratio" and len(values):
-            found[name] = stats.linear_estimate(list(values), "errors/answers", "lower")
-        elif len(values):
-            found[name] = stats.log_estimate(list(values), *UNITS.get(name, ("ms", "lower")))
-    split = _cpu_split(experiment, lane, by_round)
-    return {**found, "overhead_us_per_request": split.framework} if split else found
+    for name in rounds.by_round.columns:
+        values = list(rounds.of(lane.name, name))
+        if values:
+            rho = rounds.resemblances[name].of_estimates
+            make = stats.linear_estimate if name == "error_ratio" else stats.log_estimate
+            found[name] = make(values, *UNITS.get(name, ("ms", "lower")), rho=rho)
+    return found
 
 
-def _samples(by_round: pd.DataFrame, lane: str, observations: Sequence[Observation]) -> dict[str, tuple[float, ...]]:
+def _samples(rounds: _Rounds, lane: str, observations: Sequence[Observation]) -> dict[str, tuple[float, ...]]:
     """Returns the values of each metric of a Lane; a difference of Lanes has none of its own."""
-    in_rounds = {metric: _rounds(by_round, lane, metric) for metric in by_round.columns}
+    in_rounds = {metric: rounds.of(lane, metric) for metric in rounds.by_round.columns}
     own = [observation for observation in observations if observation.lane == lane]
     known = {metric: tuple(values.astype(float)) for metric, values in in_rounds.items() if len(values)}
     return {**known, **observed.samples(own)}
 
 
-def _cpu_splits(experiment: Experiment, by_round: pd.DataFrame) -> list[CpuSplit]:
-    """Returns the splits of those Lanes whose raw counterparts were measured too."""
-    splits = (_cpu_split(experiment, lane, by_round) for lane in experiment.lanes)
-    return [split for split in splits if split]
+def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
+    """Splits a Lane's CPU time: raw, what the adapter adds to raw, what the framework adds to that; paired by round.
 
-
-def _cpu_split(experiment: Experiment, lane: Lane, by_round: pd.DataFrame) -> CpuSplit | None:
-    """Splits a Lane's CPU time: raw, what the adapter adds to raw, what the framework adds to that; paired by round."""
-    bare, ceiling = _raw(experiment, lane, adapted=False), _raw(experiment, lane, adapted=lane.adapter is not None)
+    Returns why not where raw behind the same Adapter can't be trusted, and None where there is nothing to split.
+    """
+    bare, ceiling = (_raw(rounds.experiment, lane, adapted=adapted) for adapted in (False, lane.adapter is not None))
     if lane.app.baseline or not bare or not ceiling:
         return None
-    names = {who.name for who in (lane, ceiling, bare)}
-    cpu_us = pd.DataFrame({name: _rounds(by_round, name, "cpu_us_per_request") for name in names}).dropna()
+    names = [who.name for who in (lane, ceiling, bare)]
+    cpu_us = pd.DataFrame({name: rounds.of(name, CPU) for name in names}).dropna()
     if cpu_us.empty:
         return None
+    if not rounds.valid(ceiling.name, CPU):
+        return (
+            f"{ceiling.name} is {validity.of_metric(rounds.cells[ceiling.name], CPU).status}: nothing to compare with"
+        )
+    rho = rounds.resemblances[CPU]
     return CpuSplit(
         lane=lane.name,
-        raw=_mean_us(cpu_us[bare.name]),
-        adapter=_mean_us(cpu_us[ceiling.name] - cpu_us[bare.name]) if lane.adapter else None,
-        framework=_mean_us(cpu_us[lane.name] - cpu_us[ceiling.name]),
+        raw=_mean_us(cpu_us[bare.name], rho.of_estimates),
+        adapter=_mean_us(cpu_us[ceiling.name] - cpu_us[bare.name], rho.of_ratios) if lane.adapter else None,
+        framework=_mean_us(cpu_us[lane.name] - cpu_us[ceiling.name], rho.of_ratios),
     )
 
 
-def _mean_us(by_round: pd.Series) -> Estimate:
-    return stats.linear_estimate(list(by_round), "us", "lower")
+def _shown(rounds: _Rounds, splits: Iterable[CpuSplit | str | None]) -> Iterator[CpuSplit]:
+    """Yields the splits of which raw without an Adapter can be trusted too; a framework's own part does not need it."""
+    for split in splits:
+        if isinstance(split, CpuSplit):
+            bare = _raw(rounds.experiment, rounds.experiment.lane(split.lane), adapted=False)
+            if bare and rounds.valid(bare.name, CPU):
+                yield split
+
+
+def _mean_us(by_round: pd.Series, rho: float) -> Estimate:
+    return stats.linear_estimate(list(by_round), "us", "lower", rho=rho)
 
 
 def _raw(experiment: Experiment, lane: Lane, *, adapted: bool) -> Lane | None:
@@ -151,19 +231,14 @@ def _raw(experiment: Experiment, lane: Lane, *, adapted: bool) -> Lane | None:
     return next((other for other in candidates if other.adapter == adapter), None)
 
 
-def _league_summary(league: League, lanes: Sequence[LaneSummary], by_round: pd.DataFrame) -> LeagueSummary:
+def _league_summary(league: League, rounds: _Rounds) -> LeagueSummary:
     """Ranks the League's valid Lanes; baselines are no contenders."""
-    contenders = [
-        lane.lane
-        for lane in lanes
-        if lane.lane in league.lanes
-        and not (lane.baseline or lane.twin)
-        and validity.of_phase(lane.cells, Phase.SATURATED).status is Status.VALID
-    ]
-    values = {lane: dict(_rounds(by_round, lane, RANKED_BY)) for lane in contenders}
-    measured = {lane: rounds for lane, rounds in values.items() if rounds}
-    ratios = compare.paired_ratios(RANKED_BY, measured)
-    floors = tuple(_noise_floors(league, lanes, by_round))
+    lanes = [lane for lane in rounds.experiment.lanes if lane.name in league.lanes]
+    contenders = [lane.name for lane in lanes if not (lane.app.baseline or lane.twin)]
+    values = {lane: dict(rounds.of(lane, RANKED_BY)) for lane in contenders if rounds.valid(lane, RANKED_BY)}
+    measured = {lane: by_round for lane, by_round in values.items() if by_round}
+    ratios = compare.paired_ratios(RANKED_BY, measured, rounds.resemblances[RANKED_BY].of_ratios)
+    floors = tuple(_noise_floors(lanes, rounds))
     return LeagueSummary(
         league=league.name,
         title=league.title,
@@ -174,15 +249,16 @@ def _league_summary(league: League, lanes: Sequence[LaneSummary], by_round: pd.D
     )
 
 
-def _noise_floors(league: League, lanes: Sequence[LaneSummary], by_round: pd.DataFrame) -> Iterator[NoiseFloor]:
-    """Yields how far each Lane of a League that has a twin there differs from it."""
-    names = [lane.lane for lane in lanes if lane.lane in league.lanes and lane.metrics]
-    twins = {twin: twin.removesuffix(TWIN_SUFFIX) for twin in names if twin.endswith(TWIN_SUFFIX)}
-    for twin, lane in twins.items():
-        if lane in names:
-            pair = {name: dict(_rounds(by_round, name, RANKED_BY)) for name in (twin, lane)}
-            if rounds := compare.common_rounds(pair):
-                yield compare.noise_floor(lane, twin, *([pair[name][r] for r in rounds] for name in (twin, lane)))
+def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds) -> Iterator[NoiseFloor]:
+    """Yields how far each Lane of a League that has a twin there differs from it, where both can be trusted."""
+    names = {lane.name for lane in lanes}
+    for twin in (lane for lane in lanes if lane.twin and lane.original in names):
+        pair = {name: dict(rounds.of(name, RANKED_BY)) for name in (twin.name, twin.original)}
+        common = compare.common_rounds(pair)
+        if common and all(rounds.valid(name, RANKED_BY) for name in pair):
+            of_twin, of_lane = ([by_round[index] for index in common] for by_round in pair.values())
+            rho = rounds.resemblances[RANKED_BY].of_ratios
+            yield compare.noise_floor(twin.original, twin.name, of_twin, of_lane, rho)
 
 
 def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.DataFrame) -> RunTotals:
@@ -209,10 +285,3 @@ def _complete(experiment: Experiment, table: pd.DataFrame, failures: Sequence[Fa
     counts = table["lane"].value_counts()
     left = [lane.name for lane in experiment.lanes if lane.name not in failed]
     return bool(left) and all(counts.get(lane, 0) == planned for lane in left)
-
-
-def _rounds(by_round: pd.DataFrame, lane: str, metric: str) -> pd.Series:
-    """Returns a metric of a Lane by round, where it was measured."""
-    if lane not in by_round.index.get_level_values("lane"):
-        return pd.Series(dtype=float)
-    return by_round[metric].xs(lane, level="lane").dropna()

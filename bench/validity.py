@@ -1,12 +1,24 @@
-"""How far a Lane's numbers can be trusted."""
+"""How far a Lane's numbers can be trusted: a finding for each cell, which is the Lane under one phase's load."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec import Struct
+
+from bench import stats
+from bench.messages import Closed
 from bench.plan import Phase
 from bench.records import Cell, Failure, SliceRecord, Status, Validity
 
 BUSY_SHARE = 0.9
-"""A process that used this share of its core's time was the limit."""
+"""A process that used this share of its core's time was the limit; some of the rest goes to interrupts and to steal."""
+USERS_SHARE = 0.9
+"""So many of a closed load's users have to be waiting for an answer at any time; else the driver held them up."""
+MORE_USERS = 1.1
+"""More than that can't be: throughput and latency of the windows are then not of the same requests."""
+LATE_MS = 0.1
+"""A driver may be that late at the median: latencies are to be right to 0.1 ms ..."""
+LATE_SHARE = 0.05
+"""... or to 5 %, whichever is more."""
 SPOILT_STEAL = 0.2
 """A slice from whose cores the hypervisor took more than this share of its length is spoilt; it counts 10 ms ticks."""
 SPOILT_STEP_S = 0.05
@@ -22,16 +34,42 @@ def spoilt(record: SliceRecord) -> str | None:
     return None
 
 
-def judge_cells(records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> tuple[Cell, ...]:
-    """Judges one Lane by all its slices: a Cell for each phase of the run."""
+SEVERITY = (
+    Status.VALID,
+    Status.UNSTABLE,
+    Status.NOT_SATURATED,
+    Status.DRIVER_BOUND,
+    Status.STARVED,
+    Status.FAILING,
+    Status.NOT_MEASURED,
+    Status.FAILED,
+)
+"""Statuses from the best to the worst."""
+PHASES = {
+    "throughput_rps": Phase.SATURATED,
+    "cpu_us_per_request": Phase.SATURATED,
+    "overhead_us_per_request": Phase.SATURATED,
+    **{f"latency_saturated_{name}_ms": Phase.SATURATED for name in stats.PERCENTILES},
+    **{f"{what}_fixed_{name}_ms": Phase.FIXED for what in ("latency", "service") for name in stats.PERCENTILES},
+}
+"""The phase that a metric is measured in; the others are measured in all phases, or outside."""
+
+
+def judge_cells(
+    records: Sequence[SliceRecord], failure: Failure | None, workers: int, unstable: Mapping[Phase, str] | None = None
+) -> tuple[Cell, ...]:
+    """Judges one Lane by all its slices: a Cell for each phase of the run. ``unstable`` is what ``drift`` found."""
     phases = dict.fromkeys(record.phase for record in records if record.phase is not Phase.WARM_UP)
-    phases = phases or dict.fromkeys([Phase.SATURATED])
-    return tuple(Cell(phase, _judge(phase, records, failure, workers)) for phase in phases)
+    unstable = unstable or {}
+    return tuple(
+        Cell(phase, _judge(phase, records, failure, workers) or _steady(unstable.get(phase)))
+        for phase in phases or [Phase.SATURATED]
+    )
 
 
 def worst(cells: Sequence[Cell]) -> Validity:
-    """Returns the first finding that is not good, or that there is none."""
-    return next((cell.validity for cell in cells if cell.validity.status is not Status.VALID), Validity(Status.VALID))
+    """Returns the finding of the cell that is worst off; of cells that are equally bad, the first one's."""
+    return max((cell.validity for cell in cells), key=_severity, default=Validity(Status.VALID))
 
 
 def of_phase(cells: Sequence[Cell], phase: Phase) -> Validity:
@@ -39,62 +77,180 @@ def of_phase(cells: Sequence[Cell], phase: Phase) -> Validity:
     return next((cell.validity for cell in cells if cell.phase is phase), worst(cells))
 
 
-def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> Validity:
-    """Judges one phase, worst finding first. A wrong answer counts in every phase, in the warm-up too."""
+def of_metric(cells: Sequence[Cell], metric: str) -> Validity:
+    """Returns the finding that a metric stands under: of the phase that it is measured in, or of the whole Lane."""
+    return of_phase(cells, PHASES[metric]) if metric in PHASES else worst(cells)
+
+
+def busy_share(records: Sequence[SliceRecord], counter: str) -> float | None:
+    """Returns the share of wall time that a ``*_ns`` counter covers; None where it is unknown."""
+    known = [record for record in records if getattr(record, counter) is not None]
+    slice_s = sum(record.slice_s for record in known)
+    if not slice_s > 0:
+        return None
+    return float(sum(getattr(record, counter) for record in known) / 1e9 / slice_s)
+
+
+class _Shares(Struct, frozen=True):
+    """Shares of the time of a cell's slices: of the server's cores, of the driver's, and of one core for the steal."""
+
+    server: float | None
+    server_waited: float
+    driver: float | None
+    driver_waited: float
+    steal: float
+
+    def __str__(self) -> str:
+        server, driver = (f"{'an unknown share' if x is None else f'{x:.0%}'}" for x in (self.server, self.driver))
+        return f"server at {server} of its cores, driver at {driver} of its own"
+
+
+def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> Validity | None:
+    """Returns the worst finding of one phase, if any. A wrong answer counts in every phase, in the warm-up too."""
     if failure:
         return Validity(Status.FAILED, (f"round {failure.round + 1}, {failure.step}: {failure.reason}",))
     if not any(record.phase is not Phase.WARM_UP for record in records):
         return Validity(Status.NOT_MEASURED, ("no slice of it was measured before the run ended; run it again",))
-    failing = (*_wrong(records), *_missed(records))
+    own = [record for record in records if record.phase is phase and not record.spoilt]
+    failing = (*_wrong(records), *_silent(own), *_missed(own))
     if failing:
         return Validity(Status.FAILING, failing)
-    if phase is not Phase.SATURATED:
-        return Validity(Status.VALID)
-    return _limit([record for record in records if record.phase is phase and not record.spoilt], workers)
+    shares = _shares(own, workers)
+    match phase:
+        case Phase.SATURATED:
+            return _robbed(shares) or _limit(own, shares)
+        case Phase.FIXED:
+            return _robbed(shares) or _punctual(own, shares)
+        case _:  # the two Lanes of a Duet share a core, and all that disturbs it
+            return None
 
 
-def busy_share(records: Sequence[SliceRecord], counter: str) -> float | None:
-    """Returns the share of wall time that a ``*_cpu_ns`` counter covers; None where it is unknown."""
-    known = [record for record in records if getattr(record, counter) is not None]
-    if not known:
-        return None
-    return float(sum(getattr(record, counter) for record in known) / 1e9 / sum(record.slice_s for record in known))
+def _steady(reason: str | None) -> Validity:
+    return Validity(Status.UNSTABLE, (reason,)) if reason else Validity(Status.VALID)
 
 
-def _wrong(records: Sequence[SliceRecord]) -> tuple[str, ...]:
+def _wrong(records: Sequence[SliceRecord]) -> Iterator[str]:
     errors = sum(sum(record.errors.values()) for record in records)
-    if not errors:
-        return ()
-    kinds = ", ".join(sorted({kind for record in records for kind in record.errors}))
-    total = errors + sum(record.requests_in_slice for record in records)
-    return (f"{errors} of {total} answers were wrong ({kinds}); see the server's log with `bench serve`",)
+    if errors:
+        kinds = ", ".join(sorted({kind for record in records for kind in record.errors}))
+        total = errors + sum(record.requests_in_slice for record in records)
+        yield f"{errors} of {total} answers were wrong ({kinds}); see the server's log with `bench serve`"
 
 
-def _missed(records: Sequence[SliceRecord]) -> tuple[str, ...]:
+def _silent(records: Sequence[SliceRecord]) -> Iterator[str]:
+    if not any(record.requests for record in records):
+        yield f"no right answer came in the {len(records)} slices that count; look at it with `bench serve`"
+
+
+def _missed(records: Sequence[SliceRecord]) -> Iterator[str]:
     """Judges the requests that an open load could not send: their latency is in no percentile."""
     missed = sum(record.missed for record in records)
-    if not missed:
-        return ()
-    due = missed + sum(record.requests for record in records if record.phase is Phase.FIXED)
-    return (
-        f"{missed} of {due} requests of the fixed rate were never sent, because all connections were busy; "
-        "lower load.rate_share",
+    if missed:
+        due = missed + sum(record.requests for record in records)
+        yield (
+            f"{missed} of {due} requests of the fixed rate were never sent, because all connections were busy; "
+            "lower load.rate_share"
+        )
+
+
+def _shares(records: Sequence[SliceRecord], workers: int) -> _Shares:
+    server = busy_share(records, "server_cpu_ns")
+    known = [record for record in records if record.steal_s is not None]
+    slice_s = sum(record.slice_s for record in known)
+    return _Shares(
+        server=None if server is None else server / workers,
+        server_waited=(busy_share(records, "server_run_queue_ns") or 0.0) / workers,
+        driver=busy_share(records, "driver_cpu_ns"),
+        driver_waited=busy_share(records, "driver_run_queue_ns") or 0.0,
+        steal=sum(record.steal_s or 0.0 for record in known) / slice_s if slice_s > 0 else 0.0,
     )
 
 
-def _limit(saturated: Sequence[SliceRecord], workers: int) -> Validity:
-    """Judges what limited the saturated throughput. It has to be the server."""
-    server, driver = busy_share(saturated, "server_cpu_ns"), busy_share(saturated, "driver_cpu_ns")
-    if not saturated or (server is not None and server / workers >= BUSY_SHARE):
-        return Validity(Status.VALID)
-    if server is None or driver is None:
+def _robbed(shares: _Shares) -> Validity | None:
+    """Judges what the hypervisor took: more than spoils a slice, in so many slices that not all could be repeated."""
+    if shares.steal <= SPOILT_STEAL:
+        return None
+    return Validity(
+        Status.STARVED,
+        (f"the hypervisor took {shares.steal:.0%} of a core's time; measure when the machine has less to do",),
+    )
+
+
+def _limit(saturated: Sequence[SliceRecord], shares: _Shares) -> Validity | None:
+    """Judges what limited the saturated throughput. It has to be the server.
+
+    The server's own threads wait for each other, which counts as waiting for a core too: so its CPU time decides first.
+    """
+    if shares.server is not None and shares.server >= BUSY_SHARE:
+        return _offered(saturated)
+    if shares.server is None or shares.driver is None:
         return Validity(
             Status.NOT_SATURATED,
             ("CPU times could not be read, so nothing shows that the server was the limit; see `/proc`",),
         )
-    seen = f"server at {server / workers:.0%} of its cores, driver at {driver:.0%} of its own"
-    if driver >= BUSY_SHARE:
+    if shares.driver >= BUSY_SHARE:
         return Validity(
-            Status.DRIVER_BOUND, (f"{seen}: the driver was the limit, the server can do more than is shown",)
+            Status.DRIVER_BOUND, (f"{shares}: the driver was the limit, the server can do more than is shown",)
         )
-    return Validity(Status.NOT_SATURATED, (f"{seen}: neither was the limit; offer more users or look for other load",))
+    for who, ran, waited in (
+        ("server", shares.server, shares.server_waited),
+        ("driver", shares.driver, shares.driver_waited),
+    ):
+        if ran + waited + shares.steal >= BUSY_SHARE:
+            reason = f"the {who} waited for a core for {waited:.0%} of the time, steal {shares.steal:.0%}"
+            return Validity(Status.STARVED, (f"{shares}; {reason}: end what else runs on these cores",))
+    return Validity(
+        Status.NOT_SATURATED, (f"{shares}: neither was the limit; offer more users or look for other load",)
+    )
+
+
+def _offered(saturated: Sequence[SliceRecord]) -> Validity | None:
+    """Judges by Little's law whether the users that were to be offered were there.
+
+    Throughput times mean latency is how many requests were under way (Little, A proof for the queuing formula L = λW,
+    Operations Research 9, 1961). A user who has none is with the driver.
+    """
+    users = sum(record.load.users * record.window_s for record in saturated if isinstance(record.load, Closed))
+    latencies = stats.merged([record.latency_us for record in saturated])
+    under_way = sum(record.requests for record in saturated) * stats.mean_us(latencies) / 1e6
+    share = under_way / users if users > 0 else 1.0
+    if share < USERS_SHARE:
+        return Validity(
+            Status.DRIVER_BOUND,
+            (f"only {share:.0%} of the users had a request under way (Little's law): the driver held up the others",),
+        )
+    if share > MORE_USERS:
+        return Validity(
+            Status.UNSTABLE,
+            (f"throughput times latency is {share:.0%} of the users (Little's law): make window_s longer",),
+        )
+    return None
+
+
+def _punctual(fixed: Sequence[SliceRecord], shares: _Shares) -> Validity | None:
+    """Judges whether latencies at a fixed rate are the server's: with time to spare, under a driver that is on time."""
+    if shares.driver is not None and shares.driver >= BUSY_SHARE:
+        return Validity(Status.DRIVER_BOUND, (f"{shares}: latencies are the driver's own; lower load.rate_share",))
+    if shares.server is not None and shares.server >= BUSY_SHARE:
+        return Validity(
+            Status.UNSTABLE, (f"{shares}: at this rate requests queue up while a slice lasts; lower load.rate_share",)
+        )
+    latency_ms = _median_ms([record.latency_from_intended_us for record in fixed]) or 0.0
+    for what, lateness in (
+        ("sent requests", [record.send_lateness_us for record in fixed]),
+        ("saw answers", [record.hub_lateness_us for record in fixed]),
+    ):
+        late_ms = _median_ms(lateness) or 0.0
+        if late_ms > max(LATE_MS, LATE_SHARE * latency_ms):
+            said = f"the driver {what} {late_ms:.2f} ms late, which is in the latency of {latency_ms:.2f} ms (medians)"
+            return Validity(Status.DRIVER_BOUND, (f"{said}; end what else runs on its core",))
+    return None
+
+
+def _median_ms(encoded: Sequence[str | None]) -> float | None:
+    histogram = stats.merged([text for text in encoded if text is not None])
+    return stats.percentile_ms(histogram, 50) if histogram.total_count else None
+
+
+def _severity(validity: Validity) -> int:
+    return SEVERITY.index(validity.status)

@@ -8,7 +8,8 @@ from math import exp, log
 
 from bench import stats
 from bench.compare import common_rounds
-from bench.records import Estimate, Evidence, Validity, Verdict
+from bench.gate import Evidence, Verdict
+from bench.records import Estimate, Validity
 from bench.records import Status as Trust
 
 INSTRUCTIONS = "instructions_per_request"

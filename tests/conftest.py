@@ -43,6 +43,7 @@ LANES = (
 A, B, G, R, RG = (lane.name for lane in LANES)
 """The names of the Lanes: Alpha, Beta, Gamma through an Adapter, raw, raw through the same Adapter."""
 
+USERS = 4
 RPS = {A: 1000.0, B: 800.0, G: 400.0, R: 2000.0, RG: 1200.0}
 CPU_US = {A: 950.0, B: 1200.0, G: 2400.0, R: 480.0, RG: 800.0}
 """What a synthetic run measures, where nothing else is said."""
@@ -56,7 +57,7 @@ def experiment(**changes: Any) -> Experiment:
         serving=Serving(
             workers=1, threads=1, keep_alive_s=75, backlog=2048, worker_connections=1000, ready_timeout_s=30.0
         ),
-        offer=Offer(users=4, rate_share=0.5, connections=8),
+        offer=Offer(users=USERS, rate_share=0.5, connections=8),
         contract=Contract(
             path="/hello/{name}",
             body="Hello, {name}!",
@@ -153,9 +154,13 @@ def spread(count: int, median_us: int) -> str:
 
 
 def record(planned: Slice, **changes: Any) -> SliceRecord:
-    """Returns what one Slice of the first Round saw: 250 right answers in its window, 300 in all, nothing amiss."""
-    latencies = spread(250, 1000)
+    """Returns what one Slice of the first Round saw: 250 right answers in its window, 300 in all, nothing amiss.
+
+    The users of a closed load wait for an answer all the time; the driver is never late.
+    """
     fixed = isinstance(planned.load, Open)
+    latencies = spread(250, 1000 if isinstance(planned.load, Open) else USERS * 1000)
+    punctual = spread(250, 50)
     seen = SliceRecord(
         round=0,
         slice=planned.index,
@@ -172,9 +177,9 @@ def record(planned: Slice, **changes: Any) -> SliceRecord:
         bytes_received=40_000,
         latency_us=latencies,
         latency_from_intended_us=latencies if fixed else None,
-        send_lateness_us=latencies if fixed else None,
-        hub_lateness_us=latencies,
-        server_cpu_ns=290_000_000,
+        send_lateness_us=punctual if fixed else None,
+        hub_lateness_us=punctual,
+        server_cpu_ns=100_000_000 if fixed else 290_000_000,
         server_run_queue_ns=1_000_000,
         server_rss_bytes=32 * 2**20,
         server_pss_bytes=24 * 2**20,
@@ -188,7 +193,7 @@ def record(planned: Slice, **changes: Any) -> SliceRecord:
 
 def saturated(lane: str = A, **changes: Any) -> SliceRecord:
     """Returns a record of one saturated Slice."""
-    return record(Slice(0, Phase.SATURATED, (lane,), Closed(4), 0.05, 0.25), **changes)
+    return record(Slice(0, Phase.SATURATED, (lane,), Closed(USERS), 0.05, 0.25), **changes)
 
 
 def fixed(lane: str = A, **changes: Any) -> SliceRecord:
@@ -211,7 +216,8 @@ def run_records(
             luck = 1 + 0.2 * (index % 3)
             own = 1 + 0.01 * ((index + len(lane)) % 3 - 1)
             rate = planned.load.rate_rps if isinstance(planned.load, Open) else rps[lane] / luck * own
-            latencies = spread(round(rate * planned.window_s), round(1e5 / rps[lane]))
+            latency_us = 1e5 / rps[lane] if isinstance(planned.load, Open) else 1e6 * USERS / rate
+            latencies = spread(round(rate * planned.window_s), round(latency_us))
             in_slice = round(rate * (planned.guard_s + planned.window_s))
             rows.append(
                 record(

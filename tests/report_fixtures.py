@@ -257,6 +257,7 @@ def failed(log_tail: str = "") -> Report:
                 replace(
                     lane,
                     metrics={} if lane.lane == lost else lane.metrics,
+                    cells=_cells(validities.get(lane.lane, lane.validity)),
                     validity=validities.get(lane.lane, lane.validity),
                 )
                 for lane in summary.lanes
@@ -290,10 +291,8 @@ def empty() -> Report:
     """Returns a run in which nothing was measured: no metric, curve or trace, and no fixed rate."""
     report = standard()
     summary = report.summary
-    lanes = tuple(
-        replace(lane, metrics={}, validity=Validity(Status.FAILED, ("round 1, environment: no lock",)))
-        for lane in summary.lanes
-    )
+    lost = Validity(Status.FAILED, ("round 1, environment: no lock",))
+    lanes = tuple(replace(lane, metrics={}, cells=_cells(lost), validity=lost) for lane in summary.lanes)
     leagues = tuple(replace(league, standings=(), ratios=()) for league in summary.leagues)
     totals = replace(
         summary.totals,
@@ -406,10 +405,14 @@ def _summary(lane: Lane, experiment: Experiment, throughput_rps: dict[str, float
             **_footprint(lane, experiment, throughput_rps[lane.name]),
         },
         missing={},
-        cells=(Cell(Phase.SATURATED, Validity(Status.VALID)), Cell(Phase.FIXED, Validity(Status.VALID))),
+        cells=_cells(Validity(Status.VALID)),
         validity=Validity(Status.VALID),
         code_lines_by_file={f"{lane.app.name}.py": 1042, "settings.py": 13} if _has_footprint(lane, experiment) else {},
     )
+
+
+def _cells(found: Validity) -> tuple[Cell, ...]:
+    return (Cell(Phase.SATURATED, found), Cell(Phase.FIXED, found))
 
 
 def _has_footprint(lane: Lane, experiment: Experiment) -> bool:

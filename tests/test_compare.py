@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bench import compare
 from bench.records import Estimate, Ratio, Standing
+from bench.stats import ratio_estimate
 
 VALUES = st.floats(1.0, 1e5)
 LANES = (
@@ -107,6 +108,84 @@ def test_a_rank_does_not_contradict_the_ratio_behind_it() -> None:
     assert all(compare.differs(found.ratio) for found in ratios)
     standings = compare.standings(compare.best_first(lanes), ratios)
     assert [standing.lane for standing in standings if standing.rank] == ["b", "a"]
+
+
+@given(lanes=LANES)
+def test_what_is_shown_of_a_ratio_is_what_decides(lanes: dict[str, dict[int, float]]) -> None:
+    """Two Lanes tie if and only if the interval of their ratio holds 1: all intervals of a League hold at once."""
+    ratios = compare.paired_ratios("throughput_rps", lanes)
+    alone = {
+        (found.lane, found.other): ratio_estimate(list(lanes[found.lane].values()), list(lanes[found.other].values()))
+        for found in ratios
+    }
+    ties = {
+        (standing.lane, other)
+        for standing in compare.standings(compare.best_first(lanes), ratios)
+        for other in standing.tied_with
+    }
+    for found in ratios:
+        single = alone[found.lane, found.other]
+        assert ((found.lane, found.other) in ties) == (not compare.differs(found.ratio))
+        if single.low is not None and found.ratio.low is not None:
+            assert found.ratio.low <= single.low * (1 + 1e-9)
+            assert len(ratios) > 1 or found.ratio.low == single.low
+
+
+TWINS = st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=9)
+
+
+@given(pairs=TWINS)
+def test_a_noise_floor_is_the_end_of_its_interval_that_is_further_from_one(pairs: list[tuple[float, float]]) -> None:
+    """Upwards or downwards, as a factor; without an interval none is known."""
+    of_twin, of_lane = zip(*pairs, strict=True)
+    floor = compare.noise_floor("a", "a#2", of_twin, of_lane)
+    if floor.ratio.low is None or floor.ratio.high is None:
+        assert floor.difference is None
+        assert len(pairs) < 3
+    else:
+        assert floor.difference is not None
+        assert floor.difference == pytest.approx(max(floor.ratio.high, 1 / floor.ratio.low) - 1)
+        assert floor.difference >= 0
+
+
+@given(pairs=TWINS)
+def test_a_noise_floor_does_not_care_who_is_the_twin(pairs: list[tuple[float, float]]) -> None:
+    """Twin and Lane are the same Lane."""
+    of_twin, of_lane = zip(*pairs, strict=True)
+    there, back = compare.noise_floor("a", "b", of_twin, of_lane), compare.noise_floor("a", "b", of_lane, of_twin)
+    assert there.difference == pytest.approx(back.difference)
+
+
+@given(pairs=TWINS, rho=st.sampled_from([0.0, 0.3, 0.9]))
+def test_rounds_that_resemble_each_other_raise_the_noise_floor(pairs: list[tuple[float, float]], rho: float) -> None:
+    """They say less of how far a Lane is from itself."""
+    of_twin, of_lane = zip(*pairs, strict=True)
+    low, high = (compare.noise_floor("a", "b", of_twin, of_lane, r).difference for r in (0.0, rho))
+    assert (low is None) == (high is None)
+    assert low is None or high is None or low <= high * (1 + 1e-9)
+
+
+def test_the_largest_noise_floor_counts() -> None:
+    """Of several twins the noisiest; one without an interval, or no twin at all, takes nothing away."""
+    narrow, wide = (compare.noise_floor("a", "a#2", [1.0, 1 + x, 1.0], [1.0] * 3) for x in (0.01, 0.02))
+    short = compare.noise_floor("a", "a#2", [1.5], [1.0])
+    assert compare.largest([narrow, short, wide]) == wide.difference != narrow.difference
+    assert compare.largest([short]) == compare.largest([]) == 0
+
+
+@given(lanes=LANES, noise=st.floats(0, 3))
+def test_differences_below_the_noise_are_ties(lanes: dict[str, dict[int, float]], noise: float) -> None:
+    """More noise never separates Lanes; who is apart differs by more than the noise, and by its interval too."""
+    ratios = compare.paired_ratios("throughput_rps", lanes)
+    order = compare.best_first(lanes)
+    quiet, loud = (compare.standings(order, ratios, level) for level in (0.0, noise))
+    for before, after in zip(quiet, loud, strict=True):
+        assert set(before.tied_with) <= set(after.tied_with)
+    tied = {standing.lane: standing.tied_with for standing in loud}
+    for found in ratios:
+        if found.other not in tied[found.lane]:
+            assert compare.differs(found.ratio)
+            assert found.ratio.point > 1 + noise
 
 
 def test_lanes_that_differ_are_ranked() -> None:

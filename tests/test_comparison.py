@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from bench.comparison import MIN_ROUNDS, Comparison, Outcome, Terms
 from bench.evidence import CPU, Allowed, Pair
+from bench.gate import Evidence, Verdict
 from bench.messages import Open
 from bench.plan import Phase, Slice
-from bench.records import Evidence, Failure, LaneFacts, Manifest, Observation, SliceRecord, Verdict
+from bench.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.runner import NothingToMeasure
 from bench.spec import Lane, Side
 

@@ -11,15 +11,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 FLOORS = (
-    ("spec", "config", "messages", "plan", "starts", "records"),
+    ("spec", "config", "messages", "plan", "starts", "records", "gate"),
     (
+        "autocorrelation",
         "stats",
         "compare",
         "parity",
+        "drift",
         "validity",
         "verdict",
         "evidence",
         "metrics",
+        "absent",
         "observed",
         "summary",
         "outcome",

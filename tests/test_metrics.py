@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import pandas as pd
@@ -51,6 +52,13 @@ def test_the_tidy_table_has_a_row_a_measured_slice() -> None:
     assert len(table) == whole.preset.rounds * len(whole.lanes) * 3
     assert Phase.WARM_UP not in set(table["phase"])
     assert list(table.columns) == list(metrics.tidy([]).columns) == list(SliceRecord.__struct_fields__)
+
+
+@pytest.mark.parametrize("changes", [{"window_s": 0.0}, {"slice_s": 0.0}, {"spoilt": "steal 0.30 s in 0.30 s"}])
+def test_what_does_not_count_is_not_in_the_table(changes: dict[str, Any]) -> None:
+    """Spoilt slices, and those of no length, are in no metric."""
+    assert not metrics.counts(saturated(**changes))
+    assert len(metrics.tidy([saturated(), saturated(**changes)])) == 1
 
 
 def test_the_tidy_table_counts_errors() -> None:

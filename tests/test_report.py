@@ -22,7 +22,8 @@ from msgspec.structs import replace
 from report_fixtures import ROUNDS, VARIANTS, estimate, failed, single, standard, tied, unpinned
 from rich.console import Console
 
-from bench.records import Estimate, LaneSummary, LeagueSummary, NoiseFloor, Ratio, Report, Status, Trace, Validity
+from bench.plan import Phase
+from bench.records import Cell, Estimate, LaneSummary, LeagueSummary, NoiseFloor, Ratio, Report, Status, Trace, Validity
 from bench.report import CHARTS, charts, facts, footprint_chart, html, leagues, looks, markdown, text, words
 from bench.report.leagues import Row, Table
 
@@ -702,7 +703,39 @@ def test_reasons_are_shown_beside_the_numbers() -> None:
     """A Lane that can't be trusted says why, in numbers, in every written form."""
     report = single()
     doubt = Validity(Status.DRIVER_BOUND, ("driver at 98% of its own",))
-    lanes = tuple(replace(lane, validity=doubt) for lane in report.summary.lanes)
+    lanes = tuple(replace(lane, cells=(Cell(Phase.FIXED, doubt),), validity=doubt) for lane in report.summary.lanes)
     doubtful = replace(report, summary=replace(report.summary, lanes=lanes))
     for name in ("text", "markdown", "html"):
         assert "driver at 98% of its own" in everywhere(doubtful)[name], name
+
+
+def test_only_figures_in_doubt_are_marked() -> None:
+    """A Lane with a doubt about its latencies keeps its rank; they are marked, and the verdict says so."""
+    report = single()
+    doubt = Validity(Status.UNSTABLE, ("its rounds differ by 80%",))
+    cells = (Cell(Phase.SATURATED, Validity(Status.VALID)), Cell(Phase.FIXED, doubt))
+    lanes = tuple(replace(lane, cells=cells, validity=doubt) for lane in report.summary.lanes)
+    (table,) = leagues.tables(replace(report, summary=replace(report.summary, lanes=lanes)))
+    row = table.rows[0]
+    assert row.status == "unstable at the fixed rate"
+    assert row.notes == ("unstable at the fixed rate: its rounds differ by 80%",)
+    assert row.cell("latency_fixed_p50_ms")[0].endswith("?")
+    assert row.full("latency_fixed_p50_ms")[0].endswith("?")
+    assert not row.cell("throughput_rps")[0].endswith("?")
+    assert row.value("latency_fixed_p50_ms", " ms").endswith(", unstable")
+    assert not row.value("throughput_rps", "").endswith(", unstable")
+    assert "can't be trusted: unstable at the fixed rate" in leagues.verdict(table)
+
+
+def test_a_ceiling_in_doubt_is_said() -> None:
+    """It has no rank to lose, but overheads and headroom are read from it."""
+    report = standard()
+    doubt = Validity(Status.DRIVER_BOUND, ("driver at 98% of its own",))
+    lanes = tuple(
+        replace(lane, cells=(Cell(Phase.SATURATED, doubt),), validity=doubt) if lane.baseline else lane
+        for lane in report.summary.lanes
+    )
+    doubtful = replace(report, summary=replace(report.summary, lanes=lanes))
+    for table in leagues.tables(doubtful):
+        for row in table.ceilings:
+            assert f"the ceiling {row.title} can't be trusted: driver-bound" in leagues.verdict(table)

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from bench.compare_command import exit_code
-from bench.records import FORMAT_VERSION, AppComparison, Comparison, Estimate, Evidence, SideFacts, Verdict
+from bench.gate import AppComparison, Comparison, Evidence, SideFacts, Verdict
+from bench.records import FORMAT_VERSION, Estimate
 from bench.report import comparison as words
 from bench.report.github import annotations
 

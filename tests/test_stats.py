@@ -147,6 +147,56 @@ def test_a_paired_ratio_covers_the_truth() -> None:
     assert np.median([high - low for low, _, high in map(interval, estimates)]) < 0.12
 
 
+RHOS = st.sampled_from([0.0, 0.1, 0.3, 0.6, 0.9])
+
+
+@given(values=ROUNDS, rho=RHOS, make=st.sampled_from([stats.log_estimate, stats.linear_estimate]))
+def test_rounds_that_resemble_each_other_widen_an_interval(
+    values: list[float], rho: float, make: Callable[..., Estimate]
+) -> None:
+    """The point stays; the interval is never narrower than that of independent rounds."""
+    (low, point, high), (at_least, same, at_most) = (interval(make(values, "ms", "lower", rho=r)) for r in (rho, 0.0))
+    assert point == same
+    assert low <= at_least + 1e-9 * abs(at_least)
+    assert high >= at_most - 1e-9 * abs(at_most)
+    assert np.isfinite([low, high]).all()
+
+
+@given(pairs=PAIRS, comparisons=st.integers(1, 60))
+def test_intervals_that_hold_at_once_share_the_risk(pairs: list[tuple[float, float]], comparisons: int) -> None:
+    """Each is scipy's t interval at 5 % divided by their number, on the logarithms of the paired ratios."""
+    ours, theirs = zip(*pairs, strict=True)
+    logs, n = np.log(np.divide(ours, theirs)), len(pairs)
+    scale = max(float(logs.std(ddof=1)), 1e-300) / np.sqrt(n)
+    low, high = student.interval(1 - 0.05 / comparisons, n - 1, loc=logs.mean(), scale=scale)
+    found = interval(stats.ratio_estimate(ours, theirs, comparisons=comparisons))
+    assert np.log(found) == pytest.approx([low, logs.mean(), high], rel=1e-6, abs=1e-9)
+
+
+@given(values=st.lists(ROUNDS.filter(lambda rounds: len(rounds) >= 5).map(lambda rounds: rounds[:5]), min_size=1))
+def test_many_intervals_at_once_are_the_same_intervals(values: list[list[float]]) -> None:
+    """Half the interval of an array of runs is that of each of its rows."""
+    together = stats.half_width(np.array(values), 0.3, 6)
+    assert list(together) == [float(stats.half_width(np.array(row), 0.3, 6)) for row in values]
+
+
+def test_an_interval_that_knows_nothing_is_finite() -> None:
+    """Three rounds that differ by nine powers of ten, and resemble each other, leave everything open."""
+    low, point, high = interval(stats.log_estimate([1e-3, 1e6, 1e6], "ms", "lower", rho=0.9))
+    assert 0 < low < 1e-50 < point < 1e50 < high < float("inf")
+
+
+def test_all_ratios_of_a_league_hold_at_once() -> None:
+    """Of many runs of 7 rounds and 4 Lanes, about 5 % have a ratio that misses; each alone would in 20 %."""
+    rng = np.random.default_rng(20260303)
+    runs = rng.normal(0, 0.05, size=(4000, 4, 7))
+    first, second = np.triu_indices(4, k=1)
+    logs = runs[:, first] - runs[:, second]
+    hold = abs(logs.mean(axis=-1)) <= stats.half_width(logs, comparisons=6)
+    assert 0.945 <= np.mean(hold.all(axis=1)) <= 0.985
+    assert np.mean((abs(logs.mean(axis=-1)) <= stats.half_width(logs)).all(axis=1)) < 0.85
+
+
 LATENCIES = st.lists(st.integers(1, MAX_LATENCY_US), max_size=30)
 
 
@@ -203,6 +253,20 @@ def test_a_percentile_of_many_is_numpys(percentile: float) -> None:
     found_us = 1000 * stats.percentile_ms(stats.merged([histogram(*part.tolist()) for part in parts]), percentile)
     nearest = np.percentile(latencies, [percentile - 0.002, percentile + 0.002], method="inverted_cdf")
     assert nearest[0] * (1 - 1e-3) <= found_us <= nearest[1] * (1 + 1e-3)
+
+
+@given(latencies=LATENCIES, percentile=st.sampled_from([0.0, 50.0, 90.0, 99.0, 99.9, 100.0]) | st.floats(0, 100))
+def test_a_percentile_is_the_histograms_own(latencies: list[int], percentile: float) -> None:
+    """Found in another way, it is the same, but for the least latency of 1 us."""
+    whole = stats.merged([histogram(*latencies)])
+    assert stats.percentile_ms(whole, percentile) == max(1, int(whole.get_value_at_percentile(percentile))) / 1000
+
+
+@given(latencies=LATENCIES)
+def test_a_mean_is_the_mean(latencies: list[int]) -> None:
+    """To the histogram's three digits; of no answers it is 0."""
+    found = stats.mean_us(stats.merged([histogram(*latencies)]))
+    assert found == pytest.approx(np.mean(latencies) if latencies else 0, rel=1e-3)
 
 
 @settings(max_examples=30)

@@ -5,11 +5,28 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 import pytest
-from conftest import CPU_US, LANES, RG, RPS, A, B, G, R, experiment, failure, histogram, manifest, run_records
+from conftest import (
+    CPU_US,
+    LANES,
+    RG,
+    RPS,
+    USERS,
+    A,
+    B,
+    G,
+    R,
+    experiment,
+    failure,
+    histogram,
+    manifest,
+    run_records,
+    spread,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from bench import metrics
 from bench.messages import Open
 from bench.plan import Phase
 from bench.records import (
@@ -25,8 +42,10 @@ from bench.records import (
     Summary,
 )
 from bench.spec import League
+from bench.stats import ratio_estimate
 from bench.store import summary_bytes
 from bench.summary import build_report
+from bench.validity import PHASES
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")  # arithmetic on what was not measured
 
@@ -35,6 +54,7 @@ MANIFEST = manifest(WHOLE)
 RECORDS = run_records(WHOLE)
 NO_ANSWERS = histogram()
 LATENCIES = {f"{kind}_{name}_ms" for kind in ("latency_saturated", "latency_fixed") for name in ("p50", "p90")}
+POSITIVE = {"rss_mib", *PHASES} - {"overhead_us_per_request"}
 COUNTERS = (
     "server_cpu_ns",
     "server_run_queue_ns",
@@ -102,6 +122,14 @@ def silent(records: Iterable[SliceRecord]) -> list[SliceRecord]:
         )
         for row in records
     ]
+
+
+def slower(row: SliceRecord, factor: float) -> SliceRecord:
+    """Returns the record of a saturated slice with fewer answers, each of which took its users longer."""
+    if row.phase is not Phase.SATURATED:
+        return row
+    requests = round(row.requests * factor)
+    return replace(row, requests=requests, latency_us=spread(requests, round(1e6 * USERS * row.window_s / requests)))
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +215,11 @@ def test_splits_add_up(whole: Folded) -> None:
 
 def test_splits_of_steady_rounds_add_up_exactly() -> None:
     """Where Rounds agree, all kinds of mean do."""
-    steady = [replace(row, server_cpu_ns=round(CPU_US[row.lane] * row.requests_in_slice * 1000)) for row in RECORDS]
+    steady = [
+        replace(row, server_cpu_ns=round(cpu_us * 1000), slice_s=cpu_us / 1e6 / 0.95)
+        for row in RECORDS
+        for cpu_us in [CPU_US[row.lane] * row.requests_in_slice]
+    ]
     split = fold(steady).splits[G]
     assert split.adapter is not None
     assert split.raw.point == pytest.approx(480)
@@ -471,3 +503,101 @@ def test_a_lane_without_answers_at_the_fixed_rate_has_no_curve() -> None:
         row for original in RECORDS for row in (silent([original]) if original.phase is Phase.FIXED else [original])
     ]
     assert fold(rows).report.curves == ()
+
+
+def test_a_metric_that_is_absent_says_why() -> None:
+    """Every metric of a slice is either there or has its reason; a counter's reason is the one in its record."""
+    reason = "the counter went backwards, from 9 to 5"
+    rows = changed(RECORDS, A, server_cpu_ns=None, unknown={"server_cpu_ns": reason})
+    lane = fold(rows).lanes[A]
+    assert lane.missing["cpu_us_per_request"] == reason
+    assert not set(lane.missing) & set(lane.metrics)
+    assert set(lane.missing) | set(lane.metrics) == set(fold(RECORDS).lanes[A].missing) | set(
+        fold(RECORDS).lanes[A].metrics
+    ) - {"overhead_us_per_request"}
+
+
+def test_an_overhead_needs_a_baseline_that_can_be_trusted() -> None:
+    """Above a raw Lane that was no limit there is none, and the reason names it; an Adapter's Lane needs both."""
+    idle = {"server_cpu_ns": 100_000_000}
+    folded = fold(changed(RECORDS, RG, **idle))
+    assert set(folded.splits) == {A, B}
+    assert folded.lanes[G].missing["overhead_us_per_request"] == f"{RG} is not-saturated: nothing to compare with"
+    assert set(fold(changed(RECORDS, R, **idle)).splits) == set()
+
+
+def test_a_doubtful_latency_takes_no_rank() -> None:
+    """Missed sends are of the fixed rate: throughput is ranked all the same, and the Lane is marked."""
+    rows = [replace(row, missed=3) if row.lane == A and row.phase is Phase.FIXED else row for row in RECORDS]
+    folded = fold(rows)
+    assert [(standing.lane, standing.rank) for standing in folded.standings] == [(A, 1), (B, 2), (G, 3)]
+    assert folded.lanes[A].validity.status is Status.FAILING
+    assert [cell.validity.status for cell in folded.lanes[A].cells] == [Status.VALID, Status.FAILING]
+
+
+def test_a_lane_that_drifts_is_not_ranked() -> None:
+    """Unlike all others; more rounds than three are needed to be sure."""
+    longer = experiment(preset=replace(WHOLE.preset, rounds=9))
+    rows = [slower(row, 0.9**row.round) if row.lane == A else row for row in run_records(longer)]
+    report = build_report(manifest(longer), rows, ())
+    (unstable,) = (lane for lane in report.summary.lanes if lane.validity.status is not Status.VALID)
+    assert (unstable.lane, unstable.validity.status) == (A, Status.UNSTABLE)
+    assert A not in [standing.lane for standing in report.summary.leagues[0].standings]
+
+
+def test_intervals_of_ratios_hold_at_once(whole: Folded) -> None:
+    """Three pairs in a League: each interval is wider than the pair's alone would be."""
+    by_round = metrics.by_round(metrics.tidy(RECORDS))
+    rps = {lane: list(by_round["throughput_rps"].xs(lane, level="lane")) for lane in (A, B, G)}
+    for found in whole.report.summary.leagues[0].ratios:
+        alone = ratio_estimate(rps[found.lane], rps[found.other])
+        assert found.ratio.point == pytest.approx(alone.point)
+        assert found.ratio.low is not None
+        assert alone.low is not None
+        assert found.ratio.low < alone.low
+
+
+RARE = st.none() | st.sampled_from([0, 1, 10**6, 10**9, 10**15])
+HISTOGRAMS = st.sampled_from([NO_ANSWERS, histogram(0), histogram(*range(1, 3000)), histogram(60_000_000)])
+
+
+@st.composite
+def any_records(draw: st.DrawFn) -> list[SliceRecord]:
+    """Draws records of which everything may be odd that a SliceRecord can hold: bad clocks, lost counters, silence."""
+    rows = draw(st.lists(st.sampled_from(RECORDS), max_size=24))
+    return [
+        replace(
+            row,
+            round=draw(st.integers(0, 4)),
+            window_s=draw(st.sampled_from([0.0, 1e-9, 0.25, 100.0])),
+            slice_s=draw(st.sampled_from([0.0, 1e-9, 0.3, 100.0])),
+            requests=draw(st.sampled_from([0, 1, 250, 10**9])),
+            requests_in_slice=draw(st.sampled_from([0, 1, 300, 10**9])),
+            missed=draw(st.sampled_from([0, 0, 5])),
+            errors=draw(st.sampled_from([{}, {}, {"timeout": 1}])),
+            latency_us=draw(HISTOGRAMS),
+            latency_from_intended_us=draw(st.none() | HISTOGRAMS),
+            send_lateness_us=draw(st.none() | HISTOGRAMS),
+            hub_lateness_us=draw(st.none() | HISTOGRAMS),
+            steal_s=draw(st.sampled_from([None, 0.0, 0.01, 9.0])),
+            clock_step_s=draw(st.sampled_from([0.0, -3600.0, 1e9])),
+            spoilt=draw(st.sampled_from([None, None, "steal"])),
+            **{counter: draw(RARE) for counter in COUNTERS if counter != "steal_s"},
+        )
+        for row in rows
+    ]
+
+
+@settings(max_examples=25)
+@given(rows=any_records(), failures=st.lists(st.sampled_from([failure(A), failure(R)]), unique=True))
+def test_no_record_gives_a_number_that_is_none(rows: list[SliceRecord], failures: list[Failure]) -> None:
+    """Whatever was recorded: no NaN, no infinity, and no zero where a figure has to be positive; no traceback."""
+    folded = fold(rows, failures)
+    text = summary_bytes(folded.report.summary).decode()
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    assert all(math.isfinite(x) for trace in folded.report.traces for x in (*trace.at_s, *trace.throughput_rps))
+    for lane in folded.lanes.values():
+        assert all(metric.point > 0 for name, metric in lane.metrics.items() if name in POSITIVE)
+        assert not set(lane.metrics) & set(lane.missing)
+        assert (lane.validity.status is Status.VALID) == (not lane.validity.reasons)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import verdict
-from bench.records import Estimate, Status, Validity, Verdict
+from bench.gate import Verdict
+from bench.records import Estimate, Status, Validity
 
 VALID = Validity(Status.VALID)
 ALLOWED = 0.03

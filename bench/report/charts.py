@@ -56,6 +56,8 @@ Points = tuple[Sequence[float], Sequence[float]]
 NO_POINTS: Points = ((), ())
 Lines = Mapping[str, Points]
 NO_LINES: Lines = {}
+LINES_OF = {"latency": "latency_fixed_p50_ms", "throughput_over_time": THROUGHPUT}
+"""The metric that says whether a chart's lines can be trusted."""
 
 
 class Page:
@@ -244,7 +246,7 @@ def _write_value(axes: Axes, y: float, row: Row, scale: Scale) -> None:
         textcoords="offset points",
         va="center",
         size=LABEL_PT,
-        color=INK if row.valid else WARNING,
+        color=INK if row.trusted(scale.metric) else WARNING,
     )
 
 
@@ -257,10 +259,11 @@ def _bar(axes: Axes, y: float, row: Row, scale: Scale, look: Look) -> None:
     for patch in bar:
         if row.lane.baseline:
             patch.set(facecolor="white", hatch="////", edgecolor="#aaaaaa")
-        if not row.valid:
+        if not row.trusted(scale.metric):
             patch.set(facecolor="white", linestyle="--")
     _interval(axes, y, row, scale)
-    axes.plot(estimate.point, y, "o", color=INK, markersize=3.5, markerfacecolor=INK if row.valid else "white")
+    face = INK if row.trusted(scale.metric) else "white"
+    axes.plot(estimate.point, y, "o", color=INK, markersize=3.5, markerfacecolor=face)
 
 
 def _interval(axes: Axes, y: float, row: Row, scale: Scale) -> None:
@@ -281,7 +284,7 @@ def _stack(axes: Axes, y: float, row: Row, scale: Scale, parts: Sequence[float] 
         return
     raw, adapter, _ = PARTS.values()
     framework = {"facecolor": (look.colour, 0.55), "edgecolor": look.colour}
-    doubt = {} if row.valid else {"linestyle": "--", "alpha": 0.5}
+    doubt = {} if row.trusted(scale.metric) else {"linestyle": "--", "alpha": 0.5}
     left = 0.0
     for width, style in zip(parts, (raw, adapter, framework), strict=True):
         _segment(axes, y, left, max(width, 0.0), {**style, **doubt})
@@ -317,7 +320,7 @@ def _lines(
 ) -> tuple[Figure, list[Axes]]:
     """Returns a sheet with a panel a League and a line a Lane, named beside its end; panels share both axes."""
     shown, looks = tables(report), looks_of(report)
-    labels = [[paragraph(_line_name(row, series), LABEL_WIDTH, LABEL_PT) for row in table.rows] for table in shown]
+    labels = [[_line_label(row, series, LINES_OF[name]) for row in table.rows] for table in shown]
     every = [label for of_league in labels for label in of_league]
     right = max((text_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 0.5
     heights = [max(1.9, sum(map(len, lines)) * LINE + 0.06 * len(lines)) for lines in labels]
@@ -328,16 +331,16 @@ def _lines(
         _scale(axes, values, unit)
         points = [series.get(row.lane.lane, NO_POINTS) for row in table.rows]
         for row, of_lane in zip(table.rows, points, strict=True):
-            _line(axes, row, of_lane, looks[row.lane.lane], breaks)
+            _line(axes, of_lane, looks[row.lane.lane], breaks, trusted=row.trusted(LINES_OF[name]))
             axes.plot(*thin.get(row.lane.lane, NO_POINTS), color=looks[row.lane.lane].colour, linewidth=0.6)
-        _name_lines(axes, table.rows, texts, points, looks)
+        trusted = [row.trusted(LINES_OF[name]) for row in table.rows]
+        _name_lines(axes, texts, points, [looks[row.lane.lane] for row in table.rows], trusted)
     return figure, panels
 
 
-def _line_name(row: Row, series: Lines) -> str:
-    missing = "not measured" if row.lane.lane not in series else ""
-    said = missing if row.valid else row.status
-    return f"{row.name}: {said}" if said else row.name
+def _line_label(row: Row, series: Lines, metric: str) -> list[str]:
+    said = row.doubt(metric) or ("" if row.lane.lane in series else "not measured")
+    return paragraph(f"{row.name}: {said}" if said else row.name, LABEL_WIDTH, LABEL_PT)
 
 
 def _scale(axes: Axes, values: Sequence[float], unit: str) -> None:
@@ -352,7 +355,7 @@ def _scale(axes: Axes, values: Sequence[float], unit: str) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(plain))
 
 
-def _line(axes: Axes, row: Row, points: Points, look: Look, breaks: Sequence[float]) -> None:
+def _line(axes: Axes, points: Points, look: Look, breaks: Sequence[float], *, trusted: bool) -> None:
     """Draws a line that is interrupted at each break, with at most a dozen markers."""
     for _, piece in groupby(zip(*points, strict=True), key=lambda point: bisect_right(breaks, point[0])):
         xs, ys = zip(*piece, strict=True)
@@ -365,20 +368,20 @@ def _line(axes: Axes, row: Row, points: Points, look: Look, breaks: Sequence[flo
             marker=look.marker,
             markersize=4,
             markevery=max(1, len(xs) // 8),
-            markerfacecolor=look.colour if row.valid else "white",
-            alpha=1 if row.valid else 0.6,
+            markerfacecolor=look.colour if trusted else "white",
+            alpha=1 if trusted else 0.6,
         )
 
 
 def _name_lines(
-    axes: Axes, rows: Sequence[Row], texts: Sequence[list[str]], lines: Sequence[Points], looks: Mapping[str, Look]
+    axes: Axes, texts: Sequence[list[str]], lines: Sequence[Points], looks: Sequence[Look], trusted: Sequence[bool]
 ) -> None:
     """Writes each Lane's name beside the panel, led to the end of its line; one without a line stands at the bottom."""
     ends = [ys[-1] if ys else None for _, ys in lines]
     to_axes = axes.transData + axes.transAxes.inverted()
     wanted = [0.0 if end is None else float(to_axes.transform((1, end))[1]) for end in ends]
     places = spread(wanted, [len(text) * LINE / _inches(axes)[1] for text in texts])
-    for row, text, end, place in zip(rows, texts, ends, places, strict=True):
+    for text, end, place, look, sure in zip(texts, ends, places, looks, trusted, strict=True):
         axes.annotate(
             "\n".join(text),
             (1, 0 if end is None else end),
@@ -387,8 +390,8 @@ def _name_lines(
             textcoords="axes fraction",
             va="center",
             size=LABEL_PT,
-            color=INK if row.valid else WARNING,
-            arrowprops=None if end is None else {**LEADER, "color": looks[row.lane.lane].colour},
+            color=INK if sure else WARNING,
+            arrowprops=None if end is None else {**LEADER, "color": look.colour},
             annotation_clip=False,
         )
 

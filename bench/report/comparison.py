@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.records import AppComparison, Comparison, Evidence, SideFacts, Verdict
+from bench.gate import AppComparison, Comparison, Evidence, SideFacts, Verdict
 from bench.report.markdown import _bullets as bullets
 from bench.report.markdown import _folded as folded
 from bench.report.markdown import _grid as grid

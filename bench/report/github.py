@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.records import Comparison, Evidence, Verdict
+from bench.gate import Comparison, Evidence, Verdict
 from bench.report.comparison import METRIC_TITLES, said
 
 LEVELS = {Verdict.SLOWER: "error", Verdict.INVALID: "error", Verdict.UNDECIDED: "warning"}

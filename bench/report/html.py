@@ -11,7 +11,7 @@ from bench.records import Report
 from bench.report import CHARTS, facts
 from bench.report.footprints import code_files, columns, described, footprints
 from bench.report.leagues import comparisons, noise, tables, verdict
-from bench.report.words import COLUMNS, METRICS, cell, full, one_line, printable, times
+from bench.report.words import COLUMNS, METRICS, one_line, printable, times
 
 
 def render(report: Report, charts: Mapping[str, bytes]) -> str:
@@ -55,6 +55,6 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(COLUMNS=COLUMNS, METRICS=METRICS, cell=cell, full=full, times=times)
+    environment.globals.update(COLUMNS=COLUMNS, METRICS=METRICS, times=times)
     environment.globals.update(verdict=verdict, noise=noise, comparisons=comparisons)
     return environment.get_template("page.html.j2")

@@ -5,12 +5,17 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from bench.records import Estimate, Failure, LaneSummary, LeagueSummary, NoiseFloor, Report, Status
-from bench.report.words import METRICS, NO_INTERVAL, listed, margin, number, one_line, share, times
+from bench import validity
+from bench.plan import Phase
+from bench.records import Estimate, Failure, LaneSummary, LeagueSummary, NoiseFloor, Report, Status, Validity
+from bench.report.words import METRICS, NO_INTERVAL, cell, full, listed, margin, number, one_line, share, times
 
 THROUGHPUT = "throughput_rps"
 TIE = "="
 UNRANKED = "–"  # noqa: RUF001 - a dash
+DOUBT = "?"
+"""Stands behind a number that can't be trusted."""
+WHERE = {Phase.SATURATED: "under saturation", Phase.FIXED: "at the fixed rate", Phase.DUET: "in duets"}
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -56,19 +61,38 @@ class Row(Struct, frozen=True, kw_only=True):
 
     @property
     def valid(self) -> bool:
-        """Returns whether the Lane's numbers can be trusted."""
+        """Returns whether all of the Lane's numbers can be trusted."""
         return self.lane.validity.status is Status.VALID
 
     @property
     def status(self) -> str:
-        """Returns the Lane's status in words: for a failed Lane with the step that it failed at."""
-        status = str(self.lane.validity.status)
-        return f"{status} ({self.failure.step})" if self.failure else status
+        """Returns what was found against the Lane, in words: where it failed, or under which load it is in doubt."""
+        if self.failure:
+            return f"{self.lane.validity.status} ({self.failure.step})"
+        return ", ".join(f"{found.status} {where}".strip() for found, where in self._doubts()) or str(Status.VALID)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Returns what has to be said of the numbers: why they can't be trusted, and missing rounds."""
         return tuple(self._notes())
+
+    def trusted(self, metric: str) -> bool:
+        """Returns whether a metric was measured under a load with nothing against it."""
+        return validity.of_metric(self.lane.cells, metric).status is Status.VALID
+
+    def doubt(self, metric: str) -> str:
+        """Returns what was found against a metric, in words; nothing where it can be trusted."""
+        if self.trusted(metric):
+            return ""
+        return self.status if self.failure else str(validity.of_metric(self.lane.cells, metric).status)
+
+    def cell(self, metric: str) -> tuple[str, str]:
+        """Returns a table cell: the point, marked where it can't be trusted, and beside it the margin."""
+        return self._marked(metric, cell(metric, self.estimate(metric)))
+
+    def full(self, metric: str) -> tuple[str, str]:
+        """Returns a table cell: the point, marked where it can't be trusted, and beside it the interval in full."""
+        return self._marked(metric, full(metric, self.estimate(metric)))
 
     def estimate(self, metric: str) -> Estimate | None:
         """Returns the metric, or None where it could not be measured."""
@@ -76,16 +100,28 @@ class Row(Struct, frozen=True, kw_only=True):
 
     def value(self, metric: str, unit: str) -> str:
         """Returns the metric with its margin and, where it can't be trusted or is missing, why."""
-        estimate = self.estimate(metric)
+        estimate, doubt = self.estimate(metric), self.doubt(metric)
         if estimate is None:
-            return "not measured" if self.valid else f"not measured: {self.status}"
+            return f"not measured: {doubt}" if doubt else "not measured"
         beside = f"({NO_INTERVAL})" if estimate.low is None else margin(estimate)
         value = f"{number(estimate.point)}{unit} {beside}".strip()
-        return value if self.valid else f"{value}, {self.status}"
+        return f"{value}, {doubt}" if doubt else value
+
+    def _marked(self, metric: str, parts: tuple[str, str]) -> tuple[str, str]:
+        point, beside = parts
+        doubtful = self.estimate(metric) is not None and not self.trusted(metric)
+        return f"{point}{DOUBT if doubtful else ''}", beside
+
+    def _doubts(self) -> Iterator[tuple[Validity, str]]:
+        """Yields every finding against the Lane, and under which load; nothing where it is the same under all."""
+        found = {cell.validity: None for cell in self.lane.cells if cell.validity.status is not Status.VALID}
+        for finding in found:
+            under = [WHERE[cell.phase] for cell in self.lane.cells if cell.validity == finding]
+            yield finding, "" if len(under) == len(self.lane.cells) else listed(under)
 
     def _notes(self) -> Iterator[str]:
-        if not self.valid:
-            yield ": ".join((self.lane.validity.status, *(one_line(reason) for reason in self.lane.validity.reasons)))
+        for found, where in self._doubts():
+            yield ": ".join((f"{found.status} {where}".strip(), *(one_line(reason) for reason in found.reasons)))
         throughput = self.estimate(THROUGHPUT)
         if throughput and throughput.n < self.rounds:
             yield f"n = {throughput.n} of {self.rounds} rounds"
@@ -241,12 +277,15 @@ def _lead(table: Table, compared: list[Row]) -> str:
 
 
 def _reservations(table: Table) -> Iterator[str]:
-    """Yields why some Lanes, or all, are not ranked."""
+    """Yields why some Lanes, or all, are not ranked, and which of the others' figures are in doubt."""
     if any(found.metric == THROUGHPUT and found.ratio.low is None for found in table.league.ratios):
         yield f"{NO_INTERVAL} to tell them apart by"
     for row in table.contenders:
         if not row.compared:
-            yield f"{row.title} is not ranked: {'throughput not measured' if row.valid else row.status}"
+            yield f"{row.title} is not ranked: {row.doubt(THROUGHPUT) or 'throughput not measured'}"
+        elif not row.valid:
+            yield f"some figures of {row.title} can't be trusted: {row.status}"
+    yield from (f"the ceiling {row.title} can't be trusted: {row.status}" for row in table.ceilings if not row.valid)
 
 
 def _inverted(estimate: Estimate) -> Estimate:

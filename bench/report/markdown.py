@@ -9,7 +9,7 @@ from bench.report import CHARTS, facts
 from bench.report.facts import Proof
 from bench.report.footprints import code_files, columns, described, footprints
 from bench.report.leagues import Row, Table, comparisons, noise, tables, verdict
-from bench.report.words import COLUMNS, METRICS, cell, full, one_line, printable, times
+from bench.report.words import COLUMNS, METRICS, one_line, printable, times
 
 
 def render(report: Report) -> str:
@@ -62,7 +62,7 @@ def _footprint(report: Report) -> Iterator[str]:
 def _row(row: Row) -> list[str]:
     beside = f"<br>{_text(row.tie)}" if row.tie else ""
     status = "" if row.valid else f"<br>**{_text(row.status)}**"
-    cells = (_cell(cell(metric, row.estimate(metric))) for metric in COLUMNS)
+    cells = (_cell(row.cell(metric)) for metric in COLUMNS)
     return [row.mark, f"{_text(row.name)}{beside}{status}", *cells]
 
 
@@ -76,7 +76,7 @@ def _every_metric(report: Report) -> Iterator[str]:
         rows = (
             [
                 f"{METRICS[metric].title}, {METRICS[metric].unit}",
-                *(_cell(full(metric, row.estimate(metric))) for row in table.rows),
+                *(_cell(row.full(metric)) for row in table.rows),
             ]
             for metric in table.metrics
         )

@@ -12,7 +12,7 @@ from bench.records import Failure, Report
 from bench.report import CHARTS, EXPORTS, HTML, MARKDOWN, facts
 from bench.report.footprints import columns, described, footprints
 from bench.report.leagues import Row, Table, noise, tables, verdict
-from bench.report.words import COLUMNS, METRICS, cell, one_line, printable
+from bench.report.words import COLUMNS, METRICS, one_line, printable
 
 LOG_LINES = 12
 """How much of a failed Lane's log is shown; the whole tail is in the other reports."""
@@ -63,7 +63,7 @@ def _lane(row: Row) -> Text:
 
 def _cell(row: Row, metric: str) -> Text:
     """Returns the point with the margin below."""
-    return _two_lines(cell(metric, row.estimate(metric)))
+    return _two_lines(row.cell(metric))
 
 
 def _two_lines(parts: tuple[str, str]) -> Text:

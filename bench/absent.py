@@ -1,0 +1,55 @@
+"""Why a metric of a Lane is absent, where there is more to say than that the run had no such slices."""
+
+from collections.abc import Collection, Sequence
+
+from bench import metrics, stats
+from bench.plan import Phase
+from bench.records import SliceRecord
+from bench.validity import PHASES
+
+SILENT = "no right answer in the windows that count"
+STOOD_STILL = "the counter did not move"
+CLOCK_STOOD_STILL = "the clock stood still in all of its slices"
+COUNTERS = {"cpu_us_per_request": "server_cpu_ns", "rss_mib": "server_rss_bytes"}
+"""Metrics that need more than answers: a field of every slice."""
+LATENCIES = [name for name in PHASES if name.startswith(("latency_", "service_"))]
+
+
+def reasons(records: Sequence[SliceRecord], found: Collection[str]) -> dict[str, str]:
+    """Returns why metrics that one Lane's slices should have given are not among those ``found``."""
+    measured = [record for record in records if record.phase is not Phase.WARM_UP and not record.spoilt]
+    expected = ("throughput_rps", "cpu_us_per_request", *LATENCIES, "rss_mib", "error_ratio")
+    missing = ((name, _of_metric(measured, name)) for name in expected if name not in found)
+    return {name: reason for name, reason in missing if reason}
+
+
+def _of_metric(records: Sequence[SliceRecord], metric: str) -> str | None:
+    own = [record for record in records if record.phase is PHASES.get(metric, record.phase)]
+    if not own:
+        return None
+    own = [record for record in own if metrics.counts(record)]
+    if not own:
+        return CLOCK_STOOD_STILL
+    counter = COUNTERS.get(metric)
+    if counter and (unknown := _unknown(own, counter)):
+        return unknown
+    if metric != "rss_mib" and not any(record.requests_in_slice for record in own):
+        return SILENT
+    if metric in LATENCIES and any(record.requests for record in own):
+        return _too_few(own, metric)
+    return STOOD_STILL if counter else SILENT
+
+
+def _unknown(records: Sequence[SliceRecord], counter: str) -> str | None:
+    """Returns why a counter has no value, as the first of its slices says."""
+    without = [record for record in records if getattr(record, counter) is None]
+    return without[0].unknown.get(counter, "no reason was recorded") if without else None
+
+
+def _too_few(records: Sequence[SliceRecord], metric: str) -> str:
+    percentile = next(at for name, at in stats.PERCENTILES.items() if f"_{name}_" in metric)
+    count, rounds = sum(record.requests for record in records), len({record.round for record in records})
+    return (
+        f"{count} answers in {rounds} rounds are too few: {stats.MIN_BEYOND} of the run and 1 of each round have to be "
+        f"expected beyond {percentile:g} %"
+    )

@@ -1,0 +1,76 @@
+"""Why a metric is absent: what is missing, in words, and nothing where the run had no such slices."""
+
+import pytest
+from conftest import fixed, histogram, saturated, spread
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import absent, metrics
+from bench.records import SliceRecord
+
+NOTHING_FOUND: list[str] = []
+
+
+def silent(record: SliceRecord) -> SliceRecord:
+    return saturated(requests=0, requests_in_slice=0, latency_us=histogram(), unknown=record.unknown)
+
+
+def test_a_counter_says_itself_why_it_is_unknown() -> None:
+    """The reason is the one that was recorded with the slice; one without a reason says so."""
+    reason = "the counter went backwards, from 9 to 5"
+    unknown = saturated(server_cpu_ns=None, unknown={"server_cpu_ns": reason}, server_rss_bytes=None)
+    found = absent.reasons([saturated(), unknown], ["throughput_rps", "error_ratio"])
+    assert found["cpu_us_per_request"] == reason
+    assert found["rss_mib"] == "no reason was recorded"
+
+
+def test_a_counter_that_stood_still_says_so() -> None:
+    """CPU time in ticks of 10 ms can be 0 over a short slice."""
+    found = absent.reasons([saturated(server_cpu_ns=0, server_rss_bytes=0)], NOTHING_FOUND)
+    assert found["cpu_us_per_request"] == found["rss_mib"] == absent.STOOD_STILL
+
+
+def test_no_right_answer_is_the_reason_for_all_that_needs_one() -> None:
+    """Throughput, CPU time per request and latencies; memory does not."""
+    found = absent.reasons([silent(saturated())], ["rss_mib"])
+    assert {name for name, reason in found.items() if reason == absent.SILENT} == {
+        "throughput_rps",
+        "cpu_us_per_request",
+        "error_ratio",
+        *(f"latency_saturated_{name}_ms" for name in ("p50", "p90", "p99", "p999")),
+    }
+
+
+def test_too_few_answers_say_how_many_there_are() -> None:
+    """And how many would have to be expected beyond."""
+    found = absent.reasons([fixed(requests=250, round=index) for index in (0, 1)], NOTHING_FOUND)
+    assert found["latency_fixed_p99_ms"].startswith("500 answers in 2 rounds are too few: 5 of the run")
+    assert found["latency_fixed_p99_ms"].endswith("beyond 99 %")
+    assert found["service_fixed_p999_ms"].endswith("beyond 99.9 %")
+
+
+def test_a_run_without_such_slices_needs_no_reason() -> None:
+    """Nobody expects a latency at a fixed rate of a run that had none; nor anything of no slices, or spoilt ones."""
+    assert not [name for name in absent.reasons([saturated()], NOTHING_FOUND) if "fixed" in name]
+    assert absent.reasons([], NOTHING_FOUND) == {}
+    assert absent.reasons([saturated(spoilt="steal 0.30 s in 0.30 s")], NOTHING_FOUND) == {}
+
+
+def test_slices_of_no_length_say_so() -> None:
+    """No rate can be of no time."""
+    assert set(absent.reasons([saturated(window_s=0.0)], NOTHING_FOUND).values()) == {absent.CLOCK_STOOD_STILL}
+
+
+@given(found=st.sets(st.sampled_from(sorted(metrics.by_round(metrics.tidy([])).columns))))
+def test_what_was_found_is_not_missing(found: set[str]) -> None:
+    """And everything else is, once its slices are there."""
+    expected = set(metrics.by_round(metrics.tidy([])).columns)
+    assert set(absent.reasons([silent(saturated()), fixed(latency_us=spread(9, 100))], found)) == expected - found
+
+
+@pytest.mark.parametrize("metric", sorted(metrics.by_round(metrics.tidy([])).columns))
+def test_reasons_are_sentences(metric: str) -> None:
+    """Each says something, in one line."""
+    reason = absent.reasons([silent(saturated()), fixed()], NOTHING_FOUND)[metric]
+    assert reason
+    assert "\n" not in reason
