@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from bench import compare, metrics, observed, stats, validity
+from bench import compare, metrics, observed, plan, stats, sweep, validity
 from bench.plan import Phase
 from bench.records import (
     FORMAT_VERSION,
@@ -58,9 +58,10 @@ def build_report(
             leagues=tuple(_league_summary(league, lanes, by_round) for league in manifest.experiment.leagues),
             cpu_splits=tuple(_cpu_splits(manifest.experiment, by_round)),
             failures=tuple(failures),
+            sweeps=sweep.fold(manifest.experiment, records),
         ),
         curves=tuple(curve for lane in measured if (curve := metrics.curve(lane, table))),
-        traces=tuple(metrics.trace(lane, table) for lane in measured),
+        traces=tuple(metrics.trace(lane, table) for lane in measured if not manifest.experiment.sweep),
         samples={lane.lane: _samples(by_round, lane.lane, observations) for lane in lanes},
     )
 
@@ -202,8 +203,8 @@ def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.Da
 
 def _complete(experiment: Experiment, table: pd.DataFrame, failures: Sequence[Failure]) -> bool:
     """Returns whether every Lane that did not fail was measured in every planned slice."""
-    preset, failed = experiment.preset, {failure.lane for failure in failures}
-    planned = preset.rounds * (preset.saturated_slices + preset.fixed_slices)
+    failed = {failure.lane for failure in failures}
+    planned = experiment.preset.rounds * plan.slices_per_lane(experiment)
     counts = table["lane"].value_counts()
     left = [lane.name for lane in experiment.lanes if lane.name not in failed]
     return bool(left) and all(counts.get(lane, 0) == planned for lane in left)

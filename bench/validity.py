@@ -71,8 +71,11 @@ def _wrong(records: Sequence[SliceRecord]) -> tuple[str, ...]:
 
 
 def _missed(records: Sequence[SliceRecord]) -> tuple[str, ...]:
-    """Judges the requests that an open load could not send: their latency is in no percentile."""
-    missed = sum(record.missed for record in records)
+    """Judges the requests that an open load could not send: their latency is in no percentile.
+
+    In a sweep they are what overload looks like, and judged with the point that they belong to.
+    """
+    missed = sum(record.missed for record in records if record.phase is not Phase.SWEEP)
     if not missed:
         return ()
     due = missed + sum(record.requests for record in records if record.phase is Phase.FIXED)

@@ -22,9 +22,10 @@ from report_fixtures import ROUNDS, VARIANTS, estimate, failed, single, standard
 from rich.console import Console
 
 from bench.records import Estimate, LaneSummary, LeagueSummary, NoiseFloor, Ratio, Report, Status, Trace, Validity
-from bench.report import CHARTS, charts, facts, html, leagues, looks, markdown, text, words
+from bench.report import charts, charts_of, facts, html, leagues, looks, markdown, text, words
 from bench.report.leagues import Row, Table
 
+CHARTS = charts_of(standard())
 HOSTILE = (
     "</pre><script src='https://example.org/x.js'></script>\n"
     "[bold red]markup[/bold red] \x1b[31mred\x1b[0m \x07 \x00 ```\n</details> # heading | cell \\ $x$ &amp;\n"

@@ -67,7 +67,7 @@ class Page:
 
     def write(self, text: str, size: float, **style: Any) -> None:
         """Adds a paragraph across the page."""
-        for line in _paragraph(text, WIDTH - 2 * PAD, size, style.get("weight", "normal")):
+        for line in paragraph(text, WIDTH - 2 * PAD, size, style.get("weight", "normal")):
             self._texts.append((self.height, line, {"size": size, **style}))
             self.height += size * 1.45 / 72
 
@@ -89,7 +89,7 @@ class Page:
 def draw(report: Report) -> dict[str, Figure]:
     """Returns every chart by its name."""
     drawn = {"throughput": throughput, "latency": latency, "cpu": cpu, "throughput_over_time": throughput_over_time}
-    return {name: drawn[name](report) for name in CHARTS}
+    return {name: make(report) for name, make in drawn.items()}
 
 
 def render(figure: Figure) -> dict[str, bytes]:
@@ -110,7 +110,7 @@ def throughput(report: Report) -> Figure:
     for axes, table in zip(panels, shown, strict=True):
         for y, row in enumerate(table.rows):
             _bar(axes, y, row, scale, looks[row.lane.lane])
-    _name_axis(panels, "throughput, requests/s (axis from zero; more is better)")
+    name_axis(panels, "throughput, requests/s (axis from zero; more is better)")
     return figure
 
 
@@ -123,7 +123,7 @@ def cpu(report: Report) -> Figure:
     for axes, table in zip(panels, shown, strict=True):
         for y, row in enumerate(table.rows):
             _stack(axes, y, row, scale, parts.get(row.lane.lane), looks[row.lane.lane])
-    _name_axis(panels, "server CPU time per request, µs (axis from zero; less is better)")
+    name_axis(panels, "server CPU time per request, µs (axis from zero; less is better)")
     _component_legend(figure)
     return figure
 
@@ -141,7 +141,7 @@ def latency(report: Report) -> Figure:
     for axes in panels:
         axes.set_xlim(nines(40), last + 0.03)
         axes.set_xticks([nines(percent) for percent in ticks], [f"{percent:g} %" for percent in ticks])
-    _name_axis(panels, "percentile of requests, timed from their intended start")
+    name_axis(panels, "percentile of requests, timed from their intended start")
     return figure
 
 
@@ -157,11 +157,12 @@ def throughput_over_time(report: Report) -> Figure:
         axes.set_xlim(min(times) - margin, max(times) + margin)
         for start in starts:
             axes.axvline(start, color="#999999", linewidth=0.6, linestyle=(0, (1, 3)), zorder=0)
-    _name_axis(panels, "time since the run began, s (dotted: a round begins)")
+    name_axis(panels, "time since the run began, s (dotted: a round begins)")
     return figure
 
 
-def _paragraph(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
+def paragraph(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
+    """Returns a text as lines that fit into so many inches."""
     return wrapped(text, width, lambda line: _width(line, size, weight))
 
 
@@ -171,7 +172,7 @@ def _width(text: str, size: float, weight: str = "normal") -> float:
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
 
 
-def _sheet(
+def sheet(
     report: Report, shown: Sequence[Table], name: str, heights: Sequence[float], left: float, right: float
 ) -> tuple[Figure, list[Axes]]:
     """Returns a figure with title, what must be known first, a panel a League, and the caption."""
@@ -190,7 +191,7 @@ def _sheet(
     return page.figure(name)
 
 
-def _name_axis(panels: Sequence[Axes], name: str) -> None:
+def name_axis(panels: Sequence[Axes], name: str) -> None:
     """Names the axis that all panels share, under the last one."""
     for axes in panels[-1:]:
         axes.set_xlabel(name)
@@ -203,13 +204,13 @@ def _bars(report: Report, shown: Sequence[Table], name: str, scale: Scale) -> tu
     left = max((_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 2 * PAD
     row_height = max(map(len, every), default=1) * LINE + 0.19
     heights = [len(table.rows) * row_height for table in shown]
-    figure, panels = _sheet(report, shown, name, heights, left, PAD)
+    figure, panels = sheet(report, shown, name, heights, left, PAD)
     room = WIDTH - left - PAD
     limit = max((_needed(row, scale, room) for table in shown for row in table.rows), default=0) or 1.0
     for axes, table, lines in zip(panels, shown, labels, strict=True):
         axes.set(xlim=(0, limit), ylim=(len(table.rows) - 0.5, -0.5))
         axes.set_yticks(range(len(table.rows)), ["\n".join(label) for label in lines], size=LABEL_PT)
-        axes.xaxis.set_major_formatter(FuncFormatter(_plain))
+        axes.xaxis.set_major_formatter(FuncFormatter(plain))
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         for y, row in enumerate(table.rows):
@@ -219,8 +220,8 @@ def _bars(report: Report, shown: Sequence[Table], name: str, scale: Scale) -> tu
 
 def _row_label(row: Row, scale: Scale) -> list[str]:
     if scale.metric != THROUGHPUT:  # ranks and ties are of the throughput alone
-        return _paragraph(row.name, LABEL_WIDTH, LABEL_PT)
-    return [*_paragraph(row.label, LABEL_WIDTH, LABEL_PT), *_paragraph(row.tie, LABEL_WIDTH, LABEL_PT)]
+        return paragraph(row.name, LABEL_WIDTH, LABEL_PT)
+    return [*paragraph(row.label, LABEL_WIDTH, LABEL_PT), *paragraph(row.tie, LABEL_WIDTH, LABEL_PT)]
 
 
 def _needed(row: Row, scale: Scale, room: float) -> float:
@@ -310,11 +311,11 @@ def _lines(
 ) -> tuple[Figure, list[Axes]]:
     """Returns a sheet with a panel a League and a line a Lane, named beside its end; panels share both axes."""
     shown, looks = tables(report), looks_of(report)
-    labels = [[_paragraph(_line_name(row, series), LABEL_WIDTH, LABEL_PT) for row in table.rows] for table in shown]
+    labels = [[paragraph(_line_name(row, series), LABEL_WIDTH, LABEL_PT) for row in table.rows] for table in shown]
     every = [label for of_league in labels for label in of_league]
     right = max((_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 0.5
     heights = [max(1.9, sum(map(len, lines)) * LINE + 0.06 * len(lines)) for lines in labels]
-    figure, panels = _sheet(report, shown, name, heights, 0.85, right)
+    figure, panels = sheet(report, shown, name, heights, 0.85, right)
     values = [y for table in shown for row in table.rows for y in series.get(row.lane.lane, NO_POINTS)[1]]
     for axes, table, texts in zip(panels, shown, labels, strict=True):
         _scale(axes, values, unit)
@@ -340,7 +341,7 @@ def _scale(axes: Axes, values: Sequence[float], unit: str) -> None:
         axes.set(yscale="log", ylim=(low / 1.15, high * 1.15), ylabel=f"{unit} (log)")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(FuncFormatter(_plain))
+    axes.yaxis.set_major_formatter(FuncFormatter(plain))
 
 
 def _line(axes: Axes, row: Row, points: Points, look: Look, breaks: Sequence[float]) -> None:
@@ -389,6 +390,6 @@ def _inches(axes: Axes) -> tuple[float, float]:
     return axes.bbox.width / axes.figure.dpi, axes.bbox.height / axes.figure.dpi
 
 
-def _plain(value: float, _: int) -> str:
+def plain(value: float, _: int) -> str:
     """Writes a tick."""
     return f"{value:,.10g}"

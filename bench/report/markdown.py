@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from bench.records import Report
-from bench.report import CHARTS, facts
+from bench.report import charts_of, facts
 from bench.report.facts import Proof
 from bench.report.leagues import Row, Table, comparisons, noise, tables, verdict
+from bench.report.sweeps import POINT_COLUMNS, SweepTable, point_cells, sweep_tables
 from bench.report.words import COLUMNS, METRICS, cell, full, one_line, printable, times
 
 
@@ -20,12 +21,14 @@ def _blocks(report: Report) -> Iterator[str]:
     yield f"# {_text(facts.title(report))}"
     yield _text(facts.provenance(report))
     yield from (f"> **{_text(notice)}**" for notice in facts.notices(report))
-    for table in tables(report):
+    for sweep in sweep_tables(report):
+        yield from _sweep(sweep)
+    for table in () if report.summary.sweeps else tables(report):
         yield from _league(table)
     yield "## Charts"
-    yield from (f"![{title}](charts/{name}.svg)" for name, title in CHARTS.items())
+    yield from (f"![{title}](charts/{name}.svg)" for name, title in charts_of(report).items())
     yield "## How to read this"
-    yield _bullets(facts.READING)
+    yield _bullets(facts.reading(report))
     yield "## What was measured"
     yield _bullets(facts.measured(report))
     yield from _every_metric(report)
@@ -43,6 +46,18 @@ def _league(table: Table) -> Iterator[str]:
     notes = [f"{row.title}: {note}" for row in table.rows for note in row.notes]
     if notes:
         yield _bullets(notes)
+
+
+def _sweep(sweep: SweepTable) -> Iterator[str]:
+    yield f"## {_text(sweep.table.title)}"
+    yield f"**{_text(sweep.verdict)}**"
+    rows = ([_text(each.row.name), *map(_cell, each.cells)] for each in sweep.rows)
+    yield _grid(["lane", *sweep.columns], "l" + "r" * len(sweep.columns), rows)
+    yield _bullets(f"{each.row.title}: {note}" for each in sweep.rows for note in each.notes)
+    for each in sweep.rows:
+        points = ([_text(_cell(cell)) for cell in point_cells(point)] for point in each.sweep.points)
+        table = _grid([*POINT_COLUMNS], "r" * (len(POINT_COLUMNS) - 1) + "l", points)
+        yield _folded(f"{each.row.title}: every load", table)
 
 
 def _row(row: Row) -> list[str]:
