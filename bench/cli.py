@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 a confirmed regression, 2 wrong usage or configuration, 3 
 import signal
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -30,7 +31,8 @@ from bench.revisions import RevisionFailed
 from bench.runner import NothingToMeasure
 from bench.server import HOST, Launch
 from bench.site import Site
-from bench.spec import Experiment
+from bench.spec import Experiment, Sweep
+from bench.sweep_loads import DEFAULT_SLO, parse_slo_ms, parse_sweep, with_sweep
 
 NOT_MEASURED = 3
 EXIT_CODES: dict[type[Exception], int] = {
@@ -94,6 +96,20 @@ def options(*, preset: str) -> Callable[[Callable[..., None]], Callable[..., Non
     return decorate
 
 
+def sweep_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that make a run a sweep; the command gets the ``sweep``, or None."""
+
+    @wraps(command)
+    def with_sweep_or_none(*, loads: str | None, slo: str | None, **others: Any) -> None:
+        command(sweep=_sweep(loads, slo), **others)
+
+    slo = click.option("--slo", help=f"Objective for p99 in a sweep: 500us, 10ms, 0.5s. Default: {DEFAULT_SLO}.")
+    loads = click.option(
+        "--sweep", "loads", help="Throughput and latency against load: users=1..256, rate=100..20000, rate=500,1000."
+    )
+    return loads(slo(with_sweep_or_none))
+
+
 out_option = click.option(
     "--out",
     "results",
@@ -115,24 +131,26 @@ main.add_command(compare)
 
 @main.command()
 @options(preset="standard")
+@sweep_options
 @out_option
 @click.option(
     "--instructions/--no-instructions",
     default=None,
     help="Count instructions per request, too, which needs valgrind. Default: as the preset says.",
 )
-def run(
+def run(  # noqa: PLR0913 - one for each option
     *,
     config: Path,
     preset: str,
     seed: int,
     lanes: tuple[str, ...],
     as_json: bool,
+    sweep: Sweep | None,
     results: Path,
     instructions: bool | None,
 ) -> None:
     """Measure every Lane, and report: the main job."""
-    project, experiment = _chosen(config, preset, seed, lanes)
+    project, experiment = _chosen(config, preset, seed, lanes, sweep)
     if instructions is not None:
         experiment = replace(experiment, preset=replace(experiment.preset, instructions=instructions))
     err.print(terminal.plan_text(plan.outline(experiment)), soft_wrap=True)
@@ -174,11 +192,10 @@ def _publish(folder: Path, *, as_json: bool) -> Summary:
 
 @main.command("plan")
 @options(preset="standard")
+@sweep_options
 @click.option("--detect", type=Percent(), help="Propose rounds that tell such a difference apart, e.g. 3%.")
 @out_option
-def plan_command(
-    config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool, detect: float | None, results: Path
-) -> None:
+def plan_command(*, as_json: bool, detect: float | None, results: Path, **chosen: Any) -> None:
     """Print what a run would do, and how long it will take; run nothing.
 
     --detect proposes rounds for the Lanes and the preset of the latest run, by how far its rounds spread.
@@ -186,7 +203,7 @@ def plan_command(
     if detect is not None:
         _propose(results, detect, as_json=as_json)
         return
-    _, experiment = _chosen(config, preset, seed, lanes)
+    _, experiment = _chosen(**chosen)
     _show(terminal.plan_text(plan.outline(experiment)), msgspec.json.encode(plan.outline(experiment)), as_json=as_json)
 
 
@@ -296,11 +313,23 @@ def _target(url: str) -> Target:
     return Target(url, parts.hostname, port, (Request(f"{parts.path or '/'}{query}"),))
 
 
-def _chosen(config: Path, preset: str, seed: int, lanes: tuple[str, ...]) -> tuple[Project, Experiment]:
+def _chosen(
+    config: Path, preset: str, seed: int, lanes: tuple[str, ...], sweep: Sweep | None = None
+) -> tuple[Project, Experiment]:
     """Returns the project and the Experiment that the options ask for. Raises ConfigError."""
     project = open_project(config)
     whole = project.experiment(preset, seed)
-    return project, select_lanes(whole, lanes) if lanes else whole
+    chosen = select_lanes(whole, lanes) if lanes else whole
+    return project, with_sweep(project.config.file, chosen, sweep) if sweep else chosen
+
+
+def _sweep(loads: str | None, slo: str | None) -> Sweep | None:
+    """Returns the sweep that the options ask for, if any. Raises ConfigError."""
+    if loads is None:
+        if slo is not None:
+            raise click.UsageError("found --slo alone, expected --sweep with it: the objective is that of a sweep")
+        return None
+    return Sweep(loads=parse_sweep(loads), slo_ms=parse_slo_ms(slo or DEFAULT_SLO))
 
 
 def _show(text: RenderableType, document: bytes, *, as_json: bool) -> None:

@@ -12,6 +12,8 @@ MAX_LATENCY_US = 60_000_000
 """Latencies are recorded from 1 us to 60 s (a longer one counts as 60 s) ..."""
 SIGNIFICANT_DIGITS = 3
 """... to three digits: the HdrHistogram layout with 2,048 sub-buckets."""
+SEND_LIMIT_S = 1.0
+"""How long after its window an open load still sends what is overdue, where nothing else is said."""
 
 
 class Closed(Struct, frozen=True, tag="closed", tag_field="kind"):
@@ -73,19 +75,22 @@ class Ready(Struct, frozen=True):
 class SliceOrder(Struct, frozen=True):
     """Offer ``load`` to each Lane for ``guard_s``, which is not counted, and then for ``window_s``, which is.
 
-    More than one Lane is a Duet: all are loaded at the same time, with a closed load, by users of their own.
+    More than one Lane is a Duet: all are loaded at the same time, with a closed load, by users of their own. An open
+    load sends what is overdue until ``send_limit_s`` after the window; what is unsent then is missed.
     """
 
     lanes: tuple[str, ...]
     load: Load
     guard_s: float
     window_s: float
+    send_limit_s: float = SEND_LIMIT_S
 
 
 class SliceResult(Struct, frozen=True):
     """What one slice saw of one Lane. Only right answers are counted as requests and in the histograms.
 
     A closed load counts answers that arrive within the window; an open load those whose intended start lies within it.
+    ``answers_in_window`` are right answers that arrived within the window, under either load: what was got through.
     ``requests_in_slice`` has all right answers, and ``errors`` all others by their reason: in the guard, after the
     window, and to the first calls on connections that had to be opened before the slice. Histograms are in us, as
     HdrHistogram V2 in base64; ``latency_from_intended_us`` and ``send_lateness_us`` exist for open loads only, and
@@ -99,6 +104,7 @@ class SliceResult(Struct, frozen=True):
     requests_in_slice: int
     bytes_received: int
     latency_us: str
+    answers_in_window: int
     latency_from_intended_us: str | None = None
     send_lateness_us: str | None = None
     hub_lateness_us: str | None = None

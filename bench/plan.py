@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from bench import starts
-from bench.messages import Closed, Load, Open
-from bench.spec import Experiment, Preset
+from bench.messages import SEND_LIMIT_S, Closed, Load, Open
+from bench.spec import Experiment, Preset, Sweep
 
 SERVER_START_S = 0.4
 """Expected cost of starting and checking one Lane, beside the others, on two cores; used for the expected time only."""
@@ -21,6 +21,17 @@ SLICE_GAP_S = 0.01
 REPORT_S = 8.0
 """Expected cost of the report."""
 
+SWEEP_SEND_LIMIT_S = 0.1
+"""In a sweep overload is to be seen, not to be worked off: what is unsent so long after a window is missed."""
+SWEEP_ROUND_REQUESTS, SWEEP_RUN_REQUESTS = 105, 525
+"""So many requests a Round, and a run, has every rate of a sweep, so that its p99 can be told ..."""
+SWEEP_WINDOW_S = 2.0
+"""... or as many as are due in so long a window."""
+SWEEP_GUARD_S = 2.0
+"""The guard of a sweep's closed load lasts until each user has its first answer, and no longer than this."""
+EXPECTED_RPS = 1000.0
+"""Throughput of the slowest Lane before it is known; used for the expected time only."""
+
 
 class Phase(StrEnum):
     """Why a Slice is there. Metrics take the name of the phase that they come from."""
@@ -29,6 +40,7 @@ class Phase(StrEnum):
     SATURATED = "saturated"
     FIXED = "fixed"
     DUET = "duet"
+    SWEEP = "sweep"
 
 
 class Slice(Struct, frozen=True):
@@ -41,6 +53,7 @@ class Slice(Struct, frozen=True):
     guard_s: float
     window_s: float
     repeat_of: int | None = None
+    send_limit_s: float = SEND_LIMIT_S
 
 
 class Bout(Struct, frozen=True, kw_only=True):
@@ -74,6 +87,7 @@ class Outline(Struct, frozen=True):
     window_s: float
     measured_s: float
     expected_s: float
+    sweep: Sweep | None = None
 
 
 def outline(experiment: Experiment) -> Outline:
@@ -86,8 +100,9 @@ def outline(experiment: Experiment) -> Outline:
         rounds=preset.rounds,
         slices_per_round=slices_per_round(experiment),
         window_s=preset.window_s,
-        measured_s=preset.rounds * len(experiment.lanes) * _measured_slices(preset) * preset.window_s,
+        measured_s=preset.rounds * len(experiment.lanes) * _lane_windows_s(experiment),
         expected_s=preset.rounds * _round_s(experiment) + starts.expected_s(experiment) + REPORT_S,
+        sweep=experiment.sweep,
     )
 
 
@@ -142,6 +157,32 @@ def comparison(
     ]
 
 
+def swept(
+    experiment: Experiment, sweep: Sweep, round_index: int, slowest_rps: float, *, first_index: int
+) -> list[Slice]:
+    """Returns the Round's slices of a sweep: every Lane once under every load, shuffled all together.
+
+    ``slowest_rps`` is what the slowest Lane serves. All Lanes have the same guard and window under a load.
+    """
+    drawn = [(lane.name, load) for load in sweep.loads for lane in experiment.lanes]
+    _random(experiment, round_index, Phase.SWEEP).shuffle(drawn)
+    return [
+        _swept(experiment.preset, index, lane, load, slowest_rps)
+        for index, (lane, load) in enumerate(drawn, start=first_index)
+    ]
+
+
+def _swept(preset: Preset, index: int, lane: str, load: Load, slowest_rps: float) -> Slice:
+    guard_s, window_s = preset.guard_s, preset.window_s
+    match load:
+        case Closed(users):  # until then the first requests, all sent at once, wait less than the later ones will
+            guard_s = max(guard_s, min(SWEEP_GUARD_S, users / slowest_rps))
+        case Open(rate_rps):
+            needed_s = max(SWEEP_ROUND_REQUESTS, SWEEP_RUN_REQUESTS / preset.rounds) / rate_rps
+            window_s = max(window_s, min(SWEEP_WINDOW_S, needed_s))
+    return Slice(index, Phase.SWEEP, (lane,), load, guard_s, window_s, send_limit_s=SWEEP_SEND_LIMIT_S)
+
+
 def repeat(spoilt: Slice, index: int) -> Slice:
     """Returns a Slice that measures a spoilt one again."""
     return msgspec.structs.replace(spoilt, index=index, repeat_of=spoilt.index)
@@ -155,20 +196,34 @@ def fixed_rate_rps(share: float, throughputs_rps: list[float]) -> float:
 
 def slices_per_round(experiment: Experiment) -> int:
     """Returns the number of slices in a Round, warm-up included."""
-    return len(experiment.lanes) * (1 + _measured_slices(experiment.preset))
+    return len(experiment.lanes) * (1 + slices_per_lane(experiment))
+
+
+def slices_per_lane(experiment: Experiment) -> int:
+    """Returns the number of a Lane's measured slices in a Round."""
+    if experiment.sweep:
+        return len(experiment.sweep.loads)
+    return experiment.preset.saturated_slices + experiment.preset.fixed_slices
 
 
 def _round_s(experiment: Experiment) -> float:
-    return ROUND_START_S + len(experiment.lanes) * (SERVER_START_S + _lane_s(experiment.preset))
+    preset = experiment.preset
+    warm_up_s = preset.guard_s + preset.warm_up_s + SLICE_GAP_S
+    measured_s = sum(guard_s + window_s + SLICE_GAP_S for guard_s, window_s in _lane_slices(experiment))
+    return ROUND_START_S + len(experiment.lanes) * (SERVER_START_S + warm_up_s + measured_s)
 
 
-def _lane_s(preset: Preset) -> float:
-    slices = _measured_slices(preset)
-    return (1 + slices) * (preset.guard_s + SLICE_GAP_S) + preset.warm_up_s + slices * preset.window_s
+def _lane_windows_s(experiment: Experiment) -> float:
+    return sum(window_s for _, window_s in _lane_slices(experiment))
 
 
-def _measured_slices(preset: Preset) -> int:
-    return preset.saturated_slices + preset.fixed_slices
+def _lane_slices(experiment: Experiment) -> list[tuple[float, float]]:
+    """Returns guard and window of each measured slice that a Lane is expected to have in a Round."""
+    preset = experiment.preset
+    if experiment.sweep is None:
+        return [(preset.guard_s, preset.window_s)] * slices_per_lane(experiment)
+    planned = (_swept(preset, 0, "", load, EXPECTED_RPS) for load in experiment.sweep.loads)
+    return [(each.guard_s, each.window_s) for each in planned]
 
 
 def _blocks(experiment: Experiment, round_index: int, phase: Phase, blocks: int) -> Iterator[str]:

@@ -7,7 +7,18 @@ from rich.console import RenderableType
 
 from bench import store
 from bench.records import Report
-from bench.report import CHARTS, EXPORTS, HTML, MARKDOWN, charts, exports, footprint_chart, html, markdown
+from bench.report import (
+    EXPORTS,
+    HTML,
+    MARKDOWN,
+    charts,
+    charts_of,
+    exports,
+    footprint_chart,
+    html,
+    markdown,
+    sweep_charts,
+)
 from bench.report import text as terminal
 from bench.summary import build_report
 
@@ -23,13 +34,12 @@ def publish(folder: Path) -> Published:
     """Writes the summary, the charts, the reports and the exports of a run, complete or not. Raises Unreadable."""
     run = store.read(folder)
     report = build_report(run.manifest, run.records, run.failures, run.observations)
-    drawn = {
-        name: charts.render(figure) for name, figure in {**charts.draw(report), **footprint_chart.draw(report)}.items()
-    }
+    figures = sweep_charts.draw(report) if report.summary.sweeps else charts.draw(report)
+    drawn = {name: charts.render(figure) for name, figure in {**figures, **footprint_chart.draw(report)}.items()}
     files = {f"charts/{name}.{kind}": content for name, kinds in drawn.items() for kind, content in kinds.items()}
     files[store.SUMMARY] = store.summary_bytes(report.summary)
     files[MARKDOWN] = markdown.render(report).encode()
-    files[HTML] = html.render(report, {name: drawn[name]["svg"] for name in CHARTS}).encode()
+    files[HTML] = html.render(report, {name: drawn[name]["svg"] for name in charts_of(report)}).encode()
     exported = exports.render(report, run.records)
     files |= {f"{EXPORTS}/{name}": content for name, content in exported.files.items()}
     store.write_files(folder, files)

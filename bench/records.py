@@ -3,17 +3,22 @@
 ``FORMAT_VERSION`` is that of every file in a run's folder. History:
 
 1. The first format.
-2. ``slices.jsonl``: hub lateness, PSS, spoilt and repeated slices, why a value is unknown. ``observations.jsonl``: what
-   is measured of a Lane outside slices. ``summary.json``: validity of cells, noise floors, why a metric is missing.
+2. ``slices.jsonl``: hub lateness, PSS, spoilt and repeated slices, answers in the window, why a value is unknown.
+   ``observations.jsonl``: what is measured of a Lane outside slices. ``manifest.json``: a sweep. ``summary.json``:
+   validity of cells, noise floors, why a metric is missing, sweeps.
 """
 
 from enum import StrEnum
 
 from msgspec import Struct
 
+from bench.estimates import Estimate as Estimate  # noqa: PLC0414 - found here with all else that is recorded
+from bench.estimates import Status as Status  # noqa: PLC0414 - found here with all else that is recorded
+from bench.estimates import Validity as Validity  # noqa: PLC0414 - found here with all else that is recorded
 from bench.messages import Load
 from bench.plan import Phase
 from bench.spec import Experiment
+from bench.sweep_records import LaneSweep
 
 FORMAT_VERSION = 2
 
@@ -21,7 +26,8 @@ FORMAT_VERSION = 2
 class SliceRecord(Struct, frozen=True, kw_only=True):
     """One row of the tidy table: one Lane in one Slice of one Round.
 
-    Histograms are in us, as HdrHistogram V2 in base64. ``requests`` and the histograms cover the window;
+    Histograms are in us, as HdrHistogram V2 in base64. ``requests`` and the histograms cover the window, for an open
+    load by when a request was due; ``answers_in_window`` are those that arrived in it, whenever they were due.
     ``requests_in_slice`` and the CPU and run-queue times cover the whole slice with its guard (``slice_s``), so that
     one divides by the other without an error at the edges. None means that a value is not known, and ``unknown`` says
     why, by field. ``clock_step_s`` is how far the wall clock moved against the monotonic one, which all times are of.
@@ -52,6 +58,7 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     driver_cpu_ns: int | None
     driver_run_queue_ns: int | None
     steal_s: float | None
+    answers_in_window: int | None = None
     clock_step_s: float = 0.0
     unknown: dict[str, str] = {}
     spoilt: str | None = None
@@ -138,37 +145,6 @@ class Manifest(Struct, frozen=True, kw_only=True):
     driver_versions: dict[str, str]
     lanes: tuple[LaneFacts, ...]
     irremovable_differences: tuple[str, ...]
-
-
-class Estimate(Struct, frozen=True):
-    """A 95 % interval over ``n`` rounds. ``low`` and ``high`` are None where n is below 3: too few for an interval."""
-
-    point: float
-    low: float | None
-    high: float | None
-    n: int
-    unit: str
-    better: str
-
-
-class Status(StrEnum):
-    """How far a Lane's numbers can be trusted."""
-
-    VALID = "valid"
-    DRIVER_BOUND = "driver-bound"
-    NOT_SATURATED = "not-saturated"
-    STARVED = "starved"
-    UNSTABLE = "unstable"
-    FAILING = "failing"
-    FAILED = "failed"
-    NOT_MEASURED = "not-measured"
-
-
-class Validity(Struct, frozen=True):
-    """A Status with its reasons: numbers, and what to do about them."""
-
-    status: Status
-    reasons: tuple[str, ...] = ()
 
 
 class Cell(Struct, frozen=True):
@@ -287,6 +263,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     leagues: tuple[LeagueSummary, ...]
     cpu_splits: tuple[CpuSplit, ...]
     failures: tuple[Failure, ...]
+    sweeps: tuple[LaneSweep, ...] = ()
 
 
 class LoadOutcome(Struct, frozen=True, kw_only=True):

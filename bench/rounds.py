@@ -50,7 +50,7 @@ class LiveRound:
         """Offers a Slice's load to all its Lanes at once, and returns a record of each. Raises DriverFailed."""
         pids = [self._servers.pids[lane] for lane in planned.lanes]
         before = [self._read(of_lane) for of_lane in pids]
-        results = self._driver.offer(SliceOrder(planned.lanes, planned.load, planned.guard_s, planned.window_s))
+        results = self._driver.offer(order(planned))
         after = [self._read(of_lane) for of_lane in pids]
         seen = zip(planned.lanes, results, before, after, pids, strict=True)
         return tuple(
@@ -72,11 +72,12 @@ class LiveRound:
         return None
 
     def _setup(self) -> Setup:
-        offer, rules = self._site.experiment.offer, self._site.experiment.contract
+        whole, rules = self._site.experiment, self._site.experiment.contract
         requests = tuple(Request(target, body) for target, body in rules.load_requests())
         targets = (Target(lane, HOST, server.launch.port, requests) for lane, server in self._servers.running.items())
-        at_once = 2 if any(lane.side for lane in self._site.experiment.lanes) else 1
-        return Setup(tuple(targets), offer.users, offer.connections, self._site.machine.driver_cores, at_once)
+        at_once = 2 if any(lane.side for lane in whole.lanes) else 1
+        cores = self._site.machine.driver_cores
+        return Setup(tuple(targets), whole.most_users, whole.offer.connections, cores, at_once)
 
     def _read(self, pids: Sequence[int]) -> Readings:
         here = self._site.machine
@@ -87,6 +88,11 @@ class LiveRound:
             machine.counters([self._driver.pid]),
             machine.steal_s((*here.server_cores, *here.driver_cores)),
         )
+
+
+def order(planned: Slice) -> SliceOrder:
+    """Returns what the driver is told of a Slice."""
+    return SliceOrder(planned.lanes, planned.load, planned.guard_s, planned.window_s, planned.send_limit_s)
 
 
 @contextmanager
@@ -142,6 +148,7 @@ def _record(
         requests_in_slice=result.requests_in_slice,
         bytes_received=result.bytes_received,
         latency_us=result.latency_us,
+        answers_in_window=result.answers_in_window,
         latency_from_intended_us=result.latency_from_intended_us,
         send_lateness_us=result.send_lateness_us,
         hub_lateness_us=result.hub_lateness_us,

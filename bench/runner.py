@@ -78,7 +78,7 @@ class Runner:
         self._sink = sink
         self._watcher = watcher
         self._left: Experiment = draft.experiment
-        self._rate_rps: float | None = None
+        self._slowest_rps: float | None = None
 
     def run(self, failures: Sequence[Failure] = ()) -> None:
         """Measures every Round. Raises NothingToMeasure, NotComparable, and what the rounds raise."""
@@ -100,17 +100,16 @@ class Runner:
             self._describe(live)
         warm = self._measure_all(live, plan.warm_up(self._left, index))
         self._expect_lanes()
-        if self._rate_rps is None:
-            self._rate_rps = self._fixed_rate_rps([record for record in warm if self._is_left(record.lane)])
-        slices = plan.measured(self._left, index, self._rate_rps, first_index=len(warm))
-        self._measure_with_repeats(live, slices)
+        if self._slowest_rps is None:
+            self._slowest_rps = _slowest_rps([record for record in warm if self._is_left(record.lane)])
+        self._measure_with_repeats(live, self._measured(index, self._slowest_rps, first_index=len(warm)))
 
-    def _fixed_rate_rps(self, warm: Sequence[SliceRecord]) -> float:
-        """Returns the rate of all fixed slices of the run. A Lane without one right answer has no say in it."""
-        throughputs = [record.requests / record.window_s for record in warm if record.requests]
-        if not throughputs:
-            raise NothingToMeasure("no Lane gave one right answer under load")
-        return plan.fixed_rate_rps(self._draft.experiment.offer.rate_share, throughputs)
+    def _measured(self, index: int, slowest_rps: float, *, first_index: int) -> list[Slice]:
+        """Returns the Round's slices after its warm-up. The rate of all fixed slices of the run is the same."""
+        if sweep := self._left.sweep:
+            return plan.swept(self._left, sweep, index, slowest_rps, first_index=first_index)
+        rate_rps = plan.fixed_rate_rps(self._left.offer.rate_share, [slowest_rps])
+        return plan.measured(self._left, index, rate_rps, first_index=first_index)
 
     def _describe(self, live: Round) -> None:
         """Proves that the Lanes are comparable, and writes down what the run is made from."""
@@ -161,3 +160,11 @@ class Runner:
     def _expect_lanes(self) -> None:
         if not self._left.lanes:
             raise NothingToMeasure("no Lane is left to be measured")
+
+
+def _slowest_rps(warm: Sequence[SliceRecord]) -> float:
+    """Returns the throughput of the slowest Lane. One without one right answer has no say in it."""
+    throughputs = [record.requests / record.window_s for record in warm if record.requests]
+    if not throughputs:
+        raise NothingToMeasure("no Lane gave one right answer under load")
+    return min(throughputs)

@@ -8,6 +8,8 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Meta, Struct
 
+from bench.messages import Closed, Load
+
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 TWIN_SUFFIX = "#2"
@@ -175,6 +177,16 @@ class League(Struct, frozen=True, kw_only=True):
     same_server: bool
 
 
+class Sweep(Struct, frozen=True, kw_only=True):
+    """Loads of one kind, each higher than the last, that a run offers in place of its two.
+
+    ``slo_ms`` is the p99 that is still good enough: the service level objective.
+    """
+
+    loads: Annotated[tuple[Load, ...], Meta(min_length=1)]
+    slo_ms: Annotated[float, Meta(gt=0)]
+
+
 class Experiment(Struct, frozen=True, kw_only=True):
     """Everything that a run is made from."""
 
@@ -186,6 +198,13 @@ class Experiment(Struct, frozen=True, kw_only=True):
     preset_name: str
     preset: Preset
     seed: int
+    sweep: Sweep | None = None
+
+    @property
+    def most_users(self) -> int:
+        """Returns the number of users of the largest closed load, the warm-up's among them."""
+        loads = self.sweep.loads if self.sweep else ()
+        return max([self.offer.users, *(load.users for load in loads if isinstance(load, Closed))])
 
     def lane(self, name: str) -> Lane:
         """Returns the Lane of that name; raises KeyError."""

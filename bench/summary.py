@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from msgspec import Struct
 
-from bench import absent, autocorrelation, compare, drift, metrics, observed, stats, validity
+from bench import absent, autocorrelation, compare, drift, metrics, observed, plan, stats, sweep, validity
 from bench.autocorrelation import Resemblance
 from bench.plan import Phase
 from bench.records import (
@@ -93,9 +93,10 @@ def build_report(
             leagues=tuple(_league_summary(league, rounds) for league in experiment.leagues),
             cpu_splits=tuple(_shown(rounds, splits.values())),
             failures=tuple(failures),
+            sweeps=sweep.fold(manifest.experiment, records),
         ),
         curves=tuple(curve for lane in measured if (curve := metrics.curve(lane, table))),
-        traces=tuple(metrics.trace(lane, table) for lane in measured),
+        traces=tuple(metrics.trace(lane, table) for lane in measured if not experiment.sweep),
         samples={lane.lane: _samples(rounds, lane.lane, observations) for lane in lanes},
     )
 
@@ -280,8 +281,8 @@ def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.Da
 
 def _complete(experiment: Experiment, table: pd.DataFrame, failures: Sequence[Failure]) -> bool:
     """Returns whether every Lane that did not fail was measured in every planned slice."""
-    preset, failed = experiment.preset, {failure.lane for failure in failures}
-    planned = preset.rounds * (preset.saturated_slices + preset.fixed_slices)
+    failed = {failure.lane for failure in failures}
+    planned = experiment.preset.rounds * plan.slices_per_lane(experiment)
     counts = table["lane"].value_counts()
     left = [lane.name for lane in experiment.lanes if lane.name not in failed]
     return bool(left) and all(counts.get(lane, 0) == planned for lane in left)

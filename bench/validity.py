@@ -37,6 +37,7 @@ def spoilt(record: SliceRecord) -> str | None:
 SEVERITY = (
     Status.VALID,
     Status.UNSTABLE,
+    Status.OVERLOADED,
     Status.NOT_SATURATED,
     Status.DRIVER_BOUND,
     Status.STARVED,
@@ -112,7 +113,9 @@ def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None
     if not any(record.phase is not Phase.WARM_UP for record in records):
         return Validity(Status.NOT_MEASURED, ("no slice of it was measured before the run ended; run it again",))
     own = [record for record in records if record.phase is phase and not record.spoilt]
-    failing = (*_wrong(records), *_silent(own), *_missed(own))
+    # What a sweep's open load could not send is what overload looks like: it is judged with its point.
+    missed = () if phase is Phase.SWEEP else _missed(own)
+    failing = (*_wrong(records), *_silent(own), *missed)
     if failing:
         return Validity(Status.FAILING, failing)
     shares = _shares(own, workers)
@@ -121,7 +124,7 @@ def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None
             return _robbed(shares) or _limit(own, shares)
         case Phase.FIXED:
             return _robbed(shares) or _punctual(own, shares)
-        case _:  # the two Lanes of a Duet share a core, and all that disturbs it
+        case _:  # the Lanes of a Duet share a core, and all that disturbs it; a sweep is judged point by point
             return None
 
 

@@ -232,3 +232,45 @@ def run_records(
                 )
             )
     return rows
+
+
+TWIN = replace(LANES[0], twin=True)
+WHOLE_LANES_WITH_TWIN = replace(
+    experiment(),
+    lanes=(*LANES, TWIN),
+    leagues=tuple(replace(league, lanes=(*league.lanes, TWIN.name)) for league in experiment().leagues),
+)
+"""The same with a twin of Alpha."""
+
+
+def sweep_records(whole: Experiment, rps: Mapping[str, float] = RPS, idle_ms: float = 3.0) -> list[SliceRecord]:
+    """Returns the records of a sweep without noise: throughput follows the asymptotic bounds.
+
+    A Lane answers after ``idle_ms`` when there is one user, and gets at most ``rps`` through. What an open load
+    can't send is missed.
+    """
+    assert whole.sweep
+    rows: list[SliceRecord] = []
+    for index in range(whole.preset.rounds):
+        warm = plan.warm_up(whole, index)
+        for planned in [*warm, *plan.swept(whole, whole.sweep, index, min(rps.values()), first_index=len(warm))]:
+            most = rps[planned.lanes[0]]
+            bound = 1000 * planned.load.users / idle_ms if isinstance(planned.load, Closed) else planned.load.rate_rps
+            got, offered = min(bound, most) * planned.window_s, bound * planned.window_s
+            wait_ms = idle_ms if bound <= most else idle_ms * bound / most
+            latencies = spread(round(got), round(1000 * wait_ms))
+            is_open = isinstance(planned.load, Open)
+            rows.append(
+                record(
+                    planned,
+                    round=index,
+                    at_s=100.0 * index + planned.index,
+                    requests=round(got),
+                    answers_in_window=round(got),
+                    requests_in_slice=round(got),
+                    missed=round(offered - got) if is_open else 0,
+                    latency_us=latencies,
+                    latency_from_intended_us=latencies if is_open else None,
+                )
+            )
+    return rows

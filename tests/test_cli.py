@@ -130,6 +130,38 @@ def test_a_load_is_closed_or_open() -> None:
     assert "closed or open" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--sweep", "users=4..1"), "from a lower to a higher"),
+        (("--sweep", "rate=fast"), "'fast'"),
+        (("--sweep", "users=1..4", "--slo", "10"), "with its unit"),
+        (("--sweep", "users=1..5000"), "serving.worker_connections"),
+    ],
+)
+def test_a_wrong_sweep_is_refused_in_one_line(command: str, options: tuple[str, ...], said: str) -> None:
+    """Before anything is started."""
+    refused(call(command, "--config", PROJECT / "bench.toml", *options), said)
+
+
+def test_an_objective_needs_a_sweep() -> None:
+    """--slo alone would do nothing."""
+    result = call("run", "--config", PROJECT / "bench.toml", "--slo", "10ms")
+    assert result.exit_code == 2
+    assert "--sweep" in result.stderr
+
+
+def test_the_plan_of_a_sweep_says_its_loads_and_its_time() -> None:
+    """As text and as JSON; twins are left out."""
+    options = ("plan", "--config", PROJECT / "bench.toml", "--sweep", "rate=500,2000", "--slo", "5ms")
+    assert "open(500, 2,000/s); p99 is to be within 5 ms" in call(*options).stdout
+    document = json.loads(call(*options, "--json").stdout)
+    assert [load["rate_rps"] for load in document["sweep"]["loads"]] == [500, 2000]
+    assert not [lane for lane in document["lanes"] if lane.endswith("#2")]
+    assert document["slices_per_round"] == 3 * len(document["lanes"])
+
+
 def test_every_command_has_help() -> None:
     """A newcomer finds every option described."""
     for name, command in main.commands.items():

@@ -320,6 +320,7 @@ def test_every_request_of_a_closed_slice_is_counted_once(driver: Driver, server:
     assert result.requests_in_slice == len(server.targets["right"]) - asked_before
     assert result.bytes_received == result.requests_in_slice * len(answer())
     assert result.window_s == 0.1
+    assert result.answers_in_window == result.requests
     assert result.missed == 0
     assert result.latency_from_intended_us is None
     assert result.send_lateness_us is None
@@ -464,6 +465,25 @@ def test_an_open_load_sends_exactly_what_is_due(driver: Driver, server: Server, 
     assert (result.errors, result.missed) == ({}, 0)
     for encoded in (result.latency_us, result.latency_from_intended_us, result.send_lateness_us):
         assert histogram(encoded).get_total_count() == 100
+
+
+def test_overload_is_missed_sends_and_what_was_got_through_in_the_window(driver: Driver, server: Server) -> None:
+    """What is unsent a send limit after the window is missed; the next slice finds nothing left over.
+
+    Each connection takes 20 ms an answer, so at 20 times the rate that they can do together most requests are not
+    sent. Requests that were due in the window are answered after it too, so their number says nothing of the capacity.
+    """
+    capacity_rps = CONNECTIONS / 0.02
+    driver.send(SliceOrder(("slow",), Open(20 * capacity_rps), 0.1, 0.4, 0.1))
+    (result,) = driver.result()
+    due = round(20 * capacity_rps * 0.5)
+    assert result.missed + result.requests_in_slice in range(due, due + CONNECTIONS + 1)
+    assert 0 < result.answers_in_window <= capacity_rps * 0.4 + CONNECTIONS
+    assert result.answers_in_window < result.requests_in_slice
+    asked_before = len(server.targets["right"])
+    after = driver.play("right", Closed(1))
+    assert (after.errors, after.missed) == ({}, 0)
+    assert len(server.targets["right"]) - asked_before == after.requests_in_slice
 
 
 def test_no_connection_is_new_in_an_open_slice(driver: Driver, server: Server) -> None:

@@ -110,6 +110,36 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize("loads", ["users=1..4", "rate=200,100000"])
+def test_a_sweep_is_measured_and_reported(project: Path, loads: str) -> None:
+    """Every load of every Lane, also one far beyond what it can serve; charts and tables of its own."""
+    lanes = ("flask_hello@gunicorn-gthread", "raw_hello@gunicorn-gthread")
+    options = (option for lane in lanes for option in ("--lane", lane))
+    done, summary = run(project, "--sweep", loads, "--slo", "1s", *options)
+    assert done.returncode == 0, done.stderr
+    assert summary["complete"]
+    assert summary["totals"]["errors"] == 0
+    assert [each["lane"] for each in summary["sweeps"]] == list(lanes)
+    for each in summary["sweeps"]:
+        assert all(point["throughput_rps"]["point"] > 0 for point in each["points"])
+        assert each["knee"]["at"] is not None or each["knee"]["reason"]
+        assert each["within_slo"]["reason"]
+        if loads.startswith("rate"):
+            first, last = each["points"]
+            assert first["missed"] == 0
+            assert last["missed"] > 0
+            assert last["validity"]["status"] in ("overloaded", "driver-bound")
+            assert last["latency_ms"] == {}
+    folder = (project / "results" / "latest").resolve()
+    jsonschema.validate(json.loads((folder / "summary.json").read_text()), schema("summary.json"))
+    for line in (folder / "slices.jsonl").read_text().splitlines():
+        jsonschema.validate(json.loads(line), schema("slices.jsonl"))
+    assert sorted(path.name for path in (folder / "charts").glob("*.svg")) == [
+        "sweep_latency.svg",
+        "sweep_throughput.svg",
+    ]
+
+
 def schema(name: str) -> Any:
     return json.loads((SCHEMAS / f"{name}.schema.json").read_text())
 

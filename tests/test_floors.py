@@ -11,7 +11,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 FLOORS = (
-    ("spec", "config", "messages", "plan", "starts", "records", "gate"),
+    (
+        "spec",
+        "config",
+        "messages",
+        "plan",
+        "starts",
+        "estimates",
+        "sweep_records",
+        "sweep_loads",
+        "records",
+        "gate",
+    ),
     (
         "autocorrelation",
         "stats",
@@ -31,6 +42,7 @@ FLOORS = (
         "trial",
         "diagnosis",
         "code_lines",
+        "sweep",
     ),
     ("report/",),
     (
@@ -57,7 +69,7 @@ ADAPTERS = 3
 SHARED_ADAPTER = "bench.processes"
 DRIVER, DRIVER_MAY_IMPORT = "bench.driver", "bench.messages"
 RUNNER = "bench.runner"
-CHARTS = ("bench.report.charts", "bench.report.footprint_chart")
+CHARTS = ("bench.report.charts", "bench.report.footprint_chart", "bench.report.sweep_charts")
 SERVER_SIDE = "bench.serverside"
 """Runs in the processes of the servers, where there is no bench: it stands beside the floors."""
 

@@ -1,5 +1,6 @@
 """The schedule: repeatable, fair to every Lane in every block, and in agreement with its outline."""
 
+import math
 from collections import Counter
 from itertools import pairwise
 
@@ -9,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench import plan
-from bench.messages import Closed, Open
+from bench import plan, stats
+from bench.messages import SEND_LIMIT_S, Closed, Open
+from bench.metrics import MIN_BEYOND_IN_ROUND
 from bench.plan import Phase, Slice
-from bench.spec import Experiment, only
+from bench.spec import Experiment, Sweep, only
+from bench.sweep_loads import parse_sweep
 
 WHOLE = experiment()
 PRESETS = st.builds(
@@ -174,3 +177,53 @@ def test_the_rate_is_rounded_down(slowest_rps: float, rate_rps: float) -> None:
 def test_a_rate_of_two_digits_is_kept(tenths: int) -> None:
     """A rate that needs no rounding is not rounded, also below ten a second."""
     assert plan.fixed_rate_rps(0.5, [tenths / 10 * 2]) == pytest.approx(tenths / 10)
+
+
+# Sweeps
+
+SWEEPS = st.sampled_from(["users=1..256", "users=3,5", "rate=50..20000", "rate=1"]).map(
+    lambda text: Sweep(loads=parse_sweep(text), slo_ms=10.0)
+)
+
+
+@given(whole=EXPERIMENTS, sweep=SWEEPS, index=ROUND_INDICES, slowest_rps=st.floats(1, 1e5))
+def test_a_sweep_offers_every_load_to_every_lane_once_a_round(
+    whole: Experiment, sweep: Sweep, index: int, slowest_rps: float
+) -> None:
+    """In an order that the seed and the Round decide, and with the same guard and window for all Lanes."""
+    slices = plan.swept(whole, sweep, index, slowest_rps, first_index=7)
+    assert Counter((planned.lanes[0], planned.load) for planned in slices) == Counter(
+        (lane.name, load) for lane in whole.lanes for load in sweep.loads
+    )
+    assert [planned.index for planned in slices] == list(range(7, 7 + len(slices)))
+    assert slices == plan.swept(whole, sweep, index, slowest_rps, first_index=7)
+    for load in sweep.loads:
+        assert len({(each.guard_s, each.window_s) for each in slices if each.load == load}) == 1
+
+
+@given(whole=EXPERIMENTS, sweep=SWEEPS, slowest_rps=st.floats(1, 1e5))
+def test_a_slice_of_a_sweep_is_as_long_as_its_numbers_need(whole: Experiment, sweep: Sweep, slowest_rps: float) -> None:
+    """Each user is answered within the guard, a rate has enough requests for a p99, and both have a bound."""
+    preset = whole.preset
+    for planned in plan.swept(whole, sweep, 0, slowest_rps, first_index=0):
+        assert preset.guard_s <= planned.guard_s <= max(preset.guard_s, plan.SWEEP_GUARD_S)
+        assert preset.window_s <= planned.window_s <= max(preset.window_s, plan.SWEEP_WINDOW_S)
+        assert planned.send_limit_s < SEND_LIMIT_S
+        if isinstance(planned.load, Closed) and planned.guard_s < plan.SWEEP_GUARD_S:
+            assert planned.guard_s * slowest_rps >= planned.load.users * (1 - 1e-9)
+        if isinstance(planned.load, Open) and planned.window_s < plan.SWEEP_WINDOW_S:
+            requests = math.floor(planned.load.rate_rps * planned.window_s)
+            assert stats.beyond(requests, 99) >= MIN_BEYOND_IN_ROUND
+            assert stats.beyond(requests * preset.rounds, 99) >= stats.MIN_BEYOND
+
+
+@given(whole=EXPERIMENTS, sweep=SWEEPS)
+def test_the_outline_of_a_sweep_agrees_with_its_plan(whole: Experiment, sweep: Sweep) -> None:
+    """Slices, measured seconds, and an expected time that is longer."""
+    whole = replace(whole, sweep=sweep)
+    outline = plan.outline(whole)
+    slices = plan.swept(whole, sweep, 0, plan.EXPECTED_RPS, first_index=0)
+    assert outline.sweep == sweep
+    assert outline.slices_per_round == len(whole.lanes) + len(slices)
+    assert outline.measured_s == pytest.approx(outline.rounds * sum(planned.window_s for planned in slices))
+    assert outline.expected_s > outline.rounds * sum(planned.guard_s + planned.window_s for planned in slices)

@@ -24,9 +24,10 @@ from rich.console import Console
 
 from bench.plan import Phase
 from bench.records import Cell, Estimate, LaneSummary, LeagueSummary, NoiseFloor, Ratio, Report, Status, Trace, Validity
-from bench.report import CHARTS, charts, facts, footprint_chart, html, leagues, looks, markdown, text, words
+from bench.report import charts, charts_of, facts, footprint_chart, html, leagues, looks, markdown, text, words
 from bench.report.leagues import Row, Table
 
+CHARTS = charts_of(standard())
 HOSTILE = (
     "</pre><script src='https://example.org/x.js'></script>\n"
     "[bold red]markup[/bold red] \x1b[31mred\x1b[0m \x07 \x00 ```\n</details> # heading | cell \\ $x$ &amp;\n"

@@ -12,7 +12,7 @@ from bench.rounds import Readings, _record
 COUNTER = st.none() | st.integers(0, 10**12)
 COUNTERS = st.builds(machine.Counters, COUNTER, COUNTER)
 PLANNED = Slice(3, Phase.SATURATED, (A,), Closed(4), 0.05, 0.25)
-RESULT = SliceResult(0.25, 0, {}, 0, 0, 0, "")
+RESULT = SliceResult(0.25, 0, {}, 0, 0, 0, "", 0)
 FIELDS = ("server_cpu_ns", "server_run_queue_ns", "driver_cpu_ns", "driver_run_queue_ns", "steal_s")
 
 

@@ -18,7 +18,8 @@ from bench.parity import NotComparable
 from bench.plan import Phase, Slice
 from bench.records import Failure, LaneFacts, Manifest, Observation, SliceRecord, Step
 from bench.runner import NothingToMeasure, Runner
-from bench.spec import Experiment, Lane, without
+from bench.spec import Experiment, Lane, Sweep, without
+from bench.sweep_loads import parse_sweep
 
 Outcome = Callable[[int, Slice], SliceRecord]
 WHOLE = experiment()
@@ -207,6 +208,24 @@ def test_repeats_are_bounded_and_every_slice_counts_once(repeats: int, spoilt: s
         assert sum(record.spoilt is None for record in seen) == plan.slices_per_round(whole)
 
 
+@pytest.mark.parametrize("text", ["users=1..8", "rate=100..1000"])
+def test_a_sweep_is_its_plan(text: str) -> None:
+    """After the warm-up each Lane is offered each load once a Round; the guard is that of the slowest Lane seen."""
+    sweep = Sweep(loads=parse_sweep(text), slo_ms=10.0)
+    whole = replace(WHOLE, sweep=sweep)
+    diary = Stage(whole=whole).run()
+    expected = [
+        planned
+        for index in range(whole.preset.rounds)
+        for planned in (
+            *plan.warm_up(whole, index),
+            *plan.swept(whole, sweep, index, RPS[G], first_index=len(NAMES)),
+        )
+    ]
+    assert diary.planned == expected
+    assert diary.visits() == dict.fromkeys(NAMES, 3 * (1 + len(sweep.loads)))
+
+
 def test_a_run_is_its_plan() -> None:
     """Each Round is measured as planned, to the Slice, and everything is appended in that order."""
     diary = Stage().run()
@@ -307,7 +326,7 @@ def test_a_lane_that_fails_at_start_is_left_out_from_then_on(index: int) -> None
     assert [B in lanes for lanes in stage.opened] == [at <= index for at in range(3)]
 
 
-@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("phase", [Phase.WARM_UP, Phase.SATURATED, Phase.FIXED])
 def test_a_lane_that_dies_under_load_is_left_out_at_once(phase: Phase) -> None:
     """The Slice that saw it is kept; no other is offered to it, in this Round or later."""
     stage = Stage(wrong_in(1, B, phase), dying={1: [B]})

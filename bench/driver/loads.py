@@ -22,8 +22,6 @@ from bench.messages import SliceOrder, SliceResult
 
 ANSWER_LIMIT_S = 5
 """How long the last answers are waited for; what is missing then is an error."""
-SEND_LIMIT_S = 1
-"""How long after its window an open load still sends what is overdue; what is unsent then is missed."""
 
 
 class Load(ABC):
@@ -144,12 +142,14 @@ class OpenLoad(Load):
         self._ticker = ticker
         self._idle: deque[greenlet] = deque()
         self._is_over = False
+        self._send_limit_ns = round(order.send_limit_s * NS_PER_S)
+        self._answers_in_window = 0
         self._from_intended = Recorder()
         self._lateness = Recorder()
 
     @property
     def _last_send_ns(self) -> int:
-        return self._window_end_ns + SEND_LIMIT_S * NS_PER_S
+        return self._window_end_ns + self._send_limit_ns
 
     def run(self) -> SliceResult:
         """Offers the load, and returns what came of it."""
@@ -164,6 +164,7 @@ class OpenLoad(Load):
                 self._tally.count_failure(failure)
             else:
                 self._tally.requests_in_slice += 1
+                self._answers_in_window += self._window_start_ns <= connection.answered_ns < self._window_end_ns
                 if intended_ns >= self._window_start_ns:
                     self._record(connection, intended_ns)
 
@@ -176,6 +177,7 @@ class OpenLoad(Load):
     def _result(self, bytes_received: int) -> SliceResult:
         return msgspec.structs.replace(
             super()._result(bytes_received),
+            answers_in_window=self._answers_in_window,
             latency_from_intended_us=self._from_intended.encoded(),
             send_lateness_us=self._lateness.encoded(),
         )

@@ -2,8 +2,10 @@
 
 import gc
 import os
+import resource
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 
 import gevent
@@ -26,6 +28,7 @@ class Stage:
 
     def __init__(self, setup: Setup) -> None:
         _pin(setup.cores)
+        _allow_connections()
         self._destinations = {target.lane: Destination.of(target) for target in setup.targets}
         self._connections = setup.connections
         self._ticker = make_ticker()
@@ -105,3 +108,10 @@ def _with_opening(opening: SliceResult, result: SliceResult) -> SliceResult:
 def _pin(cores: tuple[int, ...]) -> None:
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
+
+
+def _allow_connections() -> None:
+    """Raises the limit of open files as far as it goes: each user has a connection to each Lane."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS refuses what it calls unlimited
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

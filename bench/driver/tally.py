@@ -31,4 +31,5 @@ class Tally:
             requests_in_slice=self.requests_in_slice,
             bytes_received=bytes_received,
             latency_us=self.latency.encoded(),
+            answers_in_window=self.requests,
         )

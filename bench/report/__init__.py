@@ -3,12 +3,16 @@
 ``words``, ``facts`` and ``leagues`` say things once, so that ``text``, ``markdown``, ``html`` and ``charts`` agree.
 """
 
+from bench.records import Report
+
 CHARTS = {
     "throughput": "Saturated throughput",
     "latency": "Latency at a fixed rate, by percentile",
     "cpu": "CPU time per request",
     "throughput_over_time": "Throughput over the run",
     "footprint": "Footprint: what a choice costs beside speed",
+    "sweep_throughput": "Throughput against load",
+    "sweep_latency": "Latency against load",
 }
 """Every chart's name, which is its file's, with its title; in reading order."""
 
@@ -16,3 +20,9 @@ MARKDOWN = "summary.md"
 HTML = "report.html"
 EXPORTS = "exports"
 """The reports' names in a run's folder; the charts lie in its ``charts/``, as SVG and PNG."""
+
+
+def charts_of(report: Report) -> dict[str, str]:
+    """Returns the names and titles of the charts that a run has figures for: a sweep has its own."""
+    is_sweep = bool(report.summary.sweeps)
+    return {name: title for name, title in CHARTS.items() if name.startswith("sweep_") == is_sweep}

@@ -116,7 +116,7 @@ def throughput(report: Report) -> Figure:
     for axes, table in zip(panels, shown, strict=True):
         for y, row in enumerate(table.rows):
             _bar(axes, y, row, scale, looks[row.lane.lane])
-    _name_axis(panels, "throughput, requests/s (axis from zero; more is better)")
+    name_axis(panels, "throughput, requests/s (axis from zero; more is better)")
     return figure
 
 
@@ -129,7 +129,7 @@ def cpu(report: Report) -> Figure:
     for axes, table in zip(panels, shown, strict=True):
         for y, row in enumerate(table.rows):
             _stack(axes, y, row, scale, parts.get(row.lane.lane), looks[row.lane.lane])
-    _name_axis(panels, "server CPU time per request, µs (axis from zero; less is better)")
+    name_axis(panels, "server CPU time per request, µs (axis from zero; less is better)")
     _component_legend(figure)
     return figure
 
@@ -148,7 +148,7 @@ def latency(report: Report) -> Figure:
     for axes in panels:
         axes.set_xlim(nines(40), last + 0.03)
         axes.set_xticks([nines(percent) for percent in ticks], [f"{percent:g} %" for percent in ticks])
-    _name_axis(panels, "percentile of requests (thick: from the intended start, thin: service time, from sending)")
+    name_axis(panels, "percentile of requests (thick: from the intended start, thin: service time, from sending)")
     return figure
 
 
@@ -164,7 +164,7 @@ def throughput_over_time(report: Report) -> Figure:
         axes.set_xlim(min(times) - margin, max(times) + margin)
         for start in starts:
             axes.axvline(start, color="#999999", linewidth=0.6, linestyle=(0, (1, 3)), zorder=0)
-    _name_axis(panels, "time since the run began, s (dotted: a round begins)")
+    name_axis(panels, "time since the run began, s (dotted: a round begins)")
     return figure
 
 
@@ -180,7 +180,7 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
 
 
-def _sheet(
+def sheet(
     report: Report, shown: Sequence[Table], name: str, heights: Sequence[float], left: float, right: float
 ) -> tuple[Figure, list[Axes]]:
     """Returns a figure with title, what must be known first, a panel a League, and the caption."""
@@ -199,7 +199,7 @@ def _sheet(
     return page.figure(name)
 
 
-def _name_axis(panels: Sequence[Axes], name: str) -> None:
+def name_axis(panels: Sequence[Axes], name: str) -> None:
     """Names the axis that all panels share, under the last one."""
     for axes in panels[-1:]:
         axes.set_xlabel(name)
@@ -212,7 +212,7 @@ def _bars(report: Report, shown: Sequence[Table], name: str, scale: Scale) -> tu
     left = max((text_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 2 * PAD
     row_height = max(map(len, every), default=1) * LINE + 0.19
     heights = [len(table.rows) * row_height for table in shown]
-    figure, panels = _sheet(report, shown, name, heights, left, PAD)
+    figure, panels = sheet(report, shown, name, heights, left, PAD)
     room = WIDTH - left - PAD
     limit = max((_needed(row, scale, room) for table in shown for row in table.rows), default=0) or 1.0
     for axes, table, lines in zip(panels, shown, labels, strict=True):
@@ -324,7 +324,7 @@ def _lines(
     every = [label for of_league in labels for label in of_league]
     right = max((text_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 0.5
     heights = [max(1.9, sum(map(len, lines)) * LINE + 0.06 * len(lines)) for lines in labels]
-    figure, panels = _sheet(report, shown, name, heights, 0.85, right)
+    figure, panels = sheet(report, shown, name, heights, 0.85, right)
     drawn = [row.lane.lane for table in shown for row in table.rows]
     values = [y for lines in (series, thin) for lane in drawn for y in lines.get(lane, NO_POINTS)[1]]
     for axes, table, texts in zip(panels, shown, labels, strict=True):

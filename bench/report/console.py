@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from bench.plan import Outline
 from bench.records import Failure, LaneFacts, LoadOutcome
+from bench.report.sweeps import loads
+from bench.spec import Sweep
 from bench.validity import BUSY_SHARE
 
 
@@ -12,9 +14,15 @@ def plan_text(outline: Outline) -> str:
     lanes = "\n".join(f"  {lane}" for lane in outline.lanes)
     return (
         f"{len(outline.lanes)} lanes:\n{lanes}\n"
+        f"{_sweep(outline.sweep) if outline.sweep else ''}"
         f"{outline.rounds} rounds of {outline.slices_per_round} slices (preset {outline.preset}, seed {outline.seed}), "
         f"about {_minutes(outline.expected_s)}, {_minutes(outline.measured_s)} of it measured"
     )
+
+
+def _sweep(sweep: Sweep) -> str:
+    """Returns the line on a sweep: its loads, and the objective."""
+    return f"sweep: {loads(sweep)}; p99 is to be within {sweep.slo_ms:g} ms\n"
 
 
 def verified_text(facts: tuple[LaneFacts, ...], failures: tuple[Failure, ...], differences: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ from bench.messages import Closed, Open
 from bench.plan import Phase
 from bench.records import Failure, LaneFacts, Machine, Report
 from bench.report.footprints import described
+from bench.report.sweeps import loads
 from bench.report.words import NO_INTERVAL, listed, number, one_line
 from bench.spec import Lane, Server
 
@@ -30,6 +31,15 @@ READING = (
     "The numbers hold for this machine, these versions and this load. Ratios travel better than absolute values.",
 )
 """How to read a report, in a few sentences."""
+SWEEP_READING = (
+    "The knee of users is where the asymptotic bounds cross: the response time of the smallest load times the highest "
+    "throughput; beyond it more users mostly wait. That of rates lies between the highest rate that was served "
+    "(95 % of it got through, nothing left unsent) and the next of the sweep.",
+    "The objective holds up to a load if the upper end of p99's interval is within it there and at every lower load. "
+    "A closed load sends no request while its users wait, so its p99 hides what an open load's shows: decide by rates.",
+    "Overloaded: less was served than offered. Its latency grows for as long as the load lasts, and is left out.",
+)
+"""How to read a sweep."""
 
 _Value = TypeVar("_Value")
 
@@ -66,6 +76,14 @@ def notices(report: Report) -> tuple[str, ...]:
     return tuple(sentence for applies, sentence in found if applies)
 
 
+def reading(report: Report) -> tuple[str, ...]:
+    """Returns how to read this report."""
+    if not report.summary.sweeps:
+        return READING
+    first, _, _, *others = READING
+    return (first, *SWEEP_READING, *others)
+
+
 def caption(report: Report, chart: str) -> tuple[str, ...]:
     """Returns the sentences under a chart: what its points are and n, load, servers, versions, machine, bench."""
     points, phase = _CHARTS[chart]
@@ -81,10 +99,14 @@ def caption(report: Report, chart: str) -> tuple[str, ...]:
 
 def measured(report: Report) -> tuple[str, ...]:
     """Returns all that was measured, with what and on what, a sentence a fact."""
-    return (
-        intervals(report),
+    of_sweep = (f"Throughput and latency: {load(report, Phase.SWEEP)}",)
+    of_others = (
         f"Throughput and CPU: {load(report, Phase.SATURATED)}",
         f"Latency (p50, p99): {load(report, Phase.FIXED)}",
+    )
+    return (
+        intervals(report),
+        *(of_sweep if report.summary.sweeps else of_others),
         totals(report),
         *uncounted(report),
         servers(report),
@@ -111,6 +133,18 @@ def _merged(report: Report) -> str:
     return f"All answers of n = {n} rounds together, no intervals; a curve ends where too few lie beyond."
 
 
+def _against_load(report: Report) -> str:
+    return f"{intervals(report)} Bars: the intervals. Star: the knee. Hollow: can't be trusted."
+
+
+def _p50_and_p99(report: Report) -> str:
+    n = report.summary.totals.rounds
+    latest = "A triangle at the top: overloaded from here on, and latency without bound."
+    return (
+        f"Thick: p99. Thin: p50. Means over n = {n} rounds. {latest} Beside a name: the highest load within the line."
+    )
+
+
 def _single(report: Report) -> str:
     return f"One point a slice, n = {report.summary.totals.rounds} rounds; a line joins the slices of a round."
 
@@ -119,6 +153,9 @@ def load(report: Report, phase: Phase) -> str:
     """Says what load a phase offered, and for how long."""
     experiment = report.manifest.experiment
     preset = experiment.preset
+    if phase is Phase.SWEEP and experiment.sweep:
+        longer = "" if isinstance(experiment.sweep.loads[0], Closed) else " (longer for low rates)"
+        return f"{loads(experiment.sweep)}; a slice of {preset.window_s:g} s{longer} a lane, load and round."
     slices = preset.fixed_slices if phase is Phase.FIXED else preset.saturated_slices
     offered = _open(report) if phase is Phase.FIXED else f"{Closed(experiment.offer.users)}, saturating"
     return f"{offered}; {_plural(slices, 'slice')} of {preset.window_s:g} s a lane and round."
@@ -280,5 +317,7 @@ _CHARTS = {
     "cpu": (_of_totals, Phase.SATURATED),
     "throughput_over_time": (_single, Phase.SATURATED),
     "footprint": (_footprint, Phase.SATURATED),
+    "sweep_throughput": (_against_load, Phase.SWEEP),
+    "sweep_latency": (_p50_and_p99, Phase.SWEEP),
 }
 """What a chart's points are, and the phase that they come from."""

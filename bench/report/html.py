@@ -8,9 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from bench.records import Report
-from bench.report import CHARTS, facts
+from bench.report import CHARTS, charts_of, facts
 from bench.report.footprints import code_files, columns, described, footprints
 from bench.report.leagues import comparisons, noise, tables, verdict
+from bench.report.sweeps import POINT_COLUMNS, point_cells, sweep_tables
 from bench.report.words import COLUMNS, METRICS, one_line, printable, times
 
 
@@ -21,12 +22,15 @@ def render(report: Report, charts: Mapping[str, bytes]) -> str:
         provenance=facts.provenance(report),
         notices=facts.notices(report),
         tables=tables(report),
-        charts=[(name, title, inline(name, charts[name])) for name, title in CHARTS.items() if name in charts],
+        charts=[
+            (name, title, inline(name, charts[name])) for name, title in charts_of(report).items() if name in charts
+        ],
+        sweeps=sweep_tables(report),
         footprint=footprints(report),
         footprint_columns=columns(report),
         footprint_described=described(report),
         code_files=code_files(report),
-        reading=facts.READING,
+        reading=facts.reading(report),
         measured=facts.measured(report),
         proofs=facts.proofs(report),
         differences=[one_line(difference) for difference in report.manifest.irremovable_differences],
@@ -57,4 +61,5 @@ def _template() -> Template:
     )
     environment.globals.update(COLUMNS=COLUMNS, METRICS=METRICS, times=times)
     environment.globals.update(verdict=verdict, noise=noise, comparisons=comparisons)
+    environment.globals.update(POINT_COLUMNS=POINT_COLUMNS, point_cells=point_cells)
     return environment.get_template("page.html.j2")

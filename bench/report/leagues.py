@@ -15,7 +15,12 @@ TIE = "="
 UNRANKED = "–"  # noqa: RUF001 - a dash
 DOUBT = "?"
 """Stands behind a number that can't be trusted."""
-WHERE = {Phase.SATURATED: "under saturation", Phase.FIXED: "at the fixed rate", Phase.DUET: "in duets"}
+WHERE = {
+    Phase.SATURATED: "under saturation",
+    Phase.FIXED: "at the fixed rate",
+    Phase.SWEEP: "in the sweep",
+    Phase.DUET: "in duets",
+}
 
 
 class Row(Struct, frozen=True, kw_only=True):

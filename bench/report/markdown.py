@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from bench.records import Report
-from bench.report import CHARTS, facts
+from bench.report import charts_of, facts
 from bench.report.facts import Proof
 from bench.report.footprints import code_files, columns, described, footprints
 from bench.report.leagues import Row, Table, comparisons, noise, tables, verdict
+from bench.report.sweeps import POINT_COLUMNS, SweepTable, point_cells, sweep_tables
 from bench.report.words import COLUMNS, METRICS, one_line, printable, times
 
 
@@ -21,13 +22,15 @@ def _blocks(report: Report) -> Iterator[str]:
     yield f"# {_text(facts.title(report))}"
     yield _text(facts.provenance(report))
     yield from (f"> **{_text(notice)}**" for notice in facts.notices(report))
-    for table in tables(report):
+    for sweep in sweep_tables(report):
+        yield from _sweep(sweep)
+    for table in () if report.summary.sweeps else tables(report):
         yield from _league(table)
     yield from _footprint(report)
     yield "## Charts"
-    yield from (f"![{title}](charts/{name}.svg)" for name, title in CHARTS.items())
+    yield from (f"![{title}](charts/{name}.svg)" for name, title in charts_of(report).items())
     yield "## How to read this"
-    yield _bullets(facts.READING)
+    yield _bullets(facts.reading(report))
     yield "## What was measured"
     yield _bullets(facts.measured(report))
     yield from _every_metric(report)
@@ -57,6 +60,18 @@ def _footprint(report: Report) -> Iterator[str]:
     yield _bullets((*(note for row in rows for note in row.notes), *described(report)))
     files = [[_text(app), _text(path), str(lines)] for app, path, lines in code_files(report)]
     yield _folded("Lines of code by file", _grid(["app", "file", "lines"], "llr", files))
+
+
+def _sweep(sweep: SweepTable) -> Iterator[str]:
+    yield f"## {_text(sweep.table.title)}"
+    yield f"**{_text(sweep.verdict)}**"
+    rows = ([_text(each.row.name), *map(_cell, each.cells)] for each in sweep.rows)
+    yield _grid(["lane", *sweep.columns], "l" + "r" * len(sweep.columns), rows)
+    yield _bullets(f"{each.row.title}: {note}" for each in sweep.rows for note in each.notes)
+    for each in sweep.rows:
+        points = ([_text(_cell(cell)) for cell in point_cells(point)] for point in each.sweep.points)
+        table = _grid([*POINT_COLUMNS], "r" * (len(POINT_COLUMNS) - 1) + "l", points)
+        yield _folded(f"{each.row.title}: every load", table)
 
 
 def _row(row: Row) -> list[str]:

@@ -9,9 +9,10 @@ from rich.text import Text
 
 from bench.plan import Phase
 from bench.records import Failure, Report
-from bench.report import CHARTS, EXPORTS, HTML, MARKDOWN, facts
+from bench.report import EXPORTS, HTML, MARKDOWN, charts_of, facts
 from bench.report.footprints import columns, described, footprints
 from bench.report.leagues import Row, Table, noise, tables, verdict
+from bench.report.sweeps import SweepRow, SweepTable, sweep_tables
 from bench.report.words import COLUMNS, METRICS, one_line, printable
 
 LOG_LINES = 12
@@ -26,7 +27,10 @@ def render(report: Report, folder: str) -> RenderableType:
 def _blocks(report: Report, folder: str) -> Iterator[RenderableType]:
     yield Text(facts.provenance(report), style="dim")
     yield from (Text(notice, style="bold red") for notice in facts.notices(report))
-    for table in tables(report):
+    for sweep in sweep_tables(report):
+        yield from (Text(), Text(sweep.table.title, style="bold"), Text(sweep.verdict), _sweep(sweep))
+        yield from (Text(f"{each.row.title}: {note}", style="dim") for each in sweep.rows for note in each.notes)
+    for table in () if report.summary.sweeps else tables(report):
         yield from (Text(), Text(table.title, style="bold"), Text(verdict(table)), _grid(table))
         yield from (Text(said, style="dim") for said in (noise(table),) if said)
         yield from (Text(note, style="yellow") for note in _notes(table))
@@ -34,7 +38,7 @@ def _blocks(report: Report, folder: str) -> Iterator[RenderableType]:
     yield from (block for failure in report.summary.failures for block in _failure(failure))
     yield Text()
     yield from (Text(sentence, style="dim") for sentence in _reading(report))
-    yield from (Text(), *_files(folder))
+    yield from (Text(), *_files(report, folder))
 
 
 def _grid(table: Table) -> Grid:
@@ -46,6 +50,22 @@ def _grid(table: Table) -> Grid:
     for row in table.rows:
         grid.add_row(row.mark, _lane(row), *(_cell(row, metric) for metric in COLUMNS))
     return grid
+
+
+def _sweep(sweep: SweepTable) -> Grid:
+    grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, expand=False)
+    grid.add_column("lane", overflow="fold", min_width=12)
+    for column in sweep.columns:
+        grid.add_column(column, justify="right")
+    for each in sweep.rows:
+        grid.add_row(*_sweep_row(each))
+    return grid
+
+
+def _sweep_row(each: SweepRow) -> Iterator[Text]:
+    yield _lane(each.row)
+    for point, beside in each.cells:
+        yield Text.assemble(point, (f"\n{beside}" if beside else "", "dim"))
 
 
 def _lane(row: Row) -> Text:
@@ -106,6 +126,14 @@ def _failure(failure: Failure) -> Iterator[RenderableType]:
 
 def _reading(report: Report) -> tuple[str, ...]:
     """Returns what the columns mean."""
+    if report.summary.sweeps:
+        return (
+            f"{facts.intervals(report)} ± is the wider half.",
+            *facts.SWEEP_READING,
+            facts.load(report, Phase.SWEEP),
+            facts.machine(report.manifest.machine),
+            facts.totals(report),
+        )
     return (
         f"{facts.intervals(report)} ± is the wider half. = can't be told apart.",
         facts.BASELINE,
@@ -117,6 +145,6 @@ def _reading(report: Report) -> tuple[str, ...]:
     )
 
 
-def _files(folder: str) -> Iterator[Text]:
-    charts = f"charts/*.svg ({', '.join(CHARTS)})"
+def _files(report: Report, folder: str) -> Iterator[Text]:
+    charts = f"charts/*.svg ({', '.join(charts_of(report))})"
     yield Text.assemble("Files in ", (one_line(folder), "bold"), f": {HTML}, {MARKDOWN}, {charts}, {EXPORTS}/")

@@ -1,0 +1,37 @@
+"""How sure a number is: its interval, and how far it can be trusted. No I/O."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Estimate(Struct, frozen=True):
+    """A 95 % interval over ``n`` rounds. ``low`` and ``high`` are None where n is below 3: too few for an interval."""
+
+    point: float
+    low: float | None
+    high: float | None
+    n: int
+    unit: str
+    better: str
+
+
+class Status(StrEnum):
+    """How far a Lane's numbers can be trusted."""
+
+    VALID = "valid"
+    DRIVER_BOUND = "driver-bound"
+    NOT_SATURATED = "not-saturated"
+    STARVED = "starved"
+    UNSTABLE = "unstable"
+    FAILING = "failing"
+    FAILED = "failed"
+    NOT_MEASURED = "not-measured"
+    OVERLOADED = "overloaded"
+
+
+class Validity(Struct, frozen=True):
+    """A Status with its reasons: numbers, and what to do about them."""
+
+    status: Status
+    reasons: tuple[str, ...] = ()

@@ -1,0 +1,227 @@
+"""Throughput and latency against load: the points of a sweep, its knee, and the highest load within an objective.
+
+For a closed load the knee is that of asymptotic bounds: with N users the throughput X(N) is at most N / R0, where R0 is
+the response time with nobody else in the system, and at most X_max, where the bottleneck is busy all the time. The two
+bounds cross at N* = R0 * X_max (Lazowska, Zahorjan, Graham and Sevcik, Quantitative System Performance, 1984, section
+5.2, where R0 is D + Z and X_max is 1 / D_max). R0 is taken from the sweep's smallest load by Little's law: N / X(N).
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+from bench import stats, validity
+from bench.estimates import Estimate, Status, Validity
+from bench.messages import Closed, Load, Open
+from bench.metrics import MIN_BEYOND_IN_ROUND
+from bench.plan import Phase
+from bench.records import SliceRecord
+from bench.spec import Experiment, Sweep
+from bench.sweep_records import Knee, LaneSweep, SweepPoint, WithinSlo
+
+SERVED_SHARE = 0.95
+"""A rate is served where so much of it is got through in the windows, and nothing was left unsent."""
+STILL_GROWING = 1.05
+"""Where the largest load gets so many times the throughput of the one before it, the maximum is not in the sweep."""
+PERCENTILES = {name: stats.PERCENTILES[name] for name in ("p50", "p90", "p99")}
+
+ByRound = Mapping[int, Sequence[SliceRecord]]
+
+
+def fold(experiment: Experiment, records: Sequence[SliceRecord]) -> tuple[LaneSweep, ...]:
+    """Returns the sweep of every Lane; nothing for a run that was none."""
+    if experiment.sweep is None:
+        return ()
+    counted = [record for record in records if record.phase is Phase.SWEEP and not record.spoilt]
+    return tuple(
+        lane_sweep(
+            lane.name,
+            experiment.sweep,
+            [record for record in counted if record.lane == lane.name],
+            experiment.serving.workers,
+        )
+        for lane in experiment.lanes
+    )
+
+
+def lane_sweep(lane: str, sweep: Sweep, records: Sequence[SliceRecord], workers: int) -> LaneSweep:
+    """Folds one Lane's slices."""
+    by_load = {load: _by_round([record for record in records if record.load == load]) for load in sweep.loads}
+    points = tuple(point(load, rounds, workers) for load, rounds in by_load.items())
+    return LaneSweep(lane=lane, points=points, knee=knee(points, by_load), within_slo=within_slo(points, sweep.slo_ms))
+
+
+def point(load: Load, rounds: ByRound, workers: int) -> SweepPoint:
+    """Folds what one Lane did under one Load."""
+    records = [record for of_round in rounds.values() for record in of_round]
+    positive = [rps for rps in _throughputs_rps(rounds).values() if rps > 0]
+    throughput = stats.log_estimate(positive, "requests/s", "higher") if positive else None
+    server, driver = (validity.busy_share(records, counter) for counter in ("server_cpu_ns", "driver_cpu_ns"))
+    server = None if server is None else server / workers
+    missed = sum(record.missed for record in records)
+    found = _wrong(records) or _limit(load, throughput, missed, server, driver) or Validity(Status.VALID)
+    return SweepPoint(
+        load=load,
+        throughput_rps=throughput,
+        latency_ms={} if isinstance(load, Open) and not _served(load, throughput, missed) else _latencies(rounds),
+        server_cpu_share=server,
+        driver_cpu_share=driver,
+        missed=missed,
+        validity=found,
+    )
+
+
+def knee(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> Knee:
+    """Returns where a Lane's throughput stops growing with its load."""
+    doubtful = [each for each in points if each.validity.status in (Status.FAILING, Status.NOT_MEASURED)]
+    if doubtful:
+        return _no_knee(f"{doubtful[0].validity.status} at {said(doubtful[0].load)}")
+    return _crossing(points, by_load) if isinstance(points[0].load, Closed) else _last_served(points)
+
+
+def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
+    """Returns the highest load up to which the upper end of p99's interval is within the objective, at every load.
+
+    A load that too few requests came from for a p99 is passed over.
+    """
+    best: SweepPoint | None = None
+    for each in points:
+        if breach := _breach(each, slo_ms):
+            return _within(best, f"{breach} at {said(each.load)}")
+        best = each if "p99" in each.latency_ms else best
+    return _within(best, "the highest load of the sweep" if best else "too few requests for a p99")
+
+
+def said(load: Load) -> str:
+    """Writes a load: ``16 users``, ``2,000/s``."""
+    match load:
+        case Closed(users):
+            return f"{users:,} user{'s' if users > 1 else ''}"
+        case Open(rate_rps):
+            return f"{rate_rps:,.10g}/s"
+
+
+def _by_round(records: Sequence[SliceRecord]) -> ByRound:
+    ordered = sorted(records, key=attrgetter("round", "slice"))
+    return {index: list(of_round) for index, of_round in groupby(ordered, key=attrgetter("round"))}
+
+
+def _throughputs_rps(rounds: ByRound) -> dict[int, float]:
+    """Returns the right answers a second of the windows, by round."""
+    return {
+        index: sum(record.answers_in_window or 0 for record in records) / sum(record.window_s for record in records)
+        for index, records in rounds.items()
+    }
+
+
+def _latencies(rounds: ByRound) -> dict[str, Estimate]:
+    """Returns the percentiles that enough answers lie beyond, in each round and in all, as for other metrics."""
+    histograms = [
+        stats.merged([record.latency_from_intended_us or record.latency_us for record in records])
+        for records in rounds.values()
+    ]
+    counts = [histogram.total_count for histogram in histograms]
+    return {
+        name: stats.log_estimate([stats.percentile_ms(each, at) for each in histograms], "ms", "lower")
+        for name, at in PERCENTILES.items()
+        if counts
+        and stats.beyond(min(counts), at) >= MIN_BEYOND_IN_ROUND
+        and stats.beyond(sum(counts), at) >= stats.MIN_BEYOND
+    }
+
+
+def _served(load: Open, throughput: Estimate | None, missed: int) -> bool:
+    return throughput is not None and throughput.point >= SERVED_SHARE * load.rate_rps and not missed
+
+
+def _wrong(records: Sequence[SliceRecord]) -> Validity | None:
+    if not records:
+        return Validity(Status.NOT_MEASURED, ("no slice of it was measured; run it again",))
+    errors = sum(sum(record.errors.values()) for record in records)
+    if errors:
+        kinds = ", ".join(sorted({kind for record in records for kind in record.errors}))
+        return Validity(
+            Status.FAILING, (f"{errors:,} answers were wrong ({kinds}); try `bench serve` and `bench load`",)
+        )
+    if not any(record.answers_in_window for record in records):
+        return Validity(Status.FAILING, ("no right answer came within the windows",))
+    return None
+
+
+def _limit(
+    load: Load, throughput: Estimate | None, missed: int, server: float | None, driver: float | None
+) -> Validity | None:
+    """Judges what limited a point: the driver, which makes it say nothing of the server, or overload."""
+    if driver is not None and driver >= validity.BUSY_SHARE and (server is None or server < validity.BUSY_SHARE):
+        at = "an unknown share" if server is None else f"{server:.0%}"
+        reason = f"driver at {driver:.0%} of its core, server at {at} of its own: the server can do more"
+        return Validity(Status.DRIVER_BOUND, (reason,))
+    if isinstance(load, Closed) or _served(load, throughput, missed):
+        return None
+    rps = throughput.point if throughput else 0.0
+    unsent = f", {missed:,} requests never sent" if missed else ""
+    return Validity(Status.OVERLOADED, (f"{rps:,.0f} of {load.rate_rps:,.10g} requests/s served{unsent}",))
+
+
+def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> Knee:
+    """Returns the users at which the asymptotic bounds cross, paired by round."""
+    measured = [each for each in points if each.throughput_rps]
+    best = max(measured, key=_rps)
+    if len(measured) < 2:
+        return _no_knee("one load alone shows no knee")
+    if best.validity.status is Status.DRIVER_BOUND:
+        return _no_knee(f"the driver was the limit at {said(best.load)}, so the server's maximum is not known")
+    if best is measured[-1] and _rps(best) > STILL_GROWING * _rps(measured[-2]):
+        return _no_knee(f"throughput still grows at {said(best.load)}; sweep further")
+    first, top = (_throughputs_rps(by_load[each.load]) for each in (measured[0], best))
+    common = [index for index in top if first.get(index) and top[index]]
+    if not common:
+        return _no_knee("no round has both the smallest load and the best one")
+    growth = stats.ratio_estimate([top[index] for index in common], [first[index] for index in common])
+    users = measured[0].load.users if isinstance(measured[0].load, Closed) else 1
+    low, high = (None if end is None else users * end for end in (growth.low, growth.high))
+    return Knee(at=users * growth.point, low=low, high=high, reason=None)
+
+
+def _last_served(points: Sequence[SweepPoint]) -> Knee:
+    """Returns the highest rate up to which every one was served, and the next, which was not."""
+    for before, each in zip((None, *points), points, strict=False):
+        if each.validity.status is Status.VALID:
+            continue
+        if each.validity.status is Status.DRIVER_BOUND:
+            return _no_knee(f"the driver was the limit at {said(each.load)}, so the server's maximum is not known")
+        if before is None:
+            return _no_knee(f"overloaded at {said(each.load)} already; sweep lower rates")
+        return Knee(at=_rate(before), low=_rate(before), high=_rate(each), reason=None)
+    return _no_knee(f"{said(points[-1].load)} was still served; sweep further")
+
+
+def _breach(each: SweepPoint, slo_ms: float) -> str:
+    """Returns what a point has against it; nothing where p99 is within the objective, or not known."""
+    p99 = each.latency_ms.get("p99")
+    if each.validity.status is not Status.VALID:
+        return str(each.validity.status)
+    if p99 is None:
+        return ""
+    if p99.high is None:
+        return "n < 3 rounds: no interval"
+    return f"p99 {p99.point:.3g} ms (up to {p99.high:.3g})" if p99.high > slo_ms else ""
+
+
+def _within(best: SweepPoint | None, reason: str) -> WithinSlo:
+    if best is None:
+        return WithinSlo(load=None, throughput_rps=None, reason=reason)
+    return WithinSlo(load=best.load, throughput_rps=best.throughput_rps, reason=reason)
+
+
+def _no_knee(reason: str) -> Knee:
+    return Knee(at=None, low=None, high=None, reason=reason)
+
+
+def _rps(each: SweepPoint) -> float:
+    return each.throughput_rps.point if each.throughput_rps else 0.0
+
+
+def _rate(each: SweepPoint) -> float:
+    assert isinstance(each.load, Open)
+    return each.load.rate_rps

@@ -1,0 +1,237 @@
+"""The knee and the objective of a sweep: what the model predicts is found, and what was not seen is not claimed."""
+
+from collections.abc import Sequence
+
+import pytest
+from conftest import RPS, A, B, experiment, histogram, manifest, sweep_records
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from bench import sweep
+from bench.estimates import Estimate, Status, Validity
+from bench.messages import Closed, Load, Open
+from bench.plan import Phase
+from bench.records import SliceRecord
+from bench.spec import Experiment, Sweep
+from bench.summary import build_report
+from bench.sweep_loads import parse_sweep
+from bench.sweep_records import LaneSweep, SweepPoint
+
+USERS, RATES = parse_sweep("users=1..256"), parse_sweep("rate=100..20000")
+VALID = Validity(Status.VALID)
+
+
+def swept(loads: Sequence[Load], slo_ms: float = 10.0) -> Experiment:
+    return replace(experiment(), sweep=Sweep(loads=tuple(loads), slo_ms=slo_ms))
+
+
+def folded(whole: Experiment, records: Sequence[SliceRecord]) -> dict[str, LaneSweep]:
+    return {each.lane: each for each in sweep.fold(whole, records)}
+
+
+def changed(records: Sequence[SliceRecord], load: Load, **changes: object) -> list[SliceRecord]:
+    """Returns records with changes in those of Alpha under one Load of the sweep."""
+    return [
+        replace(row, **changes) if (row.lane, row.load, row.phase) == (A, load, Phase.SWEEP) else row for row in records
+    ]
+
+
+def point(load: Load, p99: tuple[float, float] | None, status: Status = Status.VALID) -> SweepPoint:
+    """Returns a point whose p99 is known to the first value, and at most the second."""
+    latency = {} if p99 is None else {"p99": Estimate(p99[0], p99[0] / 2, p99[1], 3, "ms", "lower")}
+    throughput = Estimate(100.0, 90.0, 110.0, 3, "requests/s", "higher")
+    return SweepPoint(
+        load=load,
+        throughput_rps=throughput,
+        latency_ms=latency,
+        server_cpu_share=0.5,
+        driver_cpu_share=0.1,
+        missed=0,
+        validity=Validity(status),
+    )
+
+
+# ---------------------------------------------------------------- the knee
+
+
+@given(rps=st.floats(700, 20_000), idle_ms=st.floats(1, 20))
+def test_the_knee_of_users_is_where_the_bounds_cross(rps: float, idle_ms: float) -> None:
+    """For a system that follows the asymptotic bounds, N* is its response time times its maximum."""
+    whole = swept(USERS)
+    knee = folded(whole, sweep_records(whole, dict.fromkeys(RPS, rps), idle_ms))[A].knee
+    crossing = max(1.0, rps * idle_ms / 1000)
+    if crossing > 128 * sweep.STILL_GROWING:
+        assert knee.at is None
+        assert "still grows" in (knee.reason or "")
+    elif crossing < 128:
+        assert knee.at == pytest.approx(crossing, rel=0.05)  # a window holds whole requests
+        assert knee.low is not None and knee.at is not None and knee.high is not None  # noqa: PT018 - all or none
+        assert knee.low <= knee.at <= knee.high
+
+
+@given(rps=st.floats(50, 30_000))
+def test_the_knee_of_rates_lies_between_a_rate_that_was_served_and_one_that_was_not(rps: float) -> None:
+    """Whatever the capacity; one outside the sweep is no knee, and says which way to go on."""
+    whole = swept(RATES)
+    knee = folded(whole, sweep_records(whole, dict.fromkeys(RPS, rps)))[A].knee
+    if rps < 95:
+        assert (knee.at, knee.reason) == (None, "overloaded at 100/s already; sweep lower rates")
+    elif rps > 20_001:
+        assert (knee.at, knee.reason) == (None, "20,000/s was still served; sweep further")
+    elif knee.at is not None:
+        assert knee.low is not None and knee.high is not None  # noqa: PT018 - both or none
+        assert knee.low == knee.at <= rps / 0.94
+        assert knee.high >= 0.99 * rps
+
+
+def test_a_knee_is_not_claimed_where_the_driver_was_the_limit() -> None:
+    """The highest throughput is then the driver's, and the server's is unknown."""
+    for loads, last in ((USERS, Closed(256)), (RATES, Open(500.0))):
+        whole = swept(loads)
+        busy = changed(sweep_records(whole), last, driver_cpu_ns=300_000_000, server_cpu_ns=100_000_000, slice_s=0.3)
+        found = folded(whole, changed(busy, last, answers_in_window=500, missed=0))[A]
+        assert found.points[loads.index(last)].validity.status is Status.DRIVER_BOUND
+        assert found.knee.at is None
+        assert "driver was the limit" in (found.knee.reason or "")
+
+
+@pytest.mark.parametrize("loads", [USERS[:1], RATES[:1]])
+def test_one_load_shows_no_knee(loads: tuple[Load, ...]) -> None:
+    """It takes two to see that the second brought nothing."""
+    whole = swept(loads)
+    knee = folded(whole, sweep_records(whole))[A].knee
+    assert knee.at is None
+    assert knee.reason
+
+
+def test_a_sweep_without_one_user_takes_the_idle_response_time_by_littles_law() -> None:
+    """From N users, N / X(N): the same as from one, as long as nobody waits."""
+    whole = swept(parse_sweep("users=2..256"))
+    assert folded(whole, sweep_records(whole, dict.fromkeys(RPS, 2000.0)))[A].knee.at == pytest.approx(6, rel=0.05)
+
+
+# ---------------------------------------------------------------- points
+
+
+def test_overload_is_a_result() -> None:
+    """Throughput is what the Lane can do, missed sends are counted, latency is left out; the Lane itself is valid."""
+    whole = swept(RATES)
+    records = sweep_records(whole)
+    first, *_, last = folded(whole, records)[A].points
+    assert (first.validity, first.missed) == (VALID, 0)
+    assert set(first.latency_ms) == {"p50", "p90", "p99"}
+    assert last.validity.status is Status.OVERLOADED
+    assert "1,000 of 20,000 requests/s" in last.validity.reasons[0]
+    assert last.throughput_rps
+    assert last.throughput_rps.point == pytest.approx(RPS[A])
+    assert last.missed == 3 * 19_000 * whole.preset.window_s
+    assert last.latency_ms == {}
+    summary = build_report(manifest(whole), records, []).summary
+    assert {lane.validity.status for lane in summary.lanes} == {Status.VALID}
+    assert summary.complete
+    assert [each.lane for each in summary.sweeps] == [lane.name for lane in whole.lanes]
+
+
+def test_a_run_that_is_no_sweep_has_none() -> None:
+    """Nothing is made up from its other slices."""
+    assert sweep.fold(experiment(), sweep_records(swept(USERS))) == ()
+
+
+def test_spoilt_slices_do_not_count() -> None:
+    """They were measured again."""
+    whole = swept(USERS)
+    records = sweep_records(whole)
+    spoilt = [replace(row, spoilt="steal", answers_in_window=1, errors={"x": 1}) for row in records]
+    assert sweep.fold(whole, [*records, *spoilt]) == sweep.fold(whole, records)
+
+
+def test_wrong_answers_fail_their_point_alone() -> None:
+    """It says how many; other loads and other Lanes stand, but no knee is drawn through it."""
+    whole = swept(USERS)
+    found = folded(whole, changed(sweep_records(whole), Closed(8), errors={"status 500": 2}))
+    statuses = [each.validity.status for each in found[A].points]
+    assert statuses == [Status.VALID] * 3 + [Status.FAILING] + [Status.VALID] * 5
+    assert "6 answers were wrong (status 500)" in found[A].points[3].validity.reasons[0]
+    assert found[A].knee.reason == "failing at 8 users"
+    assert found[A].within_slo.load == Closed(4)
+    assert found[B].knee.at is not None
+
+
+def test_a_load_that_was_not_reached_is_not_measured() -> None:
+    """An interrupted sweep says so, and shows the rest."""
+    whole = swept(USERS)
+    found = folded(whole, [row for row in sweep_records(whole) if row.load != Closed(64)])[A]
+    assert found.points[6].validity.status is Status.NOT_MEASURED
+    assert found.points[6].throughput_rps is None
+    assert found.knee.reason == "not-measured at 64 users"
+
+
+def test_no_answer_at_all_is_no_number() -> None:
+    """Neither zero nor a NaN: no throughput, no latency, and the reason."""
+    whole = swept(USERS)
+    empty = changed(sweep_records(whole), Closed(1), answers_in_window=0, requests=0, latency_us=histogram())
+    first = folded(whole, empty)[A].points[0]
+    assert (first.throughput_rps, first.latency_ms) == (None, {})
+    assert first.validity.status is Status.FAILING
+
+
+def test_shares_are_of_the_cores_that_there_are() -> None:
+    """The server's of those of its workers; unknown counters are unknown shares."""
+    whole = swept(USERS)
+    two = replace(whole, serving=replace(whole.serving, workers=2))
+    one_core, two_cores = (folded(each, sweep_records(whole))[A].points[0] for each in (whole, two))
+    assert one_core.server_cpu_share and two_cores.server_cpu_share  # noqa: PT018 - both are known
+    assert two_cores.server_cpu_share == pytest.approx(one_core.server_cpu_share / 2)
+    blind = folded(whole, [replace(row, server_cpu_ns=None, driver_cpu_ns=None) for row in sweep_records(whole)])[A]
+    assert (blind.points[0].server_cpu_share, blind.points[0].driver_cpu_share) == (None, None)
+
+
+# ---------------------------------------------------------------- the objective
+
+P99 = st.one_of(st.none(), st.tuples(st.floats(0.1, 100), st.floats(1, 3)).map(lambda two: (two[0], two[0] * two[1])))
+STATUSES = st.sampled_from([Status.VALID] * 6 + [Status.OVERLOADED, Status.FAILING, Status.DRIVER_BOUND])
+POINTS = st.lists(st.tuples(P99, STATUSES), min_size=1, max_size=8).map(
+    lambda drawn: [point(load, p99, status) for load, (p99, status) in zip(RATES, drawn, strict=False)]
+)
+
+
+@given(points=POINTS, slo_ms=st.floats(0.1, 100))
+def test_the_objective_holds_at_every_load_up_to_the_one_that_is_named(points: list[SweepPoint], slo_ms: float) -> None:
+    """And at the next one whose p99 is known it does not, or there is none; a reason is always given."""
+    found = sweep.within_slo(points, slo_ms)
+    end = [each.load for each in points].index(found.load) + 1 if found.load else 0
+    for each in points[:end]:
+        assert each.validity.status is Status.VALID
+        assert "p99" not in each.latency_ms or (each.latency_ms["p99"].high or 0) <= slo_ms
+    known = [each for each in points[end:] if "p99" in each.latency_ms or each.validity.status is not Status.VALID]
+    assert not known or known[0].validity.status is not Status.VALID or (known[0].latency_ms["p99"].high or 0) > slo_ms
+    assert found.reason
+    assert (found.throughput_rps is None) == (found.load is None)
+
+
+@given(points=POINTS, slo_ms=st.floats(0.1, 100), more_ms=st.floats(0, 100))
+def test_a_laxer_objective_never_holds_for_less(points: list[SweepPoint], slo_ms: float, more_ms: float) -> None:
+    """Monotonic in the objective."""
+
+    def reached(limit_ms: float) -> int:
+        load = sweep.within_slo(points, limit_ms).load
+        return [each.load for each in points].index(load) if load else -1
+
+    assert reached(slo_ms) <= reached(slo_ms + more_ms)
+
+
+def test_the_end_of_the_objective_says_why() -> None:
+    """In numbers; where there is no interval, nothing is claimed."""
+    reasons = {
+        "p99 9 ms (up to 12) at 200/s": [point(RATES[0], (5, 6)), point(RATES[1], (9, 12))],
+        "overloaded at 200/s": [point(RATES[0], (5, 6)), point(RATES[1], None, Status.OVERLOADED)],
+        "the highest load of the sweep": [point(RATES[0], (5, 6))],
+        "too few requests for a p99": [point(RATES[0], None)],
+    }
+    assert {sweep.within_slo(points, 10).reason: points for points in reasons.values()} == reasons
+    short = replace(
+        experiment(), preset=replace(experiment().preset, rounds=2), sweep=Sweep(loads=RATES[2:], slo_ms=1000)
+    )
+    found = folded(short, sweep_records(short))[A].within_slo
+    assert (found.load, found.reason) == (None, "n < 3 rounds: no interval at 500/s")
