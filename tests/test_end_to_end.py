@@ -29,6 +29,7 @@ guard_s = 0.02
 window_s = 0.1
 warm_up_s = 0.1
 """
+LANES = 14  # of bench.toml, two of them twins
 DYING = """
 _right, _answered = asgi, iter(range(300))
 
@@ -76,7 +77,7 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
     """`bench run` over all Lanes: no wrong answer, every file there, and each as its schema says."""
     done, summary = run(project)
     assert done.returncode == 0, done.stderr
-    assert len(summary["lanes"]) == 12
+    assert len(summary["lanes"]) == LANES
     assert {league["league"] for league in summary["leagues"]} == {"wsgi", "asgi", "native"}
     assert summary["totals"]["errors"] == 0
     assert summary["totals"]["missed"] == 0
@@ -88,7 +89,7 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
 
     folder = (project / "results" / "latest").resolve()
     stored = store.read(folder)
-    assert len(stored.records) == 12 * 3 * 3  # lanes, rounds, and a slice of each phase
+    assert len(stored.records) == LANES * 3 * 3  # rounds, and a slice of each phase
     assert {record.load.rate_rps for record in stored.records if record.phase is Phase.FIXED}.__len__() == 1  # type: ignore[union-attr]
     assert json.loads((folder / "summary.json").read_text()) == summary
     for name in ("manifest.json", "summary.json"):
@@ -182,7 +183,7 @@ def test_verify_checks_every_lane_without_load(project: Path) -> None:
     """`bench verify` names each Lane as ok, and what no setting makes equal; a broken contract is exit code 3."""
     done = bench(project, "verify")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("ok      ") == 12
+    assert done.stdout.count("ok      ") == LANES
     assert "note    answers with the headers" in done.stdout
     app = project / "apps" / "flask_hello" / "flask_hello.py"
     app.write_text(app.read_text().replace("Hello, ", "Good day, "))
