@@ -112,6 +112,8 @@ def parse_config(file: str, document: Mapping[str, Any]) -> Config:
         offer=_parse(file, "load", document.get("load"), Offer),
         contract=_parse(file, "contract", document.get("contract"), Contract),
     )
+    for name, league in config.leagues.items():
+        _check_title(file, f"leagues.{name}.title", league.title)
     _check_commands(config)
     _check_connections(config)
     return config
@@ -122,6 +124,7 @@ def parse_app(file: str, name: str, document: Mapping[str, Any]) -> App:
     _check_name(file, "the folder's name", name)
     _check_tables(file, document)
     app = _parse(file, "", {**_unnamed(file, "", document), "name": name}, App)
+    _check_title(file, "title", app.title)
     if not app.interfaces:
         raise ConfigError(f"{file}: interfaces: found an empty table, expected an import string for wsgi, asgi or both")
     for variable in app.environment:
@@ -277,6 +280,12 @@ def _check_name(file: str, key: str, name: str) -> None:
             f"{file}: {key}: found {name!r}, expected a name of letters, digits, _, - and ., that begins with a letter, "
             "a digit or _; rename it"
         )
+
+
+def _check_title(file: str, key: str, title: str) -> None:
+    """Raises ConfigError for a title that no terminal, table or SVG could show."""
+    if not title.strip() or not title.isprintable():
+        raise ConfigError(f"{file}: {key}: found {title!r}, expected a line of printable text")
 
 
 def _check_tables(file: str, document: Mapping[str, Any]) -> None:

@@ -334,6 +334,15 @@ def test_a_nul_is_refused() -> None:
     assert_says(message, "app.toml", "environment.A", "'\\x00'", "a string without NUL")
 
 
+@pytest.mark.parametrize("title", ["", " ", "a\nb", "\x1b[2J", "\x0c"])
+def test_a_title_is_a_line_that_can_be_shown(title: str) -> None:
+    """Titles go to terminals, tables and SVG, which have no place for control characters."""
+    message = refused(lambda: parse_app("app.toml", "alpha", app_document(at("title", title))))
+    assert_says(message, "app.toml", "title", repr(title), "a line of printable text")
+    message = refused(lambda: config(at("leagues.wsgi.title", title)))
+    assert_says(message, "bench.toml", "leagues.wsgi.title", repr(title), "a line of printable text")
+
+
 @pytest.mark.parametrize("name", ["", "../up", "a b", "a@b", "a+b", "a#2", "-a", ".a", "naïve", "a\n"])
 @pytest.mark.parametrize("key", ["servers", "adapters"])
 def test_a_name_that_no_lane_can_carry_is_refused(key: str, name: str) -> None:
