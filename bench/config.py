@@ -277,8 +277,8 @@ def _unnamed(file: str, key: str, table: Mapping[str, Any]) -> Mapping[str, Any]
 def _check_name(file: str, key: str, name: str) -> None:
     if not NAME.match(name):
         raise ConfigError(
-            f"{file}: {key}: found {name!r}, expected a name of letters, digits, _, - and ., that begins with a letter, "
-            "a digit or _; rename it"
+            f"{file}: {key}: found {name!r}, expected a name of letters, digits, _, - and ., "
+            "that begins with a letter, a digit or _; rename it"
         )
 
 

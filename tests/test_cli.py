@@ -116,7 +116,14 @@ def test_a_run_that_is_not_there_says_where_it_looked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        *("localhost:80", "https://127.0.0.1/", "http://:80/", "http://127.0.0.1:99999/", "http://127.0.0.1:0/", "http://[::1/"),
+        *(
+            "localhost:80",
+            "https://127.0.0.1/",
+            "http://:80/",
+            "http://127.0.0.1:99999/",
+            "http://127.0.0.1:0/",
+            "http://[::1/",
+        ),
         *("http://127.0.0.1/a b", "http://127.0.0.1/é", "http://127.0.0.1/a\nb"),
     ],
 )
