@@ -121,7 +121,7 @@ def parse_config(file: str, document: Mapping[str, Any]) -> Config:
 
 def parse_app(file: str, name: str, document: Mapping[str, Any]) -> App:
     """Parses one ``app.toml``; ``name`` is its folder's. Raises ConfigError."""
-    _check_name(file, "the folder's name", name)
+    _check_name(file, "its name", name)
     _check_tables(file, document)
     app = _parse(file, "", {**_unnamed(file, "", document), "name": name}, App)
     _check_title(file, "title", app.title)

@@ -351,7 +351,7 @@ def test_a_name_that_no_lane_can_carry_is_refused(key: str, name: str) -> None:
     message = refused(lambda: config(at(key, {name: next(iter(entry.values()))})))
     assert_says(message, "bench.toml", key, repr(name), "a name of letters")
     message = refused(lambda: parse_app("app.toml", name, app_document()))
-    assert_says(message, "app.toml", "the folder's name", repr(name), "a name of letters")
+    assert_says(message, "app.toml", "its name", repr(name), "a name of letters")
 
 
 @pytest.mark.parametrize(

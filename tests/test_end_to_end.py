@@ -169,7 +169,9 @@ def test_an_app_that_dies_under_load_fails_alone(project: Path) -> None:
 def test_a_server_whose_program_is_missing_fails_alone(project: Path) -> None:
     """An App whose environment lacks the server is left out with the program's path; the others go on."""
     config = project / "bench.toml"
-    config.write_text(config.read_text() + '[servers.uvicorn]\ncommand = ["no-such-server", "{application}"]\n')
+    config.write_text(
+        config.read_text() + '[servers.uvicorn]\ncommand = ["no-such-server", "{host}:{port}", "{application}"]\n'
+    )
     done, summary = run(project, "--lane", "raw_hello@uvicorn", "--lane", "raw_hello@gunicorn-gthread")
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
