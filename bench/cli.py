@@ -3,6 +3,8 @@
 Exit codes: 0 fine, 1 a confirmed regression, 2 wrong usage or configuration, 3 could not be measured.
 """
 
+import math
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -44,8 +46,11 @@ EXIT_CODES: dict[type[Exception], int] = {
     RevisionFailed: NOT_MEASURED,
 }
 
+ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 DEFAULT_USERS = 16
 MAX_CONNECTIONS = 64
+URL_TEXT = re.compile(r"[!-~]+\Z")
+"""ASCII that is seen: anything else in a URL is percent-encoded (RFC 3986, 2)."""
 
 LOCUSTFILE = Path(__file__).parent / "driver" / "locustfile.py"
 
@@ -279,11 +284,18 @@ def _announce(launch: Launch) -> None:
     err.print(terminal.serving_text(f"http://{HOST}:{launch.port}", str(LOCUSTFILE)), soft_wrap=True)
 
 
+def _finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    """Refuses what float() reads and no clock can count: nan, inf."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"found {value}, expected a number")
+    return value
+
+
 @main.command()
 @click.argument("url")
 @click.option("--users", type=click.IntRange(min=1), help="Closed load: so many users, each waiting for its answer.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Open load: so many requests a second.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=10.0, help="Default: 10.")
+@click.option("--rate", type=ABOVE_ZERO, callback=_finite, help="Open load: so many requests a second.")
+@click.option("--seconds", type=ABOVE_ZERO, callback=_finite, default=10.0, help="Default: 10.")
 @click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
 def load(url: str, users: int | None, rate: float | None, seconds: float, as_json: bool) -> None:
     """Offer load to any http URL with the driver alone, in the manner of hey or wrk."""
@@ -302,11 +314,13 @@ def load(url: str, users: int | None, rate: float | None, seconds: float, as_jso
 
 def _target(url: str) -> Target:
     """Returns what a URL names. Any answer with a status below 400 is right."""
-    parts = urlsplit(url)
+    if not URL_TEXT.match(url):
+        raise click.BadParameter(f"found {url!r}, expected it percent-encoded, without spaces", param_hint="URL")
     try:
-        port = parts.port or 80
+        parts = urlsplit(url)
+        port = 80 if parts.port is None else parts.port
     except ValueError:
-        port = 0
+        parts, port = urlsplit(""), 0
     if parts.scheme != "http" or not parts.hostname or not port:
         raise click.BadParameter(f"found {url!r}, expected http://HOST[:PORT][/PATH]", param_hint="URL")
     query = f"?{parts.query}" if parts.query else ""

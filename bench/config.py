@@ -42,6 +42,12 @@ PLACEHOLDERS = (
     *("workers", "threads", "keep_alive_s", "backlog", "worker_connections"),
 )
 """What a command may name; a launch knows their values."""
+ESSENTIAL = ("{host}", "{port}", "{application}")
+"""What a command must name: without them a server listens elsewhere, for anybody, or serves something else."""
+NAME = re.compile(r"\w[\w.-]*\Z", re.ASCII)
+"""Names of Apps, Servers and Adapters make those of Lanes, which are file names too; @, + and # separate them there."""
+NUL = "\0"
+"""TOML can write it; no command line or environment can hold it."""
 NATIVE = "native"
 """A League whose ``server`` is this word puts each App on the Server that its own ``app.toml`` names."""
 
@@ -106,6 +112,8 @@ def parse_config(file: str, document: Mapping[str, Any]) -> Config:
         offer=_parse(file, "load", document.get("load"), Offer),
         contract=_parse(file, "contract", document.get("contract"), Contract),
     )
+    for name, league in config.leagues.items():
+        _check_title(file, f"leagues.{name}.title", league.title)
     _check_commands(config)
     _check_connections(config)
     return config
@@ -113,8 +121,10 @@ def parse_config(file: str, document: Mapping[str, Any]) -> Config:
 
 def parse_app(file: str, name: str, document: Mapping[str, Any]) -> App:
     """Parses one ``app.toml``; ``name`` is its folder's. Raises ConfigError."""
+    _check_name(file, "its name", name)
     _check_tables(file, document)
     app = _parse(file, "", {**_unnamed(file, "", document), "name": name}, App)
+    _check_title(file, "title", app.title)
     if not app.interfaces:
         raise ConfigError(f"{file}: interfaces: found an empty table, expected an import string for wsgi, asgi or both")
     for variable in app.environment:
@@ -264,15 +274,30 @@ def _unnamed(file: str, key: str, table: Mapping[str, Any]) -> Mapping[str, Any]
     return table
 
 
+def _check_name(file: str, key: str, name: str) -> None:
+    if not NAME.match(name):
+        raise ConfigError(
+            f"{file}: {key}: found {name!r}, expected a name of letters, digits, _, - and ., "
+            "that begins with a letter, a digit or _; rename it"
+        )
+
+
+def _check_title(file: str, key: str, title: str) -> None:
+    """Raises ConfigError for a title that no terminal, table or SVG could show."""
+    if not title.strip() or not title.isprintable():
+        raise ConfigError(f"{file}: {key}: found {title!r}, expected a line of printable text")
+
+
 def _check_tables(file: str, document: Mapping[str, Any]) -> None:
     """Raises ConfigError for the first wrong entry of an App's own tables, named by its key."""
-    expected = {"interfaces": "an import string such as 'module:app'", "environment": "a string"}
+    expected = {"interfaces": "an import string such as 'module:app'", "environment": "a string without NUL"}
     for key, what in expected.items():
         entries = document.get(key)
         for name, value in entries.items() if isinstance(entries, dict) else ():
             if key == "interfaces" and name not in list(Interface):
                 raise ConfigError(f"{file}: {key}.{name}: found an unknown key, expected one of {', '.join(Interface)}")
-            if not isinstance(value, str) or (key == "interfaces" and not re.match(IMPORT_STRING, value)):
+            fits = isinstance(value, str) and NUL not in value
+            if not fits or (key == "interfaces" and not re.match(IMPORT_STRING, value)):
                 raise ConfigError(f"{file}: {key}.{name}: found {_shown(value)}, expected {what}")
 
 
@@ -284,6 +309,13 @@ def _check_commands(config: Config) -> None:
                 raise ConfigError(
                     f"{config.file}: servers.{name}.command[{index}]: found {part!r}, "
                     f"expected no braces but {', '.join(f'{{{word}}}' for word in PLACEHOLDERS)}"
+                )
+            if NUL in part:
+                raise ConfigError(f"{config.file}: servers.{name}.command[{index}]: found {part!r}, expected no NUL")
+        for essential in ESSENTIAL:
+            if not any(essential in part for part in server.command):
+                raise ConfigError(
+                    f"{config.file}: servers.{name}.command: found no {essential}, expected it in an argument; add it"
                 )
 
 
@@ -310,6 +342,8 @@ def _named(file: str, document: Mapping[str, Any], key: str, of: type[_Parsed]) 
     """Parses the tables ``[key.NAME]`` into values that carry their name."""
     tables = document.get(key)
     if isinstance(tables, dict):
+        for name in tables:
+            _check_name(file, key, name)
         tables = {
             name: {**_unnamed(file, f"{key}.{name}", table), "name": name} if isinstance(table, dict) else table
             for name, table in tables.items()

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from bench import plan, starts
 from bench.plan import Slice
@@ -67,16 +68,16 @@ class RunProgress:
 
 @contextmanager
 def run_progress(console: Console, experiment: Experiment) -> Iterator[RunProgress]:
-    """Yields a Watcher whose bar is gone at the end."""
+    """Yields a Watcher whose bar is gone at the end. On a narrow terminal the current slice is what gives way."""
     columns = (
         BarColumn(bar_width=16),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]:>9}"),
-        TextColumn("{task.fields[doing]}"),
+        TextColumn("{task.percentage:>3.0f} %", table_column=Column(no_wrap=True, min_width=5)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+        TextColumn("{task.fields[left]:>10}", table_column=Column(no_wrap=True, min_width=10)),
+        TextColumn("{task.fields[doing]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
     )
     # Without its refreshing thread, which would run on the server cores: it is drawn again between slices.
     with Progress(
-        *columns, console=console, transient=True, auto_refresh=False, disable=not console.is_terminal
+        *columns, console=console, transient=True, auto_refresh=False, expand=True, disable=not console.is_terminal
     ) as bar:
         yield RunProgress(console, bar, experiment)

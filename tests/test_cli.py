@@ -57,9 +57,7 @@ def test_the_plan_as_json_is_one_document() -> None:
 
 
 def test_a_missing_configuration_names_the_file(tmp_path: Path) -> None:
-    """No traceback where bench is started in the wrong folder."""
-    (tmp_path / "apps" / "x").mkdir(parents=True)
-    (tmp_path / "apps" / "x" / "app.toml").touch()
+    """No traceback where bench is started in the wrong folder, and nothing about the Apps that it lacks too."""
     refused(call("plan", "--config", tmp_path / "bench.toml"), "bench.toml", "No such file", "--config")
 
 
@@ -115,12 +113,40 @@ def test_a_run_that_is_not_there_says_where_it_looked(tmp_path: Path) -> None:
     refused(call("report", "--out", tmp_path, "yesterday"), "yesterday", "manifest.json", str(tmp_path))
 
 
-@pytest.mark.parametrize("url", ["localhost:80", "https://127.0.0.1/", "http://:80/", "http://127.0.0.1:99999/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "localhost:80",
+            "https://127.0.0.1/",
+            "http://:80/",
+            "http://127.0.0.1:99999/",
+            "http://127.0.0.1:0/",
+            "http://[::1/",
+        ),
+        *("http://127.0.0.1/a b", "http://127.0.0.1/é", "http://127.0.0.1/a\nb"),
+    ],
+)
 def test_a_load_needs_a_plain_http_url(url: str) -> None:
     """What is no http URL is refused before a driver is started."""
     result = call("load", url)
     assert result.exit_code == 2
-    assert "http://HOST" in result.stderr
+    assert "found " in result.stderr
+    assert "expected " in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--seconds", "--rate"])
+@pytest.mark.parametrize("value", ["nan", "inf", "0", "-1"])
+def test_a_load_needs_numbers_that_can_be_counted(option: str, value: str) -> None:
+    """What float() reads but no clock counts is wrong usage, and starts no driver."""
+    result = call("load", "http://127.0.0.1:1/", option, value)
+    assert result.exit_code == 2
+    assert option in result.stderr
+
+
+def test_a_load_on_an_unknown_host_names_it() -> None:
+    """The reserved name that never exists (RFC 2606): one line, exit code 3."""
+    refused(call("load", "http://nowhere.invalid/"), "nowhere.invalid", "expected the name", exit_code=3)
 
 
 def test_a_load_is_closed_or_open() -> None:

@@ -39,7 +39,7 @@ command = ["gunicorn", "--bind", "{host}:{port}", "{application}"]
 
 [servers.uvicorn]
 interface = "asgi"
-command = ["uvicorn", "--port", "{port}", "{application}"]
+command = ["uvicorn", "--host", "{host}", "--port", "{port}", "{application}"]
 
 [adapters.a2wsgi]
 accepts = "asgi"
@@ -316,6 +316,42 @@ def test_an_unknown_placeholder_is_refused(argument: str) -> None:
     """A command's placeholders are checked with the rest of the file; the message has the place in the command."""
     message = refused(lambda: config(at("servers.gthread.command", ["gunicorn", argument])))
     assert_says(message, "bench.toml", "servers.gthread.command[1]", repr(argument), "no braces but {host}, {port}")
+
+
+@pytest.mark.parametrize("essential", ["{host}", "{port}", "{application}"])
+def test_a_command_without_what_is_essential_is_refused(essential: str) -> None:
+    """A server that is not told where to listen may listen for everybody, or where another one does."""
+    told = [part for part in ("{host}", "{port}", "{application}") if part != essential]
+    message = refused(lambda: config(at("servers.gthread.command", ["gunicorn", *told])))
+    assert_says(message, "bench.toml", "servers.gthread.command", f"no {essential}", "it in an argument")
+
+
+def test_a_nul_is_refused() -> None:
+    """TOML can write one, and no process can be started with it."""
+    message = refused(lambda: config(at("servers.gthread.command", ["gunicorn", "a\0b"])))
+    assert_says(message, "bench.toml", "servers.gthread.command[1]", "'a\\x00b'", "no NUL")
+    message = refused(lambda: parse_app("app.toml", "alpha", app_document(at("environment", {"A": "\0"}))))
+    assert_says(message, "app.toml", "environment.A", "'\\x00'", "a string without NUL")
+
+
+@pytest.mark.parametrize("title", ["", " ", "a\nb", "\x1b[2J", "\x0c"])
+def test_a_title_is_a_line_that_can_be_shown(title: str) -> None:
+    """Titles go to terminals, tables and SVG, which have no place for control characters."""
+    message = refused(lambda: parse_app("app.toml", "alpha", app_document(at("title", title))))
+    assert_says(message, "app.toml", "title", repr(title), "a line of printable text")
+    message = refused(lambda: config(at("leagues.wsgi.title", title)))
+    assert_says(message, "bench.toml", "leagues.wsgi.title", repr(title), "a line of printable text")
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a b", "a@b", "a+b", "a#2", "-a", ".a", "naïve", "a\n"])
+@pytest.mark.parametrize("key", ["servers", "adapters"])
+def test_a_name_that_no_lane_can_carry_is_refused(key: str, name: str) -> None:
+    """Names make those of Lanes and of log files: a path, or a separator of Lanes, would be mistaken for another."""
+    entry = document()[key]
+    message = refused(lambda: config(at(key, {name: next(iter(entry.values()))})))
+    assert_says(message, "bench.toml", key, repr(name), "a name of letters")
+    message = refused(lambda: parse_app("app.toml", name, app_document()))
+    assert_says(message, "app.toml", "its name", repr(name), "a name of letters")
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ class Driver:
 
     def end(self) -> tuple[int, bytes, bytes]:
         """Ends the input, and returns the exit code and the rest of what was printed."""
-        printed, log = self.process.communicate(timeout=10)
+        printed, log = self.process.communicate(timeout=60)
         return self.process.returncode, printed, log
 
 

@@ -17,6 +17,8 @@ import pytest
 from bench import store
 from bench.plan import Phase
 
+HANG_S = 300
+"""What takes longer than this will never end; a busy machine takes its time."""
 PROJECT = Path(__file__).parent.parent
 SCHEMAS = PROJECT / "docs" / "schemas"
 BENCH = str(Path(sys.executable).parent / "bench")
@@ -30,6 +32,7 @@ window_s = 0.1
 warm_up_s = 0.1
 cold_starts = 1
 """
+LANES = 14  # of bench.toml, two of them twins
 DYING = """
 _right, _answered = asgi, iter(range(300))
 
@@ -53,7 +56,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def bench(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([BENCH, *arguments], cwd=project, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([BENCH, *arguments], cwd=project, capture_output=True, text=True, check=False, timeout=HANG_S)
 
 
 def run(project: Path, *arguments: str) -> tuple["subprocess.CompletedProcess[str]", dict[str, Any]]:
@@ -77,7 +80,7 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
     """`bench run` over all Lanes: no wrong answer, every file there, and each as its schema says."""
     done, summary = run(project)
     assert done.returncode == 0, done.stderr
-    assert len(summary["lanes"]) == 12
+    assert len(summary["lanes"]) == LANES
     assert {league["league"] for league in summary["leagues"]} == {"wsgi", "asgi", "native"}
     assert summary["totals"]["errors"] == 0
     assert summary["totals"]["missed"] == 0
@@ -89,7 +92,7 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
 
     folder = (project / "results" / "latest").resolve()
     stored = store.read(folder)
-    assert len(stored.records) == 12 * 3 * 3  # lanes, rounds, and a slice of each phase
+    assert len(stored.records) == LANES * 3 * 3  # rounds, and a slice of each phase
     assert {record.load.rate_rps for record in stored.records if record.phase is Phase.FIXED}.__len__() == 1  # type: ignore[union-attr]
     assert json.loads((folder / "summary.json").read_text()) == summary
     for name in ("manifest.json", "summary.json"):
@@ -166,7 +169,7 @@ def test_the_published_schemas_are_those_of_the_types() -> None:
     ("broken", "step", "said"),
     [
         ("raise ImportError('this app is broken')", "start", "this app is broken"),
-        ("import time; time.sleep(100)", "start", "no answer in 2 s"),
+        ("import time; time.sleep(100)", "start", "no answer in 8 s"),
         (
             "from flask import Flask as F\ndef create_app(): return F(__name__)",
             "contract",
@@ -178,7 +181,7 @@ def test_a_broken_app_fails_alone(project: Path, broken: str, step: str, said: s
     """It is reported with the tail of its own log and exit code 3; the other Lanes' results stand."""
     (project / "apps" / "flask_hello" / "flask_hello.py").write_text(broken)
     config = project / "bench.toml"
-    config.write_text(config.read_text() + "[serving]\nready_timeout_s = 2.0\n")
+    config.write_text(config.read_text() + "[serving]\nready_timeout_s = 8.0\n")
     done, summary = run(project, "--lane", "flask_hello@gunicorn-gthread", "--lane", "raw_hello@gunicorn-gthread")
     assert done.returncode == 3
     (failure,) = summary["failures"]
@@ -207,7 +210,9 @@ def test_an_app_that_dies_under_load_fails_alone(project: Path) -> None:
 def test_a_server_whose_program_is_missing_fails_alone(project: Path) -> None:
     """An App whose environment lacks the server is left out with the program's path; the others go on."""
     config = project / "bench.toml"
-    config.write_text(config.read_text() + '[servers.uvicorn]\ncommand = ["no-such-server", "{application}"]\n')
+    config.write_text(
+        config.read_text() + '[servers.uvicorn]\ncommand = ["no-such-server", "{host}:{port}", "{application}"]\n'
+    )
     done, summary = run(project, "--lane", "raw_hello@uvicorn", "--lane", "raw_hello@gunicorn-gthread")
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
@@ -223,7 +228,7 @@ def test_verify_checks_every_lane_without_load(project: Path) -> None:
     """`bench verify` names each Lane as ok, and what no setting makes equal; a broken contract is exit code 3."""
     done = bench(project, "verify")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("ok      ") == 12
+    assert done.stdout.count("ok      ") == LANES
     assert "note    answers with the headers" in done.stdout
     app = project / "apps" / "flask_hello" / "flask_hello.py"
     app.write_text(app.read_text().replace("Hello, ", "Good day, "))
@@ -256,7 +261,7 @@ def started(project: Path) -> "subprocess.Popen[bytes]":
     """Starts a run that would take hours, and returns once it has measured something."""
     command = [BENCH, "run", "--preset", "long", "--lane", "raw_hello@*"]
     process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANG_S
     while time.monotonic() < deadline and not measured(project):
         time.sleep(0.05)
     return process
@@ -278,7 +283,7 @@ def test_an_interrupted_run_keeps_and_reports_what_it_had(project: Path, by: sig
     family = psutil.Process(process.pid).children(recursive=True)
     assert any("bench.driver" in member.cmdline() for member in family)
     process.send_signal(by)
-    assert process.wait(timeout=60) == 3
+    assert process.wait(timeout=HANG_S) == 3
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
     (folder,) = (project / "results").iterdir()
@@ -309,12 +314,12 @@ def test_ctrl_c_before_anything_is_measured_is_one_line(project: Path) -> None:
     command = [BENCH, "verify", "--lane", "raw_hello@*"]
     (project / "apps" / "raw_hello" / "raw_hello.py").write_text("import time; time.sleep(100)")
     with subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + HANG_S
         while time.monotonic() < deadline and len(psutil.Process(process.pid).children(recursive=True)) < 4:
             time.sleep(0.05)
         family = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 3
+        assert process.wait(timeout=HANG_S) == 3
         assert process.stderr is not None
         assert process.stderr.read() == "bench: interrupted\n"
     _, alive = psutil.wait_procs(family, timeout=10)
@@ -334,7 +339,7 @@ def test_serve_launches_a_lane_for_a_person_to_look_at(project: Path) -> None:
         assert outcome["errors"] == {}
         assert 0 < outcome["driver_cpu_share"] <= 1.1
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=HANG_S) == 0
     assert processes_in(project) == []
 
 

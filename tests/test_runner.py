@@ -24,6 +24,8 @@ from bench.sweep_loads import parse_sweep
 Outcome = Callable[[int, Slice], SliceRecord]
 WHOLE = experiment()
 NAMES = [lane.name for lane in WHOLE.lanes]
+PLAYED = (Phase.WARM_UP, Phase.SATURATED, Phase.FIXED)
+"""The phases of a run; duets belong to comparisons."""
 
 
 class FakeRound:
@@ -326,7 +328,7 @@ def test_a_lane_that_fails_at_start_is_left_out_from_then_on(index: int) -> None
     assert [B in lanes for lanes in stage.opened] == [at <= index for at in range(3)]
 
 
-@pytest.mark.parametrize("phase", [Phase.WARM_UP, Phase.SATURATED, Phase.FIXED])
+@pytest.mark.parametrize("phase", PLAYED)
 def test_a_lane_that_dies_under_load_is_left_out_at_once(phase: Phase) -> None:
     """The Slice that saw it is kept; no other is offered to it, in this Round or later."""
     stage = Stage(wrong_in(1, B, phase), dying={1: [B]})
@@ -437,7 +439,7 @@ def test_no_right_answer_is_nothing_to_measure() -> None:
 @given(
     failing=st.dictionaries(st.integers(0, 2), st.sets(st.sampled_from(NAMES))),
     dying=st.dictionaries(st.integers(0, 2), st.sets(st.sampled_from(NAMES))),
-    phase=st.sampled_from(Phase),
+    phase=st.sampled_from(PLAYED),
 )
 def test_whatever_fails_the_others_are_visited_equally(
     failing: dict[int, set[str]], dying: dict[int, set[str]], phase: Phase

@@ -54,5 +54,8 @@ class Destination:
 
 
 def _resolve(host: str, port: int) -> tuple[Address, ...]:
-    found = _getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = _getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise OSError(f"{host}: {error.strerror}, expected the name or the address of a host") from None
     return tuple((family, address) for family, _, _, _, address in found)

@@ -38,7 +38,8 @@ def verified_text(facts: tuple[LaneFacts, ...], failures: tuple[Failure, ...], d
 
 def serving_text(url: str, locustfile: str) -> str:
     """Returns where a Lane listens, and how to look at it with Locust's own web UI."""
-    return f"serving {url}/hello/world until Ctrl-C; Locust's web UI:\n  locust -f {locustfile} --host {url}"
+    web_ui = f"locust -f {locustfile} --host {url} --web-host 127.0.0.1"  # its default is every network
+    return f"serving {url}/hello/world until Ctrl-C; Locust's web UI:\n  {web_ui}"
 
 
 def load_text(outcome: LoadOutcome) -> str:
