@@ -14,10 +14,8 @@ from bench.report import (
     charts,
     charts_of,
     exports,
-    footprint_chart,
     html,
     markdown,
-    sweep_charts,
 )
 from bench.report import text as terminal
 from bench.summary import build_report
@@ -34,8 +32,7 @@ def publish(folder: Path) -> Published:
     """Writes the summary, the charts, the reports and the exports of a run, complete or not. Raises Unreadable."""
     run = store.read(folder)
     report = build_report(run.manifest, run.records, run.failures, run.observations)
-    figures = sweep_charts.draw(report) if report.summary.sweeps else charts.draw(report)
-    drawn = {name: charts.render(figure) for name, figure in {**figures, **footprint_chart.draw(report)}.items()}
+    drawn = {name: charts.render(figure) for name, figure in charts.draw(report).items()}
     files = {f"charts/{name}.{kind}": content for name, kinds in drawn.items() for kind, content in kinds.items()}
     files[store.SUMMARY] = store.summary_bytes(report.summary)
     files[MARKDOWN] = markdown.render(report).encode()

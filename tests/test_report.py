@@ -24,7 +24,7 @@ from rich.console import Console
 
 from bench.plan import Phase
 from bench.records import Cell, Estimate, LaneSummary, LeagueSummary, NoiseFloor, Ratio, Report, Status, Trace, Validity
-from bench.report import charts, charts_of, facts, footprint_chart, html, leagues, looks, markdown, text, words
+from bench.report import charts, charts_of, facts, html, leagues, looks, markdown, text, words
 from bench.report.leagues import Row, Table
 
 CHARTS = charts_of(standard())
@@ -60,7 +60,7 @@ def drawn(variant: str) -> dict[str, Figure]:
 
 
 def every_figure(report: Report) -> dict[str, Figure]:
-    return {**charts.draw(report), **footprint_chart.draw(report)}
+    return charts.draw(report)
 
 
 @cache

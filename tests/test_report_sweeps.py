@@ -19,7 +19,7 @@ from rich.console import Console
 
 from bench.messages import Closed
 from bench.records import Report, SliceRecord
-from bench.report import CHARTS, charts, charts_of, facts, html, markdown, sweep_charts, text
+from bench.report import CHARTS, charts, charts_of, facts, html, markdown, text
 from bench.report.sweeps import sweep_tables
 from bench.spec import Sweep
 from bench.summary import build_report
@@ -64,7 +64,7 @@ variants = pytest.mark.parametrize("variant", VARIANTS)
 
 @cache
 def drawn(variant: str) -> dict[str, Figure]:
-    return sweep_charts.draw(VARIANTS[variant]())
+    return charts.draw(VARIANTS[variant]())
 
 
 def terminal(found: Report, width: int = 80) -> str:
@@ -173,7 +173,7 @@ def test_the_star_lies_on_the_line() -> None:
 
 def test_charts_are_the_same_bytes_again() -> None:
     """Nothing in them depends on when they are made."""
-    for figure, again in zip(sweep_charts.draw(users()).values(), sweep_charts.draw(users()).values(), strict=True):
+    for figure, again in zip(charts.draw(users()).values(), charts.draw(users()).values(), strict=True):
         assert charts.render(figure) == charts.render(again)
 
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from bench.estimates import Status
 from bench.messages import Closed
 from bench.records import Report
-from bench.report.charts import (
+from bench.report.charts.sheet import (
     BACKED,
     INK,
     LABEL_PT,
@@ -41,11 +41,6 @@ MOST_TICKS = 12
 """So many loads have a tick each."""
 
 Points = Sequence[tuple[float, float]]
-
-
-def draw(report: Report) -> dict[str, Figure]:
-    """Returns every chart of a sweep by its name."""
-    return {"sweep_throughput": throughput(report), "sweep_latency": latency(report)}
 
 
 @mpl.rc_context(STYLE)

@@ -9,7 +9,19 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.records import Estimate, Report
 from bench.report import CHARTS, facts
-from bench.report.charts import CAPTION_PT, INK, LABEL_PT, LINE, PAD, STYLE, WARNING, Page, paragraph, plain, text_width
+from bench.report.charts.sheet import (
+    CAPTION_PT,
+    INK,
+    LABEL_PT,
+    LINE,
+    PAD,
+    STYLE,
+    WARNING,
+    Page,
+    paragraph,
+    plain,
+    text_width,
+)
 from bench.report.footprints import Footprint, columns, footprints
 from bench.report.looks import Look, looks_of
 from bench.report.words import METRICS
@@ -22,8 +34,8 @@ REACH = 1.5
 
 
 @mpl.rc_context(STYLE)
-def draw(report: Report) -> dict[str, Figure]:
-    """Returns the chart by its name."""
+def footprint(report: Report) -> Figure:
+    """Draws what a choice costs beside speed: a panel a metric, a bar an App."""
     rows, metrics, looks = footprints(report), columns(report), looks_of(report)
     labels = [paragraph(row.title, LABEL_WIDTH, LABEL_PT) for row in rows]
     figure, panels = _sheet(report, labels, metrics)
@@ -31,7 +43,7 @@ def draw(report: Report) -> dict[str, Figure]:
         names = ["\n".join(label) for label in labels] if index % COLUMNS == 0 else [""] * len(labels)
         axes.set_yticks(range(len(rows)), names, size=LABEL_PT)
         _panel(axes, metric, rows, looks)
-    return {NAME: figure}
+    return figure
 
 
 def _sheet(report: Report, labels: Sequence[list[str]], metrics: Sequence[str]) -> tuple[Figure, list[Axes]]:

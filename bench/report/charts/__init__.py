@@ -1,0 +1,25 @@
+"""The charts, as matplotlib figures: nothing else imports matplotlib."""
+
+from matplotlib.figure import Figure
+
+from bench.records import Report
+from bench.report import charts_of
+from bench.report.charts import bars, footprint, lines, sweep
+from bench.report.charts.sheet import render
+
+__all__ = ["draw", "render"]
+
+DRAWN_BY = {
+    "throughput": bars.throughput,
+    "latency": lines.latency,
+    "cpu": bars.cpu,
+    "throughput_over_time": lines.throughput_over_time,
+    "footprint": footprint.footprint,
+    "sweep_throughput": sweep.throughput,
+    "sweep_latency": sweep.latency,
+}
+
+
+def draw(report: Report) -> dict[str, Figure]:
+    """Returns every chart that a run has figures for, by its name."""
+    return {name: DRAWN_BY[name](report) for name in charts_of(report)}
