@@ -20,10 +20,10 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from bench import __version__, footprint, plan, session, store
-from bench.compare_command import Percent, compare
 from bench.config import ConfigError, select_lanes
 from bench.driver_process import DriverFailed
 from bench.messages import Closed, Open, Request, Target
+from bench.options import Percent
 from bench.parity import NotComparable
 from bench.progress import run_progress
 from bench.project import Project, open_project
@@ -59,7 +59,19 @@ err = Console(stderr=True, highlight=False)
 
 
 class Commands(click.Group):
-    """Turns what bench raises into one line and an exit code."""
+    """Turns what bench raises into one line and an exit code; imports ``compare``, which needs pandas, when asked."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Returns the names of all commands."""
+        return sorted([*super().list_commands(ctx), "compare"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Returns a command by its name."""
+        if cmd_name == "compare":
+            from bench.compare_command import compare  # noqa: PLC0415
+
+            return compare
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command."""
@@ -129,9 +141,6 @@ out_option = click.option(
 def main() -> None:
     """Python web frameworks side by side, on identical servers, under the same load."""
     signal.signal(signal.SIGTERM, _interrupt)
-
-
-main.add_command(compare)
 
 
 @main.command()

@@ -8,11 +8,12 @@ import click
 import msgspec
 from rich.console import Console
 
-from bench import session, store
+from bench import comparing, store
 from bench.comparison import Terms
 from bench.environments import Recipe
 from bench.evidence import Allowed
 from bench.gate import Comparison, Verdict
+from bench.options import Percent, Requirement
 from bench.project import open_project
 from bench.report import comparison as words
 from bench.report.github import annotations
@@ -26,38 +27,6 @@ PRECISION_SHARE = 1 / 3
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
-
-
-class Percent(click.ParamType[float]):
-    """A share, written as a percentage: ``3%``."""
-
-    name = "percent"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Returns the share: 0.03 for ``3%``."""
-        if isinstance(value, float):
-            return value
-        text = str(value).strip()
-        try:
-            share = float(text.removesuffix("%")) / 100
-        except ValueError:
-            share = -1.0
-        if not text.endswith("%") or not 0 < share < 1:
-            self.fail(f"found {text!r}, expected a percentage such as 3%", param, ctx)
-        return share
-
-
-class Requirement(click.ParamType[str]):
-    """A requirement as pip takes it: ``uvicorn==0.50.*``."""
-
-    name = "requirement"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Returns it; what begins with a dash would be an option of the installer."""
-        text = str(value).strip()
-        if not text or text.startswith("-"):
-            self.fail(f"found {text!r}, expected a requirement such as 'uvicorn==0.50.*'", param, ctx)
-        return text
 
 
 @click.command()
@@ -117,7 +86,7 @@ def compare(  # noqa: PLR0913 - one for each option
     run_id = store.new_run_id()
     try:
         with open_sides(open_project(config), wanted, apps, seed) as sides, store.create(results, run_id) as sink:
-            comparison = session.compare(sides, terms, sink, Progress(), run_id=run_id, instructions_too=instructions)
+            comparison = comparing.compare(sides, terms, sink, Progress(), run_id=run_id, instructions_too=instructions)
     except NothingDiffers as nothing:
         click.echo(f"bench: {nothing}; there is nothing to compare, name an App with --app to do so anyway", err=True)
         return

@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from bench.records import Machine, Status
 from bench.spec import Experiment
+from bench.spoilt import SPOILT_STEAL
 from bench.trial import Trial
-from bench.validity import SPOILT_STEAL
 
 NOT_READABLE = "not readable"
 NOTICEABLE_STEAL = 0.01

@@ -35,3 +35,7 @@ class Validity(Struct, frozen=True):
 
     status: Status
     reasons: tuple[str, ...] = ()
+
+
+BUSY_SHARE = 0.9
+"""A process that used this share of its core's time was the limit; some of the rest goes to interrupts and to steal."""

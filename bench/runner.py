@@ -6,10 +6,11 @@ from typing import Protocol
 
 import msgspec
 
-from bench import parity, plan, validity
+from bench import parity, plan
 from bench.plan import Slice
 from bench.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.spec import Experiment, Lane, without
+from bench.spoilt import why_spoilt
 
 
 class NothingToMeasure(Exception):
@@ -141,7 +142,7 @@ class Runner:
         self._watcher.slice_started(planned)
         record = live.measure(planned)
         if may_repeat:
-            record = msgspec.structs.replace(record, spoilt=validity.spoilt(record))
+            record = msgspec.structs.replace(record, spoilt=why_spoilt(record))
         self._sink.append(record)
         self._watcher.slice_ended(record)
         if failure := live.failure(record.lane):

@@ -2,17 +2,15 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
 
-from bench import __version__, comparison, instructions, machine, parity
-from bench.comparison import Terms
+from bench import __version__, instructions, machine, parity
 from bench.driver_process import driver
-from bench.gate import AppComparison, Comparison
 from bench.messages import Load, Setup, SliceOrder, SliceResult, Target
 from bench.processes import process_group, stop
 from bench.project import Project
@@ -20,9 +18,8 @@ from bench.records import FORMAT_VERSION, Failure, LaneFacts, Manifest, Observat
 from bench.rounds import open_round
 from bench.runner import Round, Runner, Sink, Watcher
 from bench.server import Launch, server_environment
-from bench.sides import Sides, differences
 from bench.site import Site, prepare_environments
-from bench.spec import Experiment, Lane, Side, without
+from bench.spec import Experiment, Lane, without
 
 LOAD_GUARD_S = 0.2
 """How long `bench load` lets the connections open before it counts."""
@@ -97,45 +94,6 @@ def _subject(site: Site, lane: Lane) -> instructions.Subject:
         programs=site.environments[lane.home].programs,
         app_folder=folder,
         environment=server_environment(lane, folder),
-    )
-
-
-def compare(
-    sides: Sides, terms: Terms, sink: Sink, watcher: comparison.Watcher, *, run_id: str, instructions_too: bool
-) -> Comparison:
-    """Compares two sides into the sink. Raises NothingToMeasure or DriverFailed."""
-    began = time.monotonic()
-    sink.describe(draft(sides.site, run_id))
-
-    def live_round(index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[comparison.Round]:
-        return open_round(sides.site, index, lanes, began)
-
-    def count() -> Sequence[Observation]:
-        return list(instructions_per_request(sides.site)) if instructions_too else ()
-
-    job = comparison.Comparison(sides.site.experiment, sides.pairs, terms, live_round, count, sink)
-    outcome = job.run(watcher, time.monotonic)
-    return Comparison(
-        format_version=FORMAT_VERSION,
-        run_id=run_id,
-        base=sides.facts[Side.BASE],
-        head=sides.facts[Side.HEAD],
-        max_regression=terms.allowed.time,
-        max_instructions=terms.allowed.instructions,
-        budget_s=terms.budget_s,
-        spent_s=round(outcome.spent_s, 1),
-        rounds=outcome.rounds,
-        measured_again=outcome.measured_again,
-        apps=tuple(
-            AppComparison(
-                app=pair.app,
-                lane=sides.site.experiment.lane(pair.head).original,
-                evidence=outcome.evidence[pair.app],
-                differences=differences(pair, outcome.facts),
-            )
-            for pair in sides.pairs
-        ),
-        notes=sides.notes,
     )
 
 

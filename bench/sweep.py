@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from bench import stats, validity
-from bench.estimates import Estimate, Status, Validity
+from bench.estimates import BUSY_SHARE, Estimate, Status, Validity
 from bench.messages import Closed, Load, Open
 from bench.metrics import MIN_BEYOND_IN_ROUND
 from bench.plan import Phase
@@ -152,7 +152,7 @@ def _limit(
     load: Load, throughput: Estimate | None, missed: int, server: float | None, driver: float | None
 ) -> Validity | None:
     """Judges what limited a point: the driver, which makes it say nothing of the server, or overload."""
-    if driver is not None and driver >= validity.BUSY_SHARE and (server is None or server < validity.BUSY_SHARE):
+    if driver is not None and driver >= BUSY_SHARE and (server is None or server < BUSY_SHARE):
         at = "an unknown share" if server is None else f"{server:.0%}"
         reason = f"driver at {driver:.0%} of its core, server at {at} of its own: the server can do more"
         return Validity(Status.DRIVER_BOUND, (reason,))

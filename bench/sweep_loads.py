@@ -88,3 +88,14 @@ def _one_two_five(low: float) -> Iterator[float]:
     """Yields 1, 2 and 5 times the powers of ten, from the power that is not above ``low`` on."""
     for power in count(int(f"{low:e}".partition("e")[2])):
         yield from (float(f"{digit}e{power}") for digit in (1, 2, 5))
+
+
+def loads(sweep: Sweep) -> str:
+    """Says which loads a sweep has: ``closed(1, 2, 4 users)``, ``open(100, 200/s)``."""
+    numbers = ", ".join(f"{value(load):,.10g}" for load in sweep.loads)
+    return f"closed({numbers} users)" if isinstance(sweep.loads[0], Closed) else f"open({numbers}/s)"
+
+
+def value(load: Load) -> float:
+    """Returns the users of a load, or its rate."""
+    return load.users if isinstance(load, Closed) else load.rate_rps

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from bench import stats
+from bench.estimates import BUSY_SHARE
 from bench.messages import Closed
 from bench.plan import Phase
 from bench.records import Cell, Failure, SliceRecord, Status, Validity
+from bench.spoilt import SPOILT_STEAL
 
-BUSY_SHARE = 0.9
-"""A process that used this share of its core's time was the limit; some of the rest goes to interrupts and to steal."""
 USERS_SHARE = 0.9
 """So many of a closed load's users have to be waiting for an answer at any time; else the driver held them up."""
 MORE_USERS = 1.1
@@ -19,19 +19,6 @@ LATE_MS = 0.1
 """A driver may be that late at the median: latencies are to be right to 0.1 ms ..."""
 LATE_SHARE = 0.05
 """... or to 5 %, whichever is more."""
-SPOILT_STEAL = 0.2
-"""A slice from whose cores the hypervisor took more than this share of its length is spoilt; it counts 10 ms ticks."""
-SPOILT_STEP_S = 0.05
-"""So is one in which the wall clock moved by more than this against the monotonic one."""
-
-
-def spoilt(record: SliceRecord) -> str | None:
-    """Returns why a slice says more of the machine than of the Lane, or None."""
-    if abs(record.clock_step_s) > SPOILT_STEP_S:
-        return f"the clock stepped by {record.clock_step_s:+.2f} s, as it does where a machine was paused"
-    if record.steal_s is not None and record.steal_s > SPOILT_STEAL * record.slice_s:
-        return f"steal {record.steal_s:.2f} s in {record.slice_s:.2f} s"
-    return None
 
 
 SEVERITY = (

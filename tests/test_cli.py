@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -196,3 +198,11 @@ def test_every_command_has_help() -> None:
         assert all(
             getattr(option, "help", "") is not None for option in command.params if option.param_type_name == "option"
         )
+
+
+def test_the_command_line_is_there_at_once() -> None:
+    """Whoever asks for help does not wait for libraries that take seconds to import."""
+    heavy = ("pandas", "scipy", "matplotlib", "locust")
+    code = f"import sys, bench.cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -29,6 +29,7 @@ FLOORS = (
         "compare",
         "parity",
         "drift",
+        "spoilt",
         "validity",
         "verdict",
         "evidence",
@@ -59,8 +60,8 @@ FLOORS = (
         "host",
         "driver/",
     ),
-    ("site", "sides", "rounds", "runner", "footprint", "comparison", "session", "publish", "doctor"),
-    ("cli", "compare_command", "progress"),
+    ("site", "sides", "rounds", "runner", "footprint", "comparison", "session", "comparing", "publish", "doctor"),
+    ("cli", "options", "compare_command", "progress"),
 )
 """Nouns, reasoning, rendering, adapters, the run, the command line. A name with a slash is a package with all in it."""
 

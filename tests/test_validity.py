@@ -113,15 +113,6 @@ def test_a_lane_that_failed_has_failed(server: float, errors: dict[str, int]) ->
     assert found == Validity(Status.FAILED, ("round 3, load: the server ended",))
 
 
-@given(steal_s=st.none() | st.floats(0, 1), step_s=st.floats(-1, 1))
-def test_a_slice_is_spoilt_by_the_machine_alone(steal_s: float | None, step_s: float) -> None:
-    """By steal or by a clock that stepped, with the number in its reason; errors and speed have no say."""
-    seen = saturated(steal_s=steal_s, clock_step_s=step_s, errors={"timeout": 9}, requests=0)
-    stolen = steal_s is not None and steal_s > validity.SPOILT_STEAL * seen.slice_s
-    stepped = abs(step_s) > validity.SPOILT_STEP_S
-    assert (validity.spoilt(seen) is not None) == (stolen or stepped)
-
-
 def test_a_lane_without_records_is_not_measured() -> None:
     """Nothing is known of it, so it is not valid; the reason says what to do. A Lane that failed has failed."""
     found = judged([])

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
+from bench.estimates import BUSY_SHARE
 from bench.plan import Outline
 from bench.records import Failure, LaneFacts, LoadOutcome
-from bench.report.sweeps import loads
 from bench.spec import Sweep
-from bench.validity import BUSY_SHARE
+from bench.sweep_loads import loads
 
 
 def plan_text(outline: Outline) -> str:

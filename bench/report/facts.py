@@ -10,9 +10,9 @@ from bench.messages import Closed, Open
 from bench.plan import Phase
 from bench.records import Failure, LaneFacts, Machine, Report
 from bench.report.footprints import described
-from bench.report.sweeps import loads
 from bench.report.words import NO_INTERVAL, listed, number, one_line
 from bench.spec import Lane, Server
+from bench.sweep_loads import loads
 
 UNPINNED = "NOT PINNED: servers and load driver shared cores and slowed each other; take every number as a hint."
 BASELINE = "raw: the server with no framework, a ceiling, not ranked."

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from bench.estimates import Estimate, Status
-from bench.messages import Closed, Load, Open
+from bench.messages import Closed, Open
 from bench.records import Report
 from bench.report.leagues import Row, Table, tables
 from bench.report.words import NO_INTERVAL, listed, margin, number, one_line
@@ -103,17 +103,6 @@ def point_cells(point: SweepPoint) -> tuple[Cell, ...]:
         (f"{point.missed:,}" if isinstance(point.load, Open) else NOTHING, ""),
         (_status(point), ""),
     )
-
-
-def loads(sweep: Sweep) -> str:
-    """Says which loads a sweep has: ``closed(1, 2, 4 users)``, ``open(100, 200/s)``."""
-    numbers = ", ".join(f"{value(load):,.10g}" for load in sweep.loads)
-    return f"closed({numbers} users)" if isinstance(sweep.loads[0], Closed) else f"open({numbers}/s)"
-
-
-def value(load: Load) -> float:
-    """Returns the users of a load, or its rate."""
-    return load.users if isinstance(load, Closed) else load.rate_rps
 
 
 def _table(report: Report, sweep: Sweep, table: Table) -> SweepTable:

@@ -28,8 +28,9 @@ from bench.report.charts.sheet import (
     sheet,
 )
 from bench.report.looks import Look, looks_of
-from bench.report.sweeps import SweepRow, SweepTable, sweep_tables, value
+from bench.report.sweeps import SweepRow, SweepTable, sweep_tables
 from bench.spec import Sweep
+from bench.sweep_loads import value
 from bench.sweep_records import SweepPoint
 
 PANEL = 2.7

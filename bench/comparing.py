@@ -1,0 +1,54 @@
+"""A comparison at this machine: sides, rounds and counts of instructions put together."""
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from bench import comparison
+from bench.comparison import Terms
+from bench.gate import AppComparison, Comparison
+from bench.records import FORMAT_VERSION, Observation
+from bench.rounds import open_round
+from bench.runner import Sink
+from bench.session import draft, instructions_per_request
+from bench.sides import Sides, differences
+from bench.spec import Lane, Side
+
+
+def compare(
+    sides: Sides, terms: Terms, sink: Sink, watcher: comparison.Watcher, *, run_id: str, instructions_too: bool
+) -> Comparison:
+    """Compares two sides into the sink. Raises NothingToMeasure or DriverFailed."""
+    began = time.monotonic()
+    sink.describe(draft(sides.site, run_id))
+
+    def live_round(index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[comparison.Round]:
+        return open_round(sides.site, index, lanes, began)
+
+    def count() -> Sequence[Observation]:
+        return list(instructions_per_request(sides.site)) if instructions_too else ()
+
+    job = comparison.Comparison(sides.site.experiment, sides.pairs, terms, live_round, count, sink)
+    outcome = job.run(watcher, time.monotonic)
+    return Comparison(
+        format_version=FORMAT_VERSION,
+        run_id=run_id,
+        base=sides.facts[Side.BASE],
+        head=sides.facts[Side.HEAD],
+        max_regression=terms.allowed.time,
+        max_instructions=terms.allowed.instructions,
+        budget_s=terms.budget_s,
+        spent_s=round(outcome.spent_s, 1),
+        rounds=outcome.rounds,
+        measured_again=outcome.measured_again,
+        apps=tuple(
+            AppComparison(
+                app=pair.app,
+                lane=sides.site.experiment.lane(pair.head).original,
+                evidence=outcome.evidence[pair.app],
+                differences=differences(pair, outcome.facts),
+            )
+            for pair in sides.pairs
+        ),
+        notes=sides.notes,
+    )

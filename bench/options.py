@@ -1,0 +1,35 @@
+"""Kinds of option values, parsed as they come in."""
+
+import click
+
+
+class Percent(click.ParamType[float]):
+    """A share, written as a percentage: ``3%``."""
+
+    name = "percent"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Returns the share: 0.03 for ``3%``."""
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / 100
+        except ValueError:
+            share = -1.0
+        if not text.endswith("%") or not 0 < share < 1:
+            self.fail(f"found {text!r}, expected a percentage such as 3%", param, ctx)
+        return share
+
+
+class Requirement(click.ParamType[str]):
+    """A requirement as pip takes it: ``uvicorn==0.50.*``."""
+
+    name = "requirement"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Returns it; what begins with a dash would be an option of the installer."""
+        text = str(value).strip()
+        if not text or text.startswith("-"):
+            self.fail(f"found {text!r}, expected a requirement such as 'uvicorn==0.50.*'", param, ctx)
+        return text
