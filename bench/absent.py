@@ -10,7 +10,12 @@ from bench.validity import PHASES
 SILENT = "no right answer in the windows that count"
 STOOD_STILL = "the counter did not move"
 CLOCK_STOOD_STILL = "the clock stood still in all of its slices"
-COUNTERS = {"cpu_us_per_request": "server_cpu_ns", "rss_mib": "server_rss_bytes"}
+MEMORY = ("rss_mib", "pss_mib")
+COUNTERS = {
+    "cpu_us_per_request": "server_cpu_ns",
+    "rss_mib": "server_rss_bytes",
+    "pss_mib": "server_pss_bytes",
+}
 """Metrics that need more than answers: a field of every slice."""
 LATENCIES = [name for name in PHASES if name.startswith(("latency_", "service_"))]
 
@@ -18,7 +23,7 @@ LATENCIES = [name for name in PHASES if name.startswith(("latency_", "service_")
 def reasons(records: Sequence[SliceRecord], found: Collection[str]) -> dict[str, str]:
     """Returns why metrics that one Lane's slices should have given are not among those ``found``."""
     measured = [record for record in records if record.phase is not Phase.WARM_UP and not record.spoilt]
-    expected = ("throughput_rps", "cpu_us_per_request", *LATENCIES, "rss_mib", "error_ratio")
+    expected = ("throughput_rps", "cpu_us_per_request", *LATENCIES, *MEMORY, "error_ratio")
     missing = ((name, _of_metric(measured, name)) for name in expected if name not in found)
     return {name: reason for name, reason in missing if reason}
 
@@ -33,7 +38,7 @@ def _of_metric(records: Sequence[SliceRecord], metric: str) -> str | None:
     counter = COUNTERS.get(metric)
     if counter and (unknown := _unknown(own, counter)):
         return unknown
-    if metric != "rss_mib" and not any(record.requests_in_slice for record in own):
+    if metric not in MEMORY and not any(record.requests_in_slice for record in own):
         return SILENT
     if metric in LATENCIES and any(record.requests for record in own):
         return _too_few(own, metric)

@@ -1,9 +1,12 @@
 """A virtual environment for each App, made by uv from the App's own lock, and made again only when that changes."""
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -55,9 +58,19 @@ def prepare(app_name: str, lock: Path, environments: Path, recipe: Recipe = AS_L
         raise EnvironmentFailed(f"{lock}: found no such file, expected the App's locked requirements; run `make lock`")
     environments = environments.resolve()
     folder = environments / f"{app_name}-{_fingerprint(lock, environments, recipe)}"
-    if not (folder / COMPLETE).exists():
-        _make(folder, lock, recipe)
+    with _one_at_a_time(environments):
+        if not (folder / COMPLETE).exists():
+            _make(folder, lock, recipe)
     return _described(folder)
+
+
+@contextmanager
+def _one_at_a_time(environments: Path) -> Iterator[None]:
+    """Waits while another bench makes environments here, and holds others off."""
+    environments.mkdir(parents=True, exist_ok=True)
+    with (environments / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _fingerprint(lock: Path, environments: Path, recipe: Recipe) -> str:
@@ -69,7 +82,6 @@ def _fingerprint(lock: Path, environments: Path, recipe: Recipe) -> str:
 
 def _make(folder: Path, lock: Path, recipe: Recipe) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     _uv("venv", "--no-python-downloads", "--python", recipe.python, str(folder))
     install = ("pip", "install", "--compile-bytecode", "--python", str(folder / "bin" / "python"))
     _uv(*install, "--require-hashes", "--requirement", str(lock))

@@ -32,7 +32,7 @@ def test_a_counter_that_stood_still_says_so() -> None:
 
 def test_no_right_answer_is_the_reason_for_all_that_needs_one() -> None:
     """Throughput, CPU time per request and latencies; memory does not."""
-    found = absent.reasons([silent(saturated())], ["rss_mib"])
+    found = absent.reasons([silent(saturated())], ["rss_mib", "pss_mib"])
     assert {name for name, reason in found.items() if reason == absent.SILENT} == {
         "throughput_rps",
         "cpu_us_per_request",

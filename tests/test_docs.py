@@ -4,10 +4,13 @@ import re
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
 from bench.cli import main
 
+CONTEXT = click.Context(main)
+COMMANDS = {name: main.get_command(CONTEXT, name) for name in main.list_commands(CONTEXT)}
 PROJECT = Path(__file__).parent.parent
 PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *(PROJECT / "docs").glob("*.md")])
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE))
@@ -36,8 +39,9 @@ def test_every_command_and_option_that_is_named_exists(page: Path) -> None:
     for line in code(page):
         called = re.match(r"(?:\.venv/bin/)?bench ([a-z].*)", line)
         name, *words = called[1].split() if called else ("run",)
-        assert name in main.commands, f"{page.name}: bench {name}"
-        known = {option for parameter in main.commands[name].params for option in parameter.opts}
+        command = COMMANDS.get(name)
+        assert command, f"{page.name}: bench {name}"
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         options = {word.partition("=")[0] for word in words if word.startswith("--")}
         assert options <= known, f"{page.name}: bench {line}"
 

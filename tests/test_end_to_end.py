@@ -30,8 +30,9 @@ fixed_slices = 1
 guard_s = 0.02
 window_s = 0.1
 warm_up_s = 0.1
-cold_starts = 1
 """
+WHOLE = SHORT.replace("presets.test", "presets.whole") + "cold_starts = 1\n"
+BRIEF = SHORT.replace("presets.test", "presets.brief").replace("rounds = 3", "rounds = 1")
 LANES = 14  # of bench.toml, two of them twins
 DYING = """
 _right, _answered = asgi, iter(range(300))
@@ -47,7 +48,7 @@ LONG = SHORT.replace("presets.test", "presets.long").replace("rounds = 3", "roun
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Returns a copy of the project with presets for tests, and the environments that are made already."""
-    (tmp_path / "bench.toml").write_text((PROJECT / "bench.toml").read_text() + SHORT + LONG)
+    (tmp_path / "bench.toml").write_text((PROJECT / "bench.toml").read_text() + SHORT + WHOLE + BRIEF + LONG)
     shutil.copytree(PROJECT / "apps", tmp_path / "apps")
     made = PROJECT / ".bench"
     made.mkdir(exist_ok=True)
@@ -59,8 +60,10 @@ def bench(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([BENCH, *arguments], cwd=project, capture_output=True, text=True, check=False, timeout=HANG_S)
 
 
-def run(project: Path, *arguments: str) -> tuple["subprocess.CompletedProcess[str]", dict[str, Any]]:
-    done = bench(project, "run", "--preset", "test", "--json", *arguments)
+def run(
+    project: Path, *arguments: str, preset: str = "test"
+) -> tuple["subprocess.CompletedProcess[str]", dict[str, Any]]:
+    done = bench(project, "run", "--preset", preset, "--json", *arguments)
     return done, json.loads(done.stdout)
 
 
@@ -78,9 +81,12 @@ def processes_in(folder: Path) -> list[psutil.Process]:
 
 def test_every_lane_is_measured_and_reported(project: Path) -> None:
     """`bench run` over all Lanes: no wrong answer, every file there, and each as its schema says."""
-    done, summary = run(project)
+    done, summary = run(project, preset="whole")
     assert done.returncode == 0, done.stderr
     assert len(summary["lanes"]) == LANES
+    at_home = [lane for lane in summary["lanes"] if "first_response_ms" in lane["metrics"]]
+    assert len(at_home) == 5  # each App on its native Server, and raw on both of these
+    assert all({"import_ms", "idle_pss_mib", "code_lines", "packages"} <= lane["metrics"].keys() for lane in at_home)
     assert {league["league"] for league in summary["leagues"]} == {"wsgi", "asgi", "native"}
     assert summary["totals"]["errors"] == 0
     assert summary["totals"]["missed"] == 0
@@ -118,7 +124,7 @@ def test_a_sweep_is_measured_and_reported(project: Path, loads: str) -> None:
     """Every load of every Lane, also one far beyond what it can serve; charts and tables of its own."""
     lanes = ("flask_hello@gunicorn-gthread", "raw_hello@gunicorn-gthread")
     options = (option for lane in lanes for option in ("--lane", lane))
-    done, summary = run(project, "--sweep", loads, "--slo", "1s", *options)
+    done, summary = run(project, "--sweep", loads, "--slo", "1s", *options, preset="brief")
     assert done.returncode == 0, done.stderr
     assert summary["complete"]
     assert summary["totals"]["errors"] == 0
@@ -149,7 +155,7 @@ def schema(name: str) -> Any:
 
 def test_instructions_are_counted_or_have_a_reason(project: Path) -> None:
     """`--instructions` adds the metric to any preset; without valgrind it is absent, with its reason."""
-    _, summary = run(project, "--instructions", "--lane", "raw_hello@gunicorn-gthread")
+    _, summary = run(project, "--instructions", "--lane", "raw_hello@gunicorn-gthread", preset="brief")
     (lane,) = summary["lanes"]
     if shutil.which("valgrind"):
         assert lane["metrics"]["instructions_per_request"]["point"] > 1000
@@ -165,33 +171,33 @@ def test_the_published_schemas_are_those_of_the_types() -> None:
         assert write["schema"](kind) == schema(name), name
 
 
-@pytest.mark.parametrize(
-    ("broken", "step", "said"),
-    [
-        ("raise ImportError('this app is broken')", "start", "this app is broken"),
-        ("import time; time.sleep(100)", "start", "no answer in 8 s"),
-        (
-            "from flask import Flask as F\ndef create_app(): return F(__name__)",
-            "contract",
-            "status: found 404, expected 200",
-        ),
-    ],
-)
-def test_a_broken_app_fails_alone(project: Path, broken: str, step: str, said: str) -> None:
-    """It is reported with the tail of its own log and exit code 3; the other Lanes' results stand."""
-    (project / "apps" / "flask_hello" / "flask_hello.py").write_text(broken)
+def test_broken_apps_fail_alone(project: Path) -> None:
+    """Each is reported with the tail of its own log and exit code 3; the other Lane's results stand."""
+    broken = {
+        "flask_hello/flask_hello.py": "raise ImportError('this app is broken')",
+        "django_hello/django_hello/wsgi.py": "import time; time.sleep(100)",
+        "fastapi_hello/fastapi_hello.py": "from fastapi import FastAPI\napp = FastAPI()",
+    }
+    for file, code in broken.items():
+        (project / "apps" / file).write_text(code)
     config = project / "bench.toml"
     config.write_text(config.read_text() + "[serving]\nready_timeout_s = 8.0\n")
-    done, summary = run(project, "--lane", "flask_hello@gunicorn-gthread", "--lane", "raw_hello@gunicorn-gthread")
+    lanes = ("flask_hello@gunicorn-gthread", "django_hello@gunicorn-gthread", "fastapi_hello@uvicorn")
+    options = (option for lane in (*lanes, "raw_hello@gunicorn-gthread") for option in ("--lane", lane))
+    done, summary = run(project, *options)
     assert done.returncode == 3
-    (failure,) = summary["failures"]
-    assert (failure["lane"], failure["step"]) == ("flask_hello@gunicorn-gthread", step)
-    assert said in failure["reason"] + failure["log_tail"]
-    flask, raw = summary["lanes"]
-    assert flask["validity"]["status"] == "failed"
-    assert raw["validity"]["status"] != "failed"
-    assert raw["metrics"]["throughput_rps"]["n"] == 3
     assert "Traceback" not in done.stderr
+    said = {
+        failure["lane"]: (failure["step"], failure["reason"] + failure["log_tail"]) for failure in summary["failures"]
+    }
+    expected = (("start", "this app is broken"), ("start", "no answer in 8 s"), ("contract", "status: found 404"))
+    for lane, (step, words) in zip(lanes, expected, strict=True):
+        assert said[lane][0] == step
+        assert words in said[lane][1]
+    by_lane = {lane["lane"]: lane for lane in summary["lanes"]}
+    assert {by_lane[lane]["validity"]["status"] for lane in lanes} == {"failed"}
+    assert by_lane["raw_hello@gunicorn-gthread"]["validity"]["status"] != "failed"
+    assert by_lane["raw_hello@gunicorn-gthread"]["metrics"]["throughput_rps"]["n"] == 3
 
 
 def test_an_app_that_dies_under_load_fails_alone(project: Path) -> None:
@@ -213,7 +219,7 @@ def test_a_server_whose_program_is_missing_fails_alone(project: Path) -> None:
     config.write_text(
         config.read_text() + '[servers.uvicorn]\ncommand = ["no-such-server", "{host}:{port}", "{application}"]\n'
     )
-    done, summary = run(project, "--lane", "raw_hello@uvicorn", "--lane", "raw_hello@gunicorn-gthread")
+    done, summary = run(project, "--lane", "raw_hello@uvicorn", "--lane", "raw_hello@gunicorn-gthread", preset="brief")
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
     (failure,) = summary["failures"]
@@ -242,7 +248,7 @@ def test_verify_checks_every_lane_without_load(project: Path) -> None:
 def test_a_worker_that_is_replaced_is_not_measured_on(project: Path) -> None:
     """A server that outlives its worker would go on with one that is neither warm nor counted: the Lane has failed."""
     (project / "apps" / "raw_hello" / "raw_hello.py").open("a").write(DYING)
-    done, summary = run(project, "--lane", "raw_hello@gunicorn-uvicorn")
+    done, summary = run(project, "--lane", "raw_hello@gunicorn-uvicorn", preset="brief")
     assert done.returncode == 3
     assert summary["failures"][0]["reason"] == "a process of the server ended under load"
 

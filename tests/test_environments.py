@@ -1,6 +1,7 @@
 """Environments are made from locks, once, and again only when something changed."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,14 @@ def test_a_python_that_is_not_there_is_named(lock: Path, tmp_path: Path) -> None
     """None is downloaded for it."""
     with pytest.raises(EnvironmentFailed, match=r"3\.99"):
         prepare("app", lock, tmp_path / "environments", Recipe(python="3.99"))
+
+
+def test_two_at_once_make_one_environment(lock: Path, tmp_path: Path) -> None:
+    """The second waits for the first, and finds what it made."""
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: prepare("app", lock, tmp_path / "environments"), range(2))
+    assert first == second
+    assert len(list((tmp_path / "environments").glob("app-*"))) == 1
 
 
 def test_a_missing_lock_is_named(tmp_path: Path) -> None:

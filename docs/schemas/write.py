@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from bench.diagnosis import Diagnosis
+from bench.gate import Comparison
 from bench.records import Failure, Manifest, Observation, SliceRecord, Summary
 
 FILES = {
@@ -14,6 +15,7 @@ FILES = {
     "slices.jsonl": SliceRecord,
     "failures.jsonl": Failure,
     "observations.jsonl": Observation,
+    "comparison.json": Comparison,
     "summary.json": Summary,
     "doctor.json": Diagnosis,
 }
