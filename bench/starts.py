@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from bench.spec import Experiment, Lane
 
-WORKER_STARTS = 2
+WORKER_STARTS = 1
 """How often the memory of an added worker is measured: it takes five starts of a worker, and hardly differs."""
 
 
