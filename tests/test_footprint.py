@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parent.parent
 FLASK, UVICORN = "flask_hello@gunicorn-gthread", "raw_hello@uvicorn"
 ALONE = """
 [servers.uvicorn]
-command = ["uvicorn", "--port", "{port}", "--log-level", "warning", "{application}"]
+command = ["uvicorn", "--host", "{host}", "--port", "{port}", "--log-level", "warning", "{application}"]
 """
 STARTED = {metric for metrics in METRICS.values() for metric in metrics}
 AT_REST = {"code_lines", "packages", "installed_mib"}
@@ -135,7 +135,10 @@ def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, tim
 def test_a_missing_program_has_a_reason(project: Path) -> None:
     """An environment that lacks the server is no traceback."""
     config = project / "bench.toml"
-    config.write_text(config.read_text() + '[servers.uvicorn]\ncommand = ["no-such-server", "{workers}"]\n')
+    config.write_text(
+        config.read_text()
+        + '[servers.uvicorn]\ncommand = ["no-such-server", "{host}:{port}", "{workers}", "{application}"]\n'
+    )
     seen = measured(project, [UVICORN], cold_starts=2)
     assert "no-such-server: No such file or directory" in observed.missing(seen.of(UVICORN))["first_response_ms"]
 

@@ -16,8 +16,8 @@ from bench.sweep_loads import loads
 
 UNPINNED = "NOT PINNED: servers and load driver shared cores and slowed each other; take every number as a hint."
 BASELINE = "raw: the server with no framework, a ceiling, not ranked."
-READING = (
-    "A League holds the lanes that may be ranked together: compare within a League, not across Leagues.",
+LEAGUE_READING = ("A League holds the lanes that may be ranked together: compare within a League, not across Leagues.",)
+RANK_READING = (
     "Throughput is what a closed load got out of a lane once it was saturated. Latencies are at one rate, the same for "
     "every lane, and count from the moment at which a request was due, so that waiting is not hidden. p99 is the time "
     "within which 99 % of the requests were answered.",
@@ -25,12 +25,14 @@ READING = (
     "in the tables of every metric. Where the two lie apart, requests had to wait: for a connection, or for a stall.",
     "± is the wider half of a 95 % interval over rounds, each with fresh processes. Lanes marked = are tied: this run "
     "can't tell their difference from chance. More rounds may.",
+)
+COMMON_READING = (
     "raw is the same server with no framework. What a framework costs is its CPU time per request above raw's.",
     "The app only says hello. The more an app does itself, the less its framework matters: a ratio of 2 here is seldom "
     "2 elsewhere.",
     "The numbers hold for this machine, these versions and this load. Ratios travel better than absolute values.",
 )
-"""How to read a report, in a few sentences."""
+"""How to read a report, in a few sentences: all of it, ranks, and again all of it."""
 SWEEP_READING = (
     "The knee of users is where the asymptotic bounds cross: the response time of the smallest load times the highest "
     "throughput; beyond it more users mostly wait. That of rates lies between the highest rate that was served "
@@ -78,10 +80,7 @@ def notices(report: Report) -> tuple[str, ...]:
 
 def reading(report: Report) -> tuple[str, ...]:
     """Returns how to read this report."""
-    if not report.summary.sweeps:
-        return READING
-    first, _, _, *others = READING
-    return (first, *SWEEP_READING, *others)
+    return (*LEAGUE_READING, *(SWEEP_READING if report.summary.sweeps else RANK_READING), *COMMON_READING)
 
 
 def caption(report: Report, chart: str) -> tuple[str, ...]:
