@@ -50,7 +50,8 @@ def examine(site: Site, whole: Experiment, watcher: Watcher) -> Diagnosis:
     before = machine.steal_s(cores)
     found = _trial(site, whole, watcher)
     after, took_s = machine.steal_s(cores), time.monotonic() - began
-    stolen = None if before is None or after is None else (after - before) / took_s / (len(cores) or site.machine.cores)
+    known = before is not None and after is not None and after >= before
+    stolen = ((after or 0) - (before or 0)) / took_s / (len(cores) or site.machine.cores) if known else None
     return Diagnosis(
         verdict=verdict(found, whole.preset_name),
         preset=whole.preset_name,

@@ -89,19 +89,14 @@ def counters(pids: Iterable[int]) -> Counters:
     processes = list(pids)
     if sys.platform != "linux":
         return Counters(_cpu_ns_from_ticks(processes), None)
-    try:
-        cpu_ns = sum(time.clock_gettime_ns(_process_cpu_clock(pid)) for pid in processes)
-        waits_ns = [_run_queue_ns(pid, thread) for pid in processes for thread in _threads(pid)]
-    except OSError:
-        return Counters(None, None)
-    return Counters(cpu_ns, None if None in waits_ns else sum(wait_ns or 0 for wait_ns in waits_ns))
+    return Counters(_cpu_ns(processes), _run_queues_ns(processes))
 
 
 def rss_bytes(pids: Iterable[int]) -> int | None:
     """Returns the resident memory of processes, shared pages counted in each. None where a process has ended."""
     try:
         return sum(psutil.Process(pid).memory_info().rss for pid in pids)
-    except psutil.NoSuchProcess:
+    except psutil.Error:
         return None
 
 
@@ -123,10 +118,11 @@ def steal_s(cores: Iterable[int]) -> float | None:
     if not stat.exists():
         return None
     rows = [line.split() for line in stat.read_text().splitlines()]
-    return sum(int(row[8]) for row in rows if row[0] in wanted) / os.sysconf("SC_CLK_TCK")
+    ticks = [int(row[8]) for row in rows if row and row[0] in wanted and len(row) > 8]
+    return sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
 
 
-def why_unknown(before: int | None, after: int | None) -> str:
+def why_unknown(before: float | None, after: float | None) -> str:
     """Says why a counter has no difference."""
     if before is None or after is None:
         return UNREADABLE
@@ -144,6 +140,21 @@ def _pin_threads(pid: int, cores: set[int]) -> None:
     for thread in _threads(pid):
         with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(thread, cores)
+
+
+def _cpu_ns(pids: list[int]) -> int | None:
+    try:
+        return sum(time.clock_gettime_ns(_process_cpu_clock(pid)) for pid in pids)
+    except OSError:
+        return None
+
+
+def _run_queues_ns(pids: list[int]) -> int | None:
+    try:
+        waits_ns = [_run_queue_ns(pid, thread) for pid in pids for thread in _threads(pid)]
+    except (OSError, ValueError):
+        return None
+    return None if None in waits_ns else sum(wait_ns or 0 for wait_ns in waits_ns)
 
 
 def _threads(pid: int) -> list[int]:

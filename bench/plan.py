@@ -18,8 +18,10 @@ ROUND_START_S = 2.5
 """Expected cost of starting a driver and ending a round."""
 SLICE_GAP_S = 0.01
 """Expected time between two slices: the last answers arrive, and the counters are read."""
-REPORT_S = 8.0
-"""Expected cost of the report."""
+INSTRUCTIONS_S = 90.0
+"""Expected cost of counting the instructions of all callables, at most."""
+REPORT_S = 12.0
+"""Expected cost of the report, and of the environments."""
 
 SWEEP_SEND_LIMIT_S = 0.1
 """In a sweep overload is to be seen, not to be worked off: what is unsent so long after a window is missed."""
@@ -101,7 +103,10 @@ def outline(experiment: Experiment) -> Outline:
         slices_per_round=slices_per_round(experiment),
         window_s=preset.window_s,
         measured_s=preset.rounds * len(experiment.lanes) * _lane_windows_s(experiment),
-        expected_s=preset.rounds * _round_s(experiment) + starts.expected_s(experiment) + REPORT_S,
+        expected_s=preset.rounds * _round_s(experiment)
+        + starts.expected_s(experiment)
+        + (INSTRUCTIONS_S if preset.instructions else 0)
+        + REPORT_S,
         sweep=experiment.sweep,
     )
 

@@ -158,7 +158,7 @@ def _record(
         server_pss_bytes=known["server_pss_bytes"],
         driver_cpu_ns=known["driver_cpu_ns"],
         driver_run_queue_ns=known["driver_run_queue_ns"],
-        steal_s=None if before.steal_s is None or after.steal_s is None else round(after.steal_s - before.steal_s, 2),
+        steal_s=None if "steal_s" in unknown else round((after.steal_s or 0) - (before.steal_s or 0), 2),
         clock_step_s=round(after.wall_s - before.wall_s - slice_s, 3),
         unknown=unknown,
         repeat_of=planned.repeat_of,
@@ -176,6 +176,6 @@ def _measured(before: Readings, after: Readings, pids: Sequence[int]) -> tuple[d
     known = {**{name: machine.difference(*pair) for name, pair in counters.items()}, **memory}
     reasons = {name: machine.why_unknown(*pair) for name, pair in counters.items()}
     unknown = {name: reasons.get(name, machine.UNREADABLE) for name, value in known.items() if value is None}
-    if before.steal_s is None or after.steal_s is None:
-        unknown["steal_s"] = machine.UNREADABLE
+    if before.steal_s is None or after.steal_s is None or after.steal_s < before.steal_s:
+        unknown["steal_s"] = machine.why_unknown(before.steal_s, after.steal_s)
     return known, unknown

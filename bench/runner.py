@@ -165,7 +165,7 @@ class Runner:
 
 def _slowest_rps(warm: Sequence[SliceRecord]) -> float:
     """Returns the throughput of the slowest Lane. One without one right answer has no say in it."""
-    throughputs = [record.requests / record.window_s for record in warm if record.requests]
+    throughputs = [record.requests / record.window_s for record in warm if record.requests and record.window_s > 0]
     if not throughputs:
         raise NothingToMeasure("no Lane gave one right answer under load")
     return min(throughputs)

@@ -198,7 +198,7 @@ def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
     names = [who.name for who in (lane, ceiling, bare)]
     cpu_us = pd.DataFrame({name: rounds.of(name, CPU) for name in names}).dropna()
     if cpu_us.empty:
-        return None
+        return "no round has both its CPU time and raw's"
     if not rounds.valid(ceiling.name, CPU):
         return (
             f"{ceiling.name} is {validity.of_metric(rounds.cells[ceiling.name], CPU).status}: nothing to compare with"

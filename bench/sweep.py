@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from bench import stats, validity
+from bench import metrics, stats, validity
 from bench.estimates import BUSY_SHARE, Estimate, Status, Validity
 from bench.messages import Closed, Load, Open
 from bench.metrics import MIN_BEYOND_IN_ROUND
@@ -32,7 +32,7 @@ def fold(experiment: Experiment, records: Sequence[SliceRecord]) -> tuple[LaneSw
     """Returns the sweep of every Lane; nothing for a run that was none."""
     if experiment.sweep is None:
         return ()
-    counted = [record for record in records if record.phase is Phase.SWEEP and not record.spoilt]
+    counted = [record for record in records if record.phase is Phase.SWEEP and metrics.counts(record)]
     return tuple(
         lane_sweep(
             lane.name,

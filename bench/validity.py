@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from bench import stats
+from bench import observed, stats
 from bench.estimates import BUSY_SHARE
 from bench.messages import Closed
 from bench.plan import Phase
@@ -33,6 +33,8 @@ SEVERITY = (
     Status.FAILED,
 )
 """Statuses from the best to the worst."""
+UNUSABLE = (Status.FAILING, Status.NOT_MEASURED, Status.FAILED)
+"""With one of these a Lane says nothing, not even of what needs no load."""
 PHASES = {
     "throughput_rps": Phase.SATURATED,
     "cpu_us_per_request": Phase.SATURATED,
@@ -66,8 +68,14 @@ def of_phase(cells: Sequence[Cell], phase: Phase) -> Validity:
 
 
 def of_metric(cells: Sequence[Cell], metric: str) -> Validity:
-    """Returns the finding that a metric stands under: of the phase that it is measured in, or of the whole Lane."""
-    return of_phase(cells, PHASES[metric]) if metric in PHASES else worst(cells)
+    """Returns the finding that a metric stands under: of the phase that it is measured in, or of the whole Lane.
+
+    What was observed without load needs a Lane that answers rightly, and no more.
+    """
+    if metric in PHASES:
+        return of_phase(cells, PHASES[metric])
+    found = worst(cells)
+    return Validity(Status.VALID) if metric in observed.UNITS and found.status not in UNUSABLE else found
 
 
 def busy_share(records: Sequence[SliceRecord], counter: str) -> float | None:

@@ -31,8 +31,8 @@ guard_s = 0.02
 window_s = 0.1
 warm_up_s = 0.1
 """
-WHOLE = SHORT.replace("presets.test", "presets.whole") + "cold_starts = 1\n"
 BRIEF = SHORT.replace("presets.test", "presets.brief").replace("rounds = 3", "rounds = 1")
+WHOLE = BRIEF.replace("presets.brief", "presets.whole") + "cold_starts = 1\n"
 LANES = 14  # of bench.toml, two of them twins
 DYING = """
 _right, _answered = asgi, iter(range(300))
@@ -92,13 +92,13 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
     assert summary["totals"]["missed"] == 0
     assert summary["complete"]
     for lane in summary["lanes"]:
-        assert lane["metrics"]["throughput_rps"]["low"] < lane["metrics"]["throughput_rps"]["high"]
+        assert lane["metrics"]["throughput_rps"]["point"] > 0
         assert lane["metrics"]["latency_fixed_p50_ms"]["point"] > 0
         assert lane["metrics"]["error_ratio"]["point"] == 0
 
     folder = (project / "results" / "latest").resolve()
     stored = store.read(folder)
-    assert len(stored.records) == LANES * 3 * 3  # rounds, and a slice of each phase
+    assert len(stored.records) == LANES * 3  # a slice of each phase
     assert {record.load.rate_rps for record in stored.records if record.phase is Phase.FIXED}.__len__() == 1  # type: ignore[union-attr]
     assert json.loads((folder / "summary.json").read_text()) == summary
     for name in ("manifest.json", "summary.json"):
@@ -197,7 +197,9 @@ def test_broken_apps_fail_alone(project: Path) -> None:
     by_lane = {lane["lane"]: lane for lane in summary["lanes"]}
     assert {by_lane[lane]["validity"]["status"] for lane in lanes} == {"failed"}
     assert by_lane["raw_hello@gunicorn-gthread"]["validity"]["status"] != "failed"
-    assert by_lane["raw_hello@gunicorn-gthread"]["metrics"]["throughput_rps"]["n"] == 3
+    throughput = by_lane["raw_hello@gunicorn-gthread"]["metrics"]["throughput_rps"]
+    assert throughput["n"] == 3
+    assert throughput["low"] < throughput["high"]
 
 
 def test_an_app_that_dies_under_load_fails_alone(project: Path) -> None:

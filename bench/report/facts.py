@@ -10,7 +10,7 @@ from bench.messages import Closed, Open
 from bench.plan import Phase
 from bench.records import Failure, LaneFacts, Machine, Report
 from bench.report.footprints import described
-from bench.report.words import NO_INTERVAL, listed, number, one_line
+from bench.report.words import NO_INTERVAL, interval, listed, number, one_line
 from bench.spec import Lane, Server
 from bench.sweep_loads import loads
 
@@ -106,12 +106,28 @@ def measured(report: Report) -> tuple[str, ...]:
     return (
         intervals(report),
         *(of_sweep if report.summary.sweeps else of_others),
+        *adapter_costs(report),
         totals(report),
         *uncounted(report),
         servers(report),
         versions(report),
         driver(report),
         machine(report.manifest.machine),
+    )
+
+
+def adapter_costs(report: Report) -> tuple[str, ...]:
+    """Says what each Adapter costs a request, with its interval: measured on raw, and no framework's."""
+    experiment = report.manifest.experiment
+    found = {
+        (lane.adapter.name, lane.server.name): split.adapter
+        for split in report.summary.cpu_splits
+        if (lane := experiment.lane(split.lane)).adapter and split.adapter
+    }
+    return tuple(
+        f"The adapter {name} on {server} costs {number(cost.point)} µs of CPU a request ({interval(cost)}), measured "
+        "on raw, beside what the framework costs."
+        for (name, server), cost in found.items()
     )
 
 
@@ -227,7 +243,7 @@ def totals(report: Report) -> str:
         )
     return (
         f"{whole.requests:,} right answers, {_plural(whole.errors, 'error')} and {whole.missed:,} missed sends "
-        f"in {number(whole.measured_s)} s of measured windows ({number(whole.wall_s)} s in all).{driver_said}"
+        f"in {number(whole.measured_s)} s of measured windows ({number(whole.wall_s)} s of rounds).{driver_said}"
     )
 
 

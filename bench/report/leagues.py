@@ -140,6 +140,7 @@ class Table(Struct, frozen=True, kw_only=True):
     place: str
     contenders: tuple[Row, ...]
     ceilings: tuple[Row, ...]
+    has_twin: bool = False
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -173,6 +174,8 @@ def noise(table: Table) -> str:
     """Says how far a Lane differed from itself, and what follows for the others; nothing where no Lane has a twin."""
     sentences = [_noise(table, floor) for floor in table.league.noise_floors]
     known = [floor.difference for floor in table.league.noise_floors if floor.difference is not None]
+    if not sentences and table.has_twin:
+        return "No noise floor: the Lane that ran twice can't be trusted, so ranks rest on intervals alone."
     if known:
         sentences.append(f"Throughputs that differ by less than {share(max(known))} count as tied.")
     return " ".join(sentences)
@@ -225,6 +228,7 @@ def _table(report: Report, league: LeagueSummary) -> Table:
         place=_place(report, league, rows),
         contenders=tuple(row for row in rows if not row.lane.baseline),
         ceilings=tuple(row for row in rows if row.lane.baseline),
+        has_twin=any(lane.twin and league.league in lane.leagues for lane in report.summary.lanes),
     )
 
 

@@ -8,7 +8,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
-from bench.records import Report
+from bench.records import Report, Status
 from bench.report.leagues import Row, Table
 
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#56B4E9", "#CC79A7", "#D55E00")
@@ -72,7 +72,11 @@ def parts_of(report: Report) -> dict[str, Parts]:
     """Returns the parts of every Lane that can be split. A raw Lane is raw, and behind an adapter raw and adapter."""
     splits = {split.lane: split for split in report.summary.cpu_splits}
     costs = {lane.lane: lane.metrics.get("cpu_us_per_request") for lane in report.summary.lanes}
-    bare = {lane.server: costs[lane.lane] for lane in report.summary.lanes if lane.baseline and not lane.adapter}
+    bare = {
+        lane.server: costs[lane.lane]
+        for lane in report.summary.lanes
+        if lane.baseline and not lane.adapter and lane.validity.status is Status.VALID
+    }
     parts = {
         lane: (split.raw.point, split.adapter.point if split.adapter else 0.0, split.framework.point)
         for lane, split in splits.items()

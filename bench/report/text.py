@@ -137,6 +137,7 @@ def _reading(report: Report) -> tuple[str, ...]:
     return (
         f"{facts.intervals(report)} ± is the wider half. = can't be told apart.",
         facts.BASELINE,
+        *facts.adapter_costs(report),
         f"req/s, CPU: {facts.load(report, Phase.SATURATED)}",
         f"p50, p99: {facts.load(report, Phase.FIXED)}",
         facts.machine(report.manifest.machine),

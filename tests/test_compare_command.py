@@ -1,0 +1,127 @@
+"""`bench compare` as a CI job calls it: a real repository, real servers, real load."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+BENCH = str(Path(sys.executable).parent / "bench")
+HANG_S = 300
+APP = Path("apps/raw_hello/raw_hello.py")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Returns a repository with this project's Apps in it, committed."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    shutil.copy(PROJECT / "bench.toml", folder)
+    shutil.copytree(PROJECT / "apps", folder / "apps", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / ".gitignore").write_text("results/\n.bench/\n")
+    git(folder, "init", "--quiet")
+    commit(folder)
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
+    return done.stdout
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", ".")
+    git(folder, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--message", "change")
+
+
+def compare(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [BENCH, "compare", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=HANG_S)
+
+
+def state(folder: Path) -> tuple[str, str, str]:
+    """Returns what a comparison must leave as it is."""
+    return git(folder, "status", "--porcelain"), git(folder, "worktree", "list"), git(folder, "branch", "--all")
+
+
+def test_an_app_is_compared_with_itself(repository: Path, tmp_path: Path) -> None:
+    """Every metric has a verdict, the files are as their schema says, GitHub is told, and nothing is left behind."""
+    before = state(repository)
+    options = ("--app", "raw_hello", "--budget", "10", "--no-instructions", "--json", "--github")
+    summary = tmp_path / "summary.md"
+    done = subprocess.run(
+        [BENCH, "compare", "HEAD", "WORKTREE", *options],
+        cwd=repository,
+        env={**os.environ, "GITHUB_STEP_SUMMARY": str(summary)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG_S,
+    )
+    assert done.returncode in (0, 3), done.stderr  # a machine too busy to measure on says so
+    document = json.loads(done.stdout)
+    schema = json.loads((PROJECT / "docs" / "schemas" / "comparison.json.schema.json").read_text())
+    jsonschema.validate(document, schema)
+    (app,) = document["apps"]
+    assert {"cpu_us_per_request", "throughput_rps", "latency_fixed_p50_ms"} <= {
+        found["metric"] for found in app["evidence"]
+    }
+    assert document["rounds"] >= 4
+    assert summary.read_text().startswith("### bench: ")
+    (folder,) = (repository / "results").iterdir()
+    assert json.loads((folder / "comparison.json").read_text()) == document
+    assert state(repository) == before
+
+
+def test_a_side_that_answers_wrongly_is_exit_code_3(repository: Path) -> None:
+    """One line names the side, the step, what was found and what was expected; nothing is left behind."""
+    app = repository / APP
+    app.write_text(app.read_text().replace("Hello", "Goodbye"))
+    commit(repository)
+    before = state(repository)
+    done = compare(repository, "HEAD~1", "HEAD", "--no-instructions")
+    assert done.returncode == 3
+    assert done.stderr.startswith("bench: raw_hello@")
+    assert "#head failed at contract" in done.stderr
+    assert "Goodbye" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert state(repository) == before
+
+
+def test_what_cannot_be_compared_is_one_line(repository: Path) -> None:
+    """An unknown revision, uncommitted changes, an App of one side, and a lock that can't be met."""
+    unknown = compare(repository, "nonsense", "HEAD")
+    assert unknown.returncode == 3
+    assert unknown.stderr.startswith("bench: nonsense: found no such revision")
+
+    app = repository / APP
+    app.write_text(app.read_text() + "\n# changed\n")
+    dirty = compare(repository, "HEAD", "HEAD", "--app", "raw_hello")
+    assert dirty.returncode == 3
+    assert f"bench: {APP}: found 1 uncommitted changes" in dirty.stderr
+
+    shutil.copytree(repository / "apps" / "raw_hello", repository / "apps" / "new_hello")
+    one_sided = compare(repository, "HEAD", "WORKTREE", "--app", "new_hello")
+    assert one_sided.returncode == 2
+    assert "new_hello: found in WORKTREE only" in one_sided.stderr
+
+    (repository / "apps" / "raw_hello" / "requirements.txt").write_text("no-such-package-at-all==1\n")
+    unmet = compare(repository, "HEAD", "WORKTREE", "--app", "raw_hello")
+    assert unmet.returncode == 3
+    assert unmet.stderr.startswith("bench: WORKTREE: raw_hello does not build: ")
+    for done in (unknown, dirty, one_sided, unmet):
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stdout == ""
+
+
+def test_without_a_difference_there_is_nothing_to_compare(repository: Path) -> None:
+    """A change of the documentation passes at once."""
+    (repository / "README.md").write_text("new")
+    done = compare(repository, "HEAD", "WORKTREE")
+    assert done.returncode == 0
+    assert "no App differs between HEAD and WORKTREE" in done.stderr
