@@ -1,4 +1,4 @@
-"""Counts false alarms: Lanes compared with their own twins, as a run compares Lanes: ``python benchmarks/noise.py``.
+"""Counts false alarms: Lanes compared with their own twins by paired ratios: ``python benchmarks/noise.py``.
 
 Every Lane without an adapter runs twice in each run, so a run gives as many A/A comparisons as it has such Lanes, all
 independent of each other. A comparison alarms where the interval of the ratio excludes 1, and bench ranks the two only
@@ -17,7 +17,7 @@ import msgspec
 from scipy.special import stdtrit
 from scipy.stats import binomtest
 
-from bench import compare, metrics, session
+from bench import compare, metrics, session, stats
 from bench.plan import Slice
 from bench.project import Project, open_project
 from bench.records import Failure, Manifest, Observation, SliceRecord
@@ -126,10 +126,13 @@ def measured(project: Project, experiment: Experiment) -> Iterator[Pair]:
     by_round = metrics.by_round(metrics.tidy(records.kept))
     twins = sorted((lane for lane in experiment.lanes if lane.twin), key=lambda lane: lane.server.name)
     for twin in twins:
-        values = {
-            name: dict(by_round[THROUGHPUT].xs(name, level="lane").dropna()) for name in (twin.original, twin.name)
-        }
+        column = by_round[THROUGHPUT].dropna()
+        lanes = column.index.get_level_values("lane")
+        values = {name: dict(column[lanes == name].droplevel("lane")) for name in (twin.original, twin.name)}
         rounds = compare.common_rounds(values)
+        if len(rounds) < stats.MIN_ROUNDS:
+            print(f"{twin.original}: {len(rounds)} rounds in common are too few", file=sys.stderr)
+            continue
         yield Pair(twin.original, tuple(log(values[twin.name][at] / values[twin.original][at]) for at in rounds))
 
 
