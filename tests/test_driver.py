@@ -44,7 +44,6 @@ from bench.messages import (
     Target,
 )
 
-pytestmark = pytest.mark.xdist_group("driver")  # one server and one driver for all
 HOST = "127.0.0.1"
 BODY = b"Hello, user00!"
 DATE = b"Mon, 23 Nov 2026 08:34:10 GMT"

@@ -23,7 +23,6 @@ from bench.outcome import load_outcome
 from bench.records import LoadOutcome
 from bench.report import console
 
-pytestmark = pytest.mark.xdist_group("latency")  # one server for all
 RATE_RPS = 500.0
 SECONDS = 1.5
 STALL_RATE_RPS = 1000.0

@@ -27,7 +27,6 @@ from bench.records import Cell, Estimate, LaneSummary, LeagueSummary, NoiseFloor
 from bench.report import charts, charts_of, facts, html, leagues, looks, markdown, text, words
 from bench.report.leagues import Row, Table
 
-pytestmark = pytest.mark.xdist_group("report")  # charts are drawn once for all tests of a worker
 CHARTS = charts_of(standard())
 HOSTILE = (
     "</pre><script src='https://example.org/x.js'></script>\n"

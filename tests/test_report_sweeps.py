@@ -25,8 +25,6 @@ from bench.spec import Sweep
 from bench.summary import build_report
 from bench.sweep_loads import parse_sweep
 
-pytestmark = pytest.mark.xdist_group("report")  # as in test_report
-
 
 def report(loads: str, slo_ms: float = 10.0, *, rounds: int = 3) -> Report:
     preset = replace(experiment().preset, rounds=rounds)

@@ -97,10 +97,11 @@ def _at_once(loads: Sequence[Load]) -> list[SliceResult]:
 
 
 def _with_opening(opening: SliceResult, result: SliceResult) -> SliceResult:
-    """Returns a slice's result with the answers, and the errors, of its first calls."""
+    """Returns a slice's result with the answers, their bytes, and the errors, of its first calls."""
     return msgspec.structs.replace(
         result,
         requests_in_slice=opening.requests_in_slice + result.requests_in_slice,
+        bytes_received=opening.bytes_received + result.bytes_received,
         errors=dict(Counter(opening.errors) + Counter(result.errors)),
     )
 
