@@ -746,7 +746,7 @@ def test_the_driver_keeps_to_its_cores(server: Server) -> None:
 
 
 def run_locust(port: int) -> tuple[int, dict[str, Any], str]:
-    """Runs the locustfile for three seconds; returns the exit code, the only row of Locust's statistics, and the log."""
+    """Runs the locustfile for 3 s; returns the exit code, the only row of Locust's statistics, and the log."""
     host = f"http://{HOST}:{port}"
     options = ["--host", host, "--headless", "--users", "2", "--spawn-rate", "2", "--run-time", "3s", "--json"]
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *options]
