@@ -39,3 +39,10 @@ class Validity(Struct, frozen=True):
 
 BUSY_SHARE = 0.9
 """A process that used this share of its core's time was the limit; some of the rest goes to interrupts and to steal."""
+
+
+def inverted(ratio: Estimate) -> Estimate:
+    """Returns the ratio of b to a for that of a to b, with its interval."""
+    low = None if ratio.high is None else 1 / ratio.high
+    high = None if ratio.low is None else 1 / ratio.low
+    return Estimate(1 / ratio.point, low, high, ratio.n, ratio.unit, ratio.better)

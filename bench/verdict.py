@@ -8,6 +8,7 @@ from math import exp, log
 
 from bench import stats
 from bench.compare import common_rounds
+from bench.estimates import inverted
 from bench.gate import Evidence, Verdict
 from bench.records import Estimate, Validity
 from bench.records import Status as Trust
@@ -21,13 +22,6 @@ HIGHER_IS_BETTER = ("throughput_rps",)
 def worse(metric: str, ratio: Estimate) -> Estimate:
     """Returns the ratio turned so that above 1 is a regression."""
     return inverted(ratio) if metric in HIGHER_IS_BETTER else ratio
-
-
-def inverted(ratio: Estimate) -> Estimate:
-    """Returns BASE:HEAD for HEAD:BASE."""
-    low = None if ratio.high is None else 1 / ratio.high
-    high = None if ratio.low is None else 1 / ratio.low
-    return Estimate(1 / ratio.point, low, high, ratio.n, ratio.unit, ratio.better)
 
 
 def paired(base: Mapping[int, float], head: Mapping[int, float]) -> Estimate | None:

@@ -18,9 +18,10 @@ from scipy.special import stdtrit
 from scipy.stats import binomtest
 
 from bench import compare, metrics, session, stats
+from bench.doctor import Memory
 from bench.plan import Slice
 from bench.project import Project, open_project
-from bench.records import Failure, Manifest, Observation, SliceRecord
+from bench.records import Failure, SliceRecord
 from bench.spec import Experiment, Lane
 
 THROUGHPUT = "throughput_rps"
@@ -52,28 +53,8 @@ class Pair(msgspec.Struct, frozen=True):
         return abs(self.mean) + self.half(0.95)
 
 
-class Records:
-    """A Sink and a Watcher that keeps the records of a run in memory."""
-
-    def __init__(self) -> None:
-        self.kept: list[SliceRecord] = []
-
-    def describe(self, manifest: Manifest) -> None:
-        """Needs no manifest."""
-
-    def append(self, record: SliceRecord) -> None:
-        """Keeps a record."""
-        self.kept.append(record)
-
-    def fail(self, failure: Failure) -> None:
-        """Says which Lane is left out."""
-        print(f"{failure.lane}: {failure.reason}", file=sys.stderr)
-
-    def observe(self, observation: Observation) -> None:
-        """Needs no observations."""
-
-    def sync(self) -> None:
-        """Needs no disk."""
+class Unwatched:
+    """A Watcher that shows nothing."""
 
     def round_started(self, index: int) -> None:
         """Shows nothing."""
@@ -120,10 +101,10 @@ def twice(project: Project, options: argparse.Namespace, seed: int) -> Experimen
 
 def measured(project: Project, experiment: Experiment) -> Iterator[Pair]:
     """Measures one run, and yields its pairs in the order of their servers."""
-    records = Records()
+    records = Memory()
     with session.open_site(project, experiment) as site:
-        session.measure(site, session.draft(site, "noise"), records, records)
-    by_round = metrics.by_round(metrics.tidy(records.kept))
+        session.measure(site, session.draft(site, "noise"), records, Unwatched())
+    by_round = metrics.by_round(metrics.tidy(records.records))
     twins = sorted((lane for lane in experiment.lanes if lane.twin), key=lambda lane: lane.server.name)
     for twin in twins:
         column = by_round[THROUGHPUT].dropna()

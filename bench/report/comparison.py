@@ -8,11 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.gate import AppComparison, Comparison, Evidence, SideFacts, Verdict
-from bench.report.markdown import _bullets as bullets
-from bench.report.markdown import _folded as folded
-from bench.report.markdown import _grid as grid
-from bench.report.markdown import _text as safe
-from bench.report.words import listed, number, one_line, times
+from bench.report.markdown import bullets, folded, grid, safe
+from bench.report.words import listed, one_line, share, times
 
 METRIC_TITLES = {
     "cpu_us_per_request": "CPU time per request",
@@ -47,12 +44,12 @@ def verdict(comparison: Comparison) -> str:
         return f"Slower: {listed(by_verdict[Verdict.SLOWER])}."
     if by_verdict[Verdict.UNDECIDED]:
         return f"No confirmed regression; undecided: {listed(by_verdict[Verdict.UNDECIDED])}."
-    return f"No regression larger than {_percent(comparison.max_regression)}."
+    return f"No regression larger than {share(comparison.max_regression)}."
 
 
 def said(found: Evidence) -> str:
     """Says a verdict in words, with the number that it rests on."""
-    bound = "" if found.bound is None else _percent(found.bound)
+    bound = "" if found.bound is None else share(found.bound)
     match found.verdict:
         case Verdict.NO_DIFFERENCE:
             return f"no difference larger than {bound}"
@@ -79,7 +76,7 @@ def conditions(comparison: Comparison) -> tuple[str, ...]:
         f"BASE {_side(comparison.base)}, HEAD {_side(comparison.head)}.",
         f"{comparison.rounds} rounds in {comparison.spent_s:.0f} s of a budget of {comparison.budget_s:.0f} s"
         f"{', a regression measured again' if comparison.measured_again else ''}; allowed: "
-        f"{_percent(comparison.max_regression)}, of instructions {_percent(comparison.max_instructions)}.",
+        f"{share(comparison.max_regression)}, of instructions {share(comparison.max_instructions)}.",
         *comparison.notes,
         *(f"{app.app}: {difference}" for app in comparison.apps for difference in app.differences),
     )
@@ -143,7 +140,3 @@ def _side(side: SideFacts) -> str:
     commit = f" ({side.commit[:12]})" if side.commit and not side.commit.startswith(side.revision) else ""
     extra = f" with {listed(side.requirements)}" if side.requirements else ""
     return one_line(f"{side.revision}{commit}{extra}, Python {side.python}")
-
-
-def _percent(share: float) -> str:
-    return f"{number(100 * share)} %"

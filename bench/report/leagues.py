@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from bench import validity
+from bench.estimates import inverted
 from bench.plan import Phase
 from bench.records import Estimate, Failure, LaneSummary, LeagueSummary, NoiseFloor, Report, Status, Validity
 from bench.report.words import METRICS, NO_INTERVAL, cell, full, listed, margin, number, one_line, share, times
@@ -216,7 +217,7 @@ def ratio(league: LeagueSummary, lane: str, other: str) -> Estimate | None:
         if found.metric == THROUGHPUT and (found.lane, found.other) == (lane, other):
             return found.ratio
         if found.metric == THROUGHPUT and (found.other, found.lane) == (lane, other):
-            return _inverted(found.ratio)
+            return inverted(found.ratio)
     return None
 
 
@@ -295,18 +296,6 @@ def _reservations(table: Table) -> Iterator[str]:
         elif not row.valid:
             yield f"some figures of {row.title} can't be trusted: {row.status}"
     yield from (f"the ceiling {row.title} can't be trusted: {row.status}" for row in table.ceilings if not row.valid)
-
-
-def _inverted(estimate: Estimate) -> Estimate:
-    low, high = estimate.low, estimate.high
-    return Estimate(
-        point=1 / estimate.point,
-        low=1 / high if low is not None and high else None,
-        high=1 / low if high is not None and low else None,
-        n=estimate.n,
-        unit=estimate.unit,
-        better=estimate.better,
-    )
 
 
 def _cliques(near: Mapping[str, set[str]], group: set[str], candidates: set[str], done: set[str]) -> Iterator[set[str]]:

@@ -19,9 +19,9 @@ def render(report: Report) -> str:
 
 
 def _blocks(report: Report) -> Iterator[str]:
-    yield f"# {_text(facts.title(report))}"
-    yield _text(facts.provenance(report))
-    yield from (f"> **{_text(notice)}**" for notice in facts.notices(report))
+    yield f"# {safe(facts.title(report))}"
+    yield safe(facts.provenance(report))
+    yield from (f"> **{safe(notice)}**" for notice in facts.notices(report))
     for sweep in sweep_tables(report):
         yield from _sweep(sweep)
     for table in () if report.summary.sweeps else tables(report):
@@ -30,24 +30,24 @@ def _blocks(report: Report) -> Iterator[str]:
     yield "## Charts"
     yield from (f"![{title}](charts/{name}.svg)" for name, title in charts_of(report).items())
     yield "## How to read this"
-    yield _bullets(facts.reading(report))
+    yield bullets(facts.reading(report))
     yield "## What was measured"
-    yield _bullets(facts.measured(report))
+    yield bullets(facts.measured(report))
     yield from _every_metric(report)
     yield from _configuration(report)
     yield from _failures(report)
 
 
 def _league(table: Table) -> Iterator[str]:
-    yield f"## {_text(table.title)}"
-    yield f"**{_text(verdict(table))}**"
+    yield f"## {safe(table.title)}"
+    yield f"**{safe(verdict(table))}**"
     if noise(table):
-        yield _text(noise(table))
+        yield safe(noise(table))
     head = ["#", "lane", *(METRICS[metric].column for metric in COLUMNS)]
-    yield _grid(head, "rl" + "r" * len(COLUMNS), map(_row, table.rows))
+    yield grid(head, "rl" + "r" * len(COLUMNS), map(_row, table.rows))
     notes = [f"{row.title}: {note}" for row in table.rows for note in row.notes]
     if notes:
-        yield _bullets(notes)
+        yield bullets(notes)
 
 
 def _footprint(report: Report) -> Iterator[str]:
@@ -55,30 +55,30 @@ def _footprint(report: Report) -> Iterator[str]:
     if not rows:
         return
     yield "## Footprint"
-    cells = ([_text(row.title), *(_cell(row.cell(metric)) for metric in metrics)] for row in rows)
-    yield _grid(["lane", *(METRICS[metric].column for metric in metrics)], "l" + "r" * len(metrics), cells)
-    yield _bullets((*(note for row in rows for note in row.notes), *described(report)))
-    files = [[_text(app), _text(path), str(lines)] for app, path, lines in code_files(report)]
-    yield _folded("Lines of code by file", _grid(["app", "file", "lines"], "llr", files))
+    cells = ([safe(row.title), *(_cell(row.cell(metric)) for metric in metrics)] for row in rows)
+    yield grid(["lane", *(METRICS[metric].column for metric in metrics)], "l" + "r" * len(metrics), cells)
+    yield bullets((*(note for row in rows for note in row.notes), *described(report)))
+    files = [[safe(app), safe(path), str(lines)] for app, path, lines in code_files(report)]
+    yield folded("Lines of code by file", grid(["app", "file", "lines"], "llr", files))
 
 
 def _sweep(sweep: SweepTable) -> Iterator[str]:
-    yield f"## {_text(sweep.table.title)}"
-    yield f"**{_text(sweep.verdict)}**"
-    rows = ([_text(each.row.name), *map(_cell, each.cells)] for each in sweep.rows)
-    yield _grid(["lane", *sweep.columns], "l" + "r" * len(sweep.columns), rows)
-    yield _bullets(f"{each.row.title}: {note}" for each in sweep.rows for note in each.notes)
+    yield f"## {safe(sweep.table.title)}"
+    yield f"**{safe(sweep.verdict)}**"
+    rows = ([safe(each.row.name), *map(_cell, each.cells)] for each in sweep.rows)
+    yield grid(["lane", *sweep.columns], "l" + "r" * len(sweep.columns), rows)
+    yield bullets(f"{each.row.title}: {note}" for each in sweep.rows for note in each.notes)
     for each in sweep.rows:
-        points = ([_text(_cell(cell)) for cell in point_cells(point)] for point in each.sweep.points)
-        table = _grid([*POINT_COLUMNS], "r" * (len(POINT_COLUMNS) - 1) + "l", points)
-        yield _folded(f"{each.row.title}: every load", table)
+        points = ([safe(_cell(cell)) for cell in point_cells(point)] for point in each.sweep.points)
+        table = grid([*POINT_COLUMNS], "r" * (len(POINT_COLUMNS) - 1) + "l", points)
+        yield folded(f"{each.row.title}: every load", table)
 
 
 def _row(row: Row) -> list[str]:
-    beside = f"<br>{_text(row.tie)}" if row.tie else ""
-    status = "" if row.valid else f"<br>**{_text(row.status)}**"
+    beside = f"<br>{safe(row.tie)}" if row.tie else ""
+    status = "" if row.valid else f"<br>**{safe(row.status)}**"
     cells = (_cell(row.cell(metric)) for metric in COLUMNS)
-    return [row.mark, f"{_text(row.name)}{beside}{status}", *cells]
+    return [row.mark, f"{safe(row.name)}{beside}{status}", *cells]
 
 
 def _cell(parts: tuple[str, str]) -> str:
@@ -95,11 +95,11 @@ def _every_metric(report: Report) -> Iterator[str]:
             ]
             for metric in table.metrics
         )
-        head = ["metric", *(_text(row.name) for row in table.rows)]
-        yield _folded(f"{table.title}: every metric", _grid(head, "l" + "r" * len(table.rows), rows))
-        ratios = [[_text(what), times(estimate)] for what, estimate in comparisons(table)]
+        head = ["metric", *(safe(row.name) for row in table.rows)]
+        yield folded(f"{table.title}: every metric", grid(head, "l" + "r" * len(table.rows), rows))
+        ratios = [[safe(what), times(estimate)] for what, estimate in comparisons(table)]
         if ratios:
-            yield _folded(f"{table.title}: ratios, paired by round", _grid(["throughput of", "ratio"], "lr", ratios))
+            yield folded(f"{table.title}: ratios, paired by round", grid(["throughput of", "ratio"], "lr", ratios))
 
 
 def _configuration(report: Report) -> Iterator[str]:
@@ -107,11 +107,11 @@ def _configuration(report: Report) -> Iterator[str]:
     yield "Read from the processes as they ran, from their environments and from their answers."
     head = ["lane", "Python", "workers", "versions"]
     proofs = facts.proofs(report)
-    rows = ([_text(proof.lane), proof.python, str(proof.workers), _text(proof.main_versions)] for proof in proofs)
-    yield _grid(head, "llrl", rows)
-    yield from (_folded(proof.lane, _fenced(_proof(proof))) for proof in proofs)
+    rows = ([safe(proof.lane), proof.python, str(proof.workers), safe(proof.main_versions)] for proof in proofs)
+    yield grid(head, "llrl", rows)
+    yield from (folded(proof.lane, _fenced(_proof(proof))) for proof in proofs)
     yield "### Differences that no setting removes"
-    yield _bullets(report.manifest.irremovable_differences or ("None was found.",))
+    yield bullets(report.manifest.irremovable_differences or ("None was found.",))
 
 
 def _proof(proof: Proof) -> str:
@@ -128,25 +128,27 @@ def _failures(report: Report) -> Iterator[str]:
     if report.summary.failures:
         yield "## Failures"
     for failure in report.summary.failures:
-        yield _folded(facts.failed(failure), _fenced(printable(failure.log_tail).strip("\n") or "(no log)"))
+        yield folded(facts.failed(failure), _fenced(printable(failure.log_tail).strip("\n") or "(no log)"))
 
 
-def _text(words: str) -> str:
+def safe(words: str) -> str:
     """Escapes what Markdown or HTML would take for more than text."""
     return re.sub(r"([\\`*_\[\]<>|~&$#])", r"\\\1", one_line(words))
 
 
-def _bullets(sentences: Iterable[str]) -> str:
-    return "\n".join(f"- {_text(sentence)}" for sentence in sentences)
+def bullets(sentences: Iterable[str]) -> str:
+    """Returns a list, an item a sentence."""
+    return "\n".join(f"- {safe(sentence)}" for sentence in sentences)
 
 
-def _grid(head: list[str], alignment: str, rows: Iterable[list[str]]) -> str:
+def grid(head: list[str], alignment: str, rows: Iterable[list[str]]) -> str:
     """Returns a table; ``alignment`` has l or r for each column."""
     rule = ["---:" if side == "r" else "---" for side in alignment]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
 
-def _folded(summary: str, content: str) -> str:
+def folded(summary: str, content: str) -> str:
+    """Returns content that a reader has to unfold."""
     return f"<details><summary>{escape(one_line(summary))}</summary>\n\n{content}\n\n</details>"
 
 
