@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from math import inf
 from typing import Protocol
 
 from msgspec import Struct
@@ -66,19 +67,6 @@ class Outcome(Struct, frozen=True):
     measured_again: bool
     spent_s: float
 
-    @property
-    def regressed(self) -> bool:
-        """Returns whether anything is slower, and was so twice."""
-        return self._has(Verdict.SLOWER)
-
-    @property
-    def could_not_be_measured(self) -> bool:
-        """Returns whether some evidence is invalid."""
-        return self._has(Verdict.INVALID)
-
-    def _has(self, wanted: Verdict) -> bool:
-        return any(found.verdict is wanted for of_app in self.evidence.values() for found in of_app)
-
 
 class Comparison:
     """One comparison. Decides when to stop; starts and measures nothing itself."""
@@ -123,13 +111,15 @@ class Comparison:
 
     def _measure(self, until_s: float, *, first: int) -> None:
         """Measures Rounds, from ``first`` on, until they are precise enough or the next one would not fit."""
-        round_s = 0.0
-        while self._rounds - first < MIN_ROUNDS or (self._spent_s + round_s <= until_s and not self._is_precise(first)):
+        round_s, ratios = 0.0, self._steering(first)
+        while self._rounds - first < MIN_ROUNDS or (
+            self._spent_s + round_s <= until_s and not verdict.is_precise(ratios, self._terms.precision)
+        ):
             began_s = self._spent_s
             self._watcher.round_started(self._rounds, again=first > 0)
             self._play(self._rounds)
-            round_s = self._spent_s - began_s
-            self._watcher.round_ended(self._spent_s, self._widest(first))
+            round_s, ratios = self._spent_s - began_s, self._steering(first)
+            self._watcher.round_ended(self._spent_s, max(map(verdict.half_width, ratios), default=inf))
 
     def _play(self, index: int) -> None:
         with self._open_round(index, self._experiment.lanes) as live:
@@ -172,13 +162,8 @@ class Comparison:
             self._sink.observe(observation)
         return counted
 
-    def _is_precise(self, first: int) -> bool:
-        return evidence.is_enough(self._pairs, self._since(first), self._terms.precision)
-
-    def _widest(self, first: int) -> float:
-        ratios = [evidence.ratios(pair, self._since(first)) for pair in self._pairs]
-        steering = [known[metric] for known in ratios for metric in evidence.STEERING if metric in known]
-        return max(map(verdict.half_width, steering), default=float("inf"))
+    def _steering(self, first: int) -> list[Estimate]:
+        return evidence.steering(self._pairs, self._since(first))
 
     def _since(self, first: int) -> list[SliceRecord]:
         """Returns the records from a Round on; a wrong answer counts whenever it was given."""

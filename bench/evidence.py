@@ -49,12 +49,10 @@ def ratios(pair: Pair, records: Sequence[SliceRecord]) -> dict[str, Estimate]:
     return {metric: ratio for metric, ratio in found.items() if ratio}
 
 
-def is_enough(pairs: Sequence[Pair], records: Sequence[SliceRecord], precision: float) -> bool:
-    """Returns whether the steering metrics of every App are known as precisely as asked."""
-    found = [ratios(pair, records) for pair in pairs]
-    return all(
-        verdict.is_precise([known[metric] for metric in STEERING if metric in known], precision) for known in found
-    )
+def steering(pairs: Sequence[Pair], records: Sequence[SliceRecord]) -> list[Estimate]:
+    """Returns the ratios of the steering metrics of all Apps; nothing as long as one of them has none."""
+    found = [[known[metric] for metric in STEERING if metric in known] for known in (ratios(p, records) for p in pairs)]
+    return [ratio for of_app in found for ratio in of_app] if all(found) else []
 
 
 def judge(
