@@ -24,14 +24,13 @@ from hypothesis import strategies as st
 from junitparser import JUnitXml, TestSuite
 from msgspec.structs import replace
 
-from bench import metrics, stats
+from bench import metrics, stats, validity
 from bench.messages import MAX_LATENCY_US, SIGNIFICANT_DIGITS
 from bench.plan import Phase
 from bench.records import Observation, Report, SliceRecord, Status
 from bench.report import exports
 from bench.report.exports import hgrm, junit
 from bench.report.exports.histograms import RECORDED, percentiles_ms
-from bench.report.exports.points import phase_of
 from bench.report.words import one_line
 from bench.summary import build_report
 
@@ -125,7 +124,7 @@ def test_a_cell_that_is_not_valid_is_no_data_point() -> None:
     files = exports.render(report_of(records), records).files
     lost = trends(FILES)[A] - trends(files)[A]
     assert {"throughput_rps", "cpu_us_per_request", "overhead_us_per_request", "rss_mib", "error_ratio"} <= lost
-    assert {phase_of(metric) for metric in lost} == {Phase.SATURATED, None}
+    assert {validity.PHASES.get(metric) for metric in lost} == {Phase.SATURATED, None}
     assert {"latency_fixed_p50_ms", "first_response_ms", "instructions_per_request"} <= trends(files)[A]
     assert trends(files)[B] == trends(FILES)[B]
     (skipped,) = [case for case in suite(files) if case.is_skipped]

@@ -5,16 +5,11 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from bench import validity
-from bench.observed import UNITS as OBSERVED
 from bench.plan import Phase
 from bench.records import Estimate, LaneSummary, Status, Summary, Validity
 from bench.report.words import one_line
 
-SATURATED = ("throughput_rps", "cpu_us_per_request", "overhead_us_per_request")
-"""Metrics of the saturated phase whose names do not say so."""
 OVERHEAD = "overhead_us_per_request"
-NOT_ANSWERING = (Status.FAILING, Status.FAILED, Status.NOT_MEASURED)
-"""What spoils a value that was measured without load; what limited the throughput does not."""
 
 
 class Point(Struct, frozen=True):
@@ -43,23 +38,9 @@ def trusted(summary: Summary) -> tuple[Point, ...]:
 
 def _findings(summary: Summary, lane: LaneSummary, metric: str) -> Iterator[Validity]:
     """Yields what was found of all that a metric is made from: a cell, the raw one below it, or the whole Lane."""
-    phase = phase_of(metric)
-    if metric in OBSERVED:
-        answering = [cell for cell in lane.cells if cell.validity.status in NOT_ANSWERING]
-        yield validity.worst(answering)
-    elif phase is None:
-        yield validity.worst(lane.cells)
-    else:
-        yield validity.of_phase(lane.cells, phase)
+    yield validity.of_metric(lane.cells, metric)
     if metric == OVERHEAD:
         yield from (validity.of_phase(raw.cells, Phase.SATURATED) for raw in _raw(summary, lane))
-
-
-def phase_of(metric: str) -> Phase | None:
-    """Returns the phase whose slices a metric is of; None for one of all slices, or of none."""
-    if metric in SATURATED:
-        return Phase.SATURATED
-    return next((phase for phase in Phase if f"_{phase}_" in metric), None)
 
 
 def _raw(summary: Summary, lane: LaneSummary) -> Iterator[LaneSummary]:
