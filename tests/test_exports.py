@@ -30,7 +30,7 @@ from bench.plan import Phase
 from bench.records import Observation, Report, SliceRecord, Status
 from bench.report import exports
 from bench.report.exports import hgrm, junit
-from bench.report.exports.histograms import RECORDED, percentiles_ms
+from bench.report.exports.histograms import RECORDED
 from bench.report.words import one_line
 from bench.summary import build_report
 
@@ -316,13 +316,6 @@ def test_every_lane_has_its_distributions() -> None:
     rows, _ = distribution(FILES[f"hgrm/{A}.latency_saturated.hgrm"])
     saturated = [record for record in RECORDS if record.lane == A and record.phase is Phase.SATURATED]
     assert rows[-1][2] == sum(HdrHistogram.decode(record.latency_us).total_count for record in saturated)
-
-
-@given(latencies_us=LATENCIES_US)
-def test_percentiles_are_those_of_the_metrics(latencies_us: list[int]) -> None:
-    """The fast way gives what the slow one gives."""
-    whole, wanted = decoded(latencies_us), (*stats.PERCENTILES.values(), 100.0)
-    assert percentiles_ms(whole, wanted) == [stats.percentile_ms(whole, percentile) for percentile in wanted]
 
 
 def test_csv_and_parquet_are_the_tidy_table() -> None:

@@ -14,7 +14,6 @@ from bench import stats, validity
 from bench.messages import Closed
 from bench.plan import Phase
 from bench.records import Report, SliceRecord
-from bench.report.exports.histograms import percentiles_ms
 
 MAX = 100.0
 PERCENTILES = {**stats.PERCENTILES, "max": MAX}
@@ -83,8 +82,10 @@ def _of_slice(encoded: str | None) -> list[float | None]:
     histogram = HdrHistogram.decode(encoded) if isinstance(encoded, str) else None
     if not histogram or not histogram.total_count:
         return [None] * len(PERCENTILES)
-    values_ms = zip(PERCENTILES.values(), percentiles_ms(histogram, PERCENTILES.values()), strict=True)
-    return [value_ms if _known(histogram.total_count, percentile) else None for percentile, value_ms in values_ms]
+    return [
+        stats.percentile_ms(histogram, percentile) if _known(histogram.total_count, percentile) else None
+        for percentile in PERCENTILES.values()
+    ]
 
 
 def _known(count: int, percentile: float) -> bool:
