@@ -35,7 +35,7 @@ $(VENV)/.complete: requirements/uv.txt requirements/dev.txt pyproject.toml
 	@echo "setup: making $(VENV)" >&2
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt
+	@$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@echo '$(CURDIR)' > $(VENV)/.folder
 	@touch $@
