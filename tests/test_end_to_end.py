@@ -181,7 +181,7 @@ def test_broken_apps_fail_alone(project: Path) -> None:
     for file, code in broken.items():
         (project / "apps" / file).write_text(code)
     config = project / "bench.toml"
-    config.write_text(config.read_text() + "[serving]\nready_timeout_s = 8.0\n")
+    config.write_text(config.read_text() + "[serving]\nready_timeout_s = 5.0\n")
     lanes = ("flask_hello@gunicorn-gthread", "django_hello@gunicorn-gthread", "fastapi_hello@uvicorn")
     options = (option for lane in (*lanes, "raw_hello@gunicorn-gthread") for option in ("--lane", lane))
     done, summary = run(project, *options)
@@ -190,7 +190,7 @@ def test_broken_apps_fail_alone(project: Path) -> None:
     said = {
         failure["lane"]: (failure["step"], failure["reason"] + failure["log_tail"]) for failure in summary["failures"]
     }
-    expected = (("start", "this app is broken"), ("start", "no answer in 8 s"), ("contract", "status: found 404"))
+    expected = (("start", "this app is broken"), ("start", "no answer in 5 s"), ("contract", "status: found 404"))
     for lane, (step, words) in zip(lanes, expected, strict=True):
         assert said[lane][0] == step
         assert words in said[lane][1]

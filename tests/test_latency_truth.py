@@ -24,7 +24,7 @@ from bench.records import LoadOutcome
 from bench.report import console
 
 RATE_RPS = 500.0
-SECONDS = 1.5
+SECONDS = 1.0
 STALL_RATE_RPS = 1000.0
 STALL_SECONDS = 3.5
 TRIES = 3

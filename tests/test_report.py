@@ -356,11 +356,12 @@ def test_every_form_says_once_why_instructions_are_missing() -> None:
     counted = with_metric(
         report, "flask_hello@gunicorn-gthread", metric, Estimate(364192, 364192, 364192, 1, "instructions", "lower")
     )
+    without, with_value = everywhere(missing), everywhere(counted)
     for form in ("text", "markdown", "html"):
-        assert everywhere(missing)[form].count(f"Instructions per request of all lanes: {reason}.") == 1, form
-        assert reason not in everywhere(counted)[form], form
+        assert without[form].count(f"Instructions per request of all lanes: {reason}.") == 1, form
+        assert reason not in with_value[form], form
     for form in ("markdown", "html"):
-        assert "364,192" in everywhere(counted)[form], form
+        assert "364,192" in with_value[form], form
 
 
 @variants
