@@ -3,6 +3,7 @@
 Exit codes: 0 fine, 1 a confirmed regression, 2 wrong usage or configuration, 3 could not be measured.
 """
 
+import importlib
 import math
 import re
 import signal
@@ -58,19 +59,26 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
+LAZY_COMMANDS = {
+    "check": ("bench.check_command", "check_command"),
+    "compare": ("bench.compare_command", "compare"),
+}
+"""Commands that live in modules of their own: the module, and the name there."""
+
+
 class Commands(click.Group):
-    """Turns what bench raises into one line and an exit code; imports ``compare``, which needs pandas, when asked."""
+    """Turns what bench raises into one line and an exit code; imports commands that need pandas when asked."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Returns the names of all commands."""
-        return sorted([*super().list_commands(ctx), "compare"])
+        return sorted([*super().list_commands(ctx), *LAZY_COMMANDS])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Returns a command by its name."""
-        if cmd_name == "compare":
-            from bench.compare_command import compare  # noqa: PLC0415
-
-            return compare
+        if cmd_name in LAZY_COMMANDS:
+            module, name = LAZY_COMMANDS[cmd_name]
+            command: click.Command = getattr(importlib.import_module(module), name)
+            return command
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -12,10 +13,11 @@ from bench import comparing, store
 from bench.comparison import Terms
 from bench.environments import Recipe
 from bench.evidence import Allowed
-from bench.gate import Comparison, Verdict
+from bench.gate import Judged, Verdict
 from bench.options import Percent, Requirement
 from bench.project import open_project
 from bench.report import comparison as words
+from bench.report.exports import junit, verdicts
 from bench.report.github import annotations
 from bench.sides import NothingDiffers, Wanted, open_sides
 from bench.spec import Side
@@ -92,19 +94,24 @@ def compare(  # noqa: PLR0913 - one for each option
         return
     document = msgspec.json.format(msgspec.json.encode(comparison), indent=2) + b"\n"
     markdown = words.markdown(comparison)
-    store.write_files(results / run_id, {store.COMPARISON: document, store.COMPARISON_MARKDOWN: markdown.encode()})
+    files = {
+        store.COMPARISON: document,
+        store.COMPARISON_MARKDOWN: markdown.encode(),
+        store.COMPARISON_JUNIT: junit.render("bench compare", verdicts.cases(comparison.judged, words.RATIO)),
+    }
+    store.write_files(results / run_id, files)
     if as_json:
         click.echo(document, nl=False)
     else:
         out.print(words.terminal(comparison))
     if github:
-        _tell_github(comparison, markdown)
-    sys.exit(exit_code(comparison))
+        tell_github(annotations(comparison.judged, words.RATIO), markdown)
+    sys.exit(exit_code(comparison.judged))
 
 
-def _tell_github(comparison: Comparison, markdown: str) -> None:
+def tell_github(commands: str, markdown: str) -> None:
     """Prints annotations, and adds the result to the job's summary where there is one."""
-    click.echo(annotations(comparison), nl=False, err=True)  # the runner reads both; standard output may be JSON
+    click.echo(commands, nl=False, err=True)  # the runner reads both; standard output may be JSON
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary is None:
         click.echo(
@@ -115,17 +122,20 @@ def _tell_github(comparison: Comparison, markdown: str) -> None:
         file.write(markdown)
 
 
-def exit_code(comparison: Comparison) -> int:
-    """Returns 3 where an App could not be measured or answered wrongly, 1 for a confirmed regression, 0 else.
+def exit_code(judged: Sequence[Judged]) -> int:
+    """Returns 3 where something could not be measured or answered wrongly, 1 for a confirmed regression, 0 else.
 
-    A wrong answer makes all evidence on its App invalid; one metric alone may be invalid for a lesser reason.
+    A wrong answer makes all evidence invalid; one metric alone may be invalid for a lesser reason.
     """
-    verdicts = [{found.verdict for found in app.evidence if found.metric != INSTRUCTIONS} for app in comparison.apps]
-    if any(of_app == {Verdict.INVALID} for of_app in verdicts):
+    found = [{each.metric: each.verdict for each in of_one.evidence} for of_one in judged]
+    if any(set(one.values()) == {Verdict.INVALID} for one in (_by_load(one) for one in found)):
         return NOT_MEASURED
-    return (
-        REGRESSION if any(found.verdict is Verdict.SLOWER for app in comparison.apps for found in app.evidence) else 0
-    )
+    return REGRESSION if any(Verdict.SLOWER in one.values() for one in found) else 0
+
+
+def _by_load(verdicts_by_metric: Mapping[str, Verdict]) -> Mapping[str, Verdict]:
+    """Returns the verdicts that need a server that answers; a count of instructions does not."""
+    return {metric: verdict for metric, verdict in verdicts_by_metric.items() if metric != INSTRUCTIONS}
 
 
 class Progress:

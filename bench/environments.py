@@ -84,10 +84,15 @@ def _make(folder: Path, lock: Path, recipe: Recipe) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     _uv("venv", "--no-python-downloads", "--python", recipe.python, str(folder))
     install = ("pip", "install", "--compile-bytecode", "--python", str(folder / "bin" / "python"))
-    _uv(*install, "--require-hashes", "--requirement", str(lock))
+    _uv(*install, *_hash_checking(lock), "--requirement", str(lock))
     if recipe.requirements:
         _uv(*install, *recipe.requirements)
     (folder / COMPLETE).touch()
+
+
+def _hash_checking(lock: Path) -> tuple[str, ...]:
+    """Returns the option that demands a hash of everything, where one thing has one: pip's own rule."""
+    return ("--require-hashes",) if "--hash=" in lock.read_text(encoding="utf-8") else ()
 
 
 def _uv(*arguments: str) -> None:

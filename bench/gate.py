@@ -31,6 +31,13 @@ class Evidence(Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
+class Judged(Struct, frozen=True):
+    """What was compared, by the name that a reader knows it by, and the evidence on it."""
+
+    name: str
+    evidence: tuple[Evidence, ...]
+
+
 class SideFacts(Struct, frozen=True, kw_only=True):
     """One side of a comparison: what was asked for, and the commit that it named; None for what is not committed."""
 
@@ -64,3 +71,36 @@ class Comparison(Struct, frozen=True, kw_only=True):
     measured_again: bool
     apps: tuple[AppComparison, ...]
     notes: tuple[str, ...]
+
+    @property
+    def judged(self) -> tuple[Judged, ...]:
+        """Returns the evidence App by App."""
+        return tuple(Judged(app.app, app.evidence) for app in self.apps)
+
+
+class LaneCheck(Struct, frozen=True, kw_only=True):
+    """All that a check says of one Lane: RUN:BASELINE, each relative to raw in its own run."""
+
+    lane: str
+    evidence: tuple[Evidence, ...]
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """``bench check --json``: two stored runs from one machine, Lane by Lane. ``max_*`` are shares: 0.03 for 3 %.
+
+    ``noise_floor`` is the larger one of the two runs, as a share; what lies below it is no regression.
+    """
+
+    format_version: int
+    run_id: str
+    baseline_run_id: str
+    max_regression: float
+    max_instructions: float
+    noise_floor: float
+    lanes: tuple[LaneCheck, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def judged(self) -> tuple[Judged, ...]:
+        """Returns the evidence Lane by Lane."""
+        return tuple(Judged(lane.lane, lane.evidence) for lane in self.lanes)

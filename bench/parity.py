@@ -96,14 +96,14 @@ def _comparable(lane: Lane, fact: LaneFacts, *, same_server: bool) -> list[str]:
         f"body {fact.response_body!r}",
     ]
     if same_server:
-        lines += [f"argument {argument}" for argument in _command_template(lane, fact)]
+        lines += [f"argument {argument}" for argument in command_template(lane, fact)]
         lines += [f"package {name} {fact.versions.get(name, 'is missing')}" for name in sorted(lane.server.packages)]
         own = (*lane.app.environment, *LAUNCH_VARIABLES)
         lines += [f"variable {name}={value}" for name, value in sorted(fact.environment.items()) if name not in own]
     return lines
 
 
-def _command_template(lane: Lane, fact: LaneFacts) -> list[str]:
+def command_template(lane: Lane, fact: LaneFacts) -> list[str]:
     """Returns the effective command line with the port and the App, where the template has them, named again."""
     program, *template = lane.server.command
     parts = zip_longest(template, fact.command[1:], fillvalue="")

@@ -210,6 +210,11 @@ class Experiment(Struct, frozen=True, kw_only=True):
         """Returns the Lane of that name; raises KeyError."""
         return {lane.name: lane for lane in self.lanes}[name]
 
+    def raw(self, lane: Lane) -> Lane | None:
+        """Returns the baseline on the same Server, through the same Adapter; None without one."""
+        candidates = (other for other in self.lanes if other.app.baseline and other.server == lane.server)
+        return next((other for other in candidates if other.adapter == lane.adapter), None)
+
     def leagues_of(self, lane_name: str) -> tuple[str, ...]:
         """Returns the names of the Leagues that a Lane plays in."""
         return tuple(league.name for league in self.leagues if lane_name in league.lanes)

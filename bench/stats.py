@@ -10,7 +10,7 @@ how many intervals have to hold at once.
 
 from collections.abc import Callable, Sequence
 from functools import cache, reduce
-from math import exp, log
+from math import exp, log, sqrt
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
@@ -72,6 +72,31 @@ def ratio_estimate(
     """
     logs = np.array([log(a / b) for a, b in zip(numerators, denominators, strict=True)])
     return _estimate(logs, "ratio", "", _exp, rho, comparisons)
+
+
+def unpaired_ratio_estimate(
+    numerators: Floats, denominators: Floats, *, rhos: tuple[float, float] = (0.0, 0.0), comparisons: int = 1
+) -> Estimate:
+    """Returns the ratio of two geometric means that come from different runs, given the logarithms of their values.
+
+    Their variances differ, so the interval is Welch's: the variance of the difference is the sum of those of the means,
+    with as many degrees of freedom as Welch gives it (The generalization of "Student's" problem, Biometrika 34, 1947).
+    ``n`` is the smaller number of rounds.
+    """
+    difference, n = float(numerators.mean() - denominators.mean()), min(len(numerators), len(denominators))
+    if n < MIN_ROUNDS:
+        return Estimate(_exp(difference), None, None, n, "ratio", "")
+    parts = [_of_mean(logs, rho) for logs, rho in zip((numerators, denominators), rhos, strict=True)]
+    variance = sum(part for part, _ in parts)
+    freedom = variance**2 / sum(part**2 / freedom for part, freedom in parts) if variance else 1.0
+    half = float(stdtrit(freedom, 1 - (1 - CONFIDENCE) / 2 / comparisons)) * sqrt(variance)
+    return Estimate(_exp(difference), _exp(difference - half), _exp(difference + half), n, "ratio", "")
+
+
+def _of_mean(values: Floats, rho: float) -> tuple[float, float]:
+    """Returns the variance of a mean, and its degrees of freedom."""
+    variance, freedom = autocorrelation.of_mean(len(values), rho)
+    return float(((values - values.mean()) ** 2).sum() * variance), float(freedom)
 
 
 def half_width(values: Floats, rho: ArrayLike = 0.0, comparisons: int = 1) -> Floats:

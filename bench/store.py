@@ -19,6 +19,7 @@ OBSERVATIONS = "observations.jsonl"
 SUMMARY = "summary.json"
 COMPARISON = "comparison.json"
 COMPARISON_MARKDOWN = "comparison.md"
+COMPARISON_JUNIT = "comparison.junit.xml"
 LATEST = "latest"
 
 _Row = TypeVar("_Row", SliceRecord, Failure, Observation)

@@ -45,11 +45,32 @@ def test_an_interrupted_environment_is_made_again(lock: Path, tmp_path: Path) ->
 
 def test_a_lock_that_cannot_be_met_says_why(lock: Path, tmp_path: Path) -> None:
     """What uv says becomes one line, and no half environment is taken for a whole one."""
-    lock.write_text("flask==3.1.3\n")  # no hash
+    lock.write_text(f"click==8.1.8 --hash=sha256:{'0' * 64}\nflask==3.1.3\n")  # one has no hash
     for _ in range(2):
         with pytest.raises(EnvironmentFailed, match="must have a hash") as failed:
             prepare("app", lock, tmp_path / "environments")
         assert "\n" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("locked", "checked"), [("flask\n", False), (f"flask==3.1.3 --hash=sha256:{'0' * 64}\n", True)]
+)
+def test_hashes_are_asked_for_where_a_lock_has_some(
+    lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: str, checked: bool
+) -> None:
+    """One hash is enough to demand the others, as pip has it; requirements without any are installed as they are."""
+    said: list[tuple[str, ...]] = []
+    original = environments._uv
+
+    def note(*arguments: str) -> None:
+        said.append(arguments)
+        if arguments[0] == "venv":
+            original(*arguments)
+
+    monkeypatch.setattr(environments, "_uv", note)
+    lock.write_text(locked)
+    prepare("app", lock, tmp_path / "environments")
+    assert ("--require-hashes" in said[1]) is checked
 
 
 def test_an_environment_may_differ_from_its_lock(lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

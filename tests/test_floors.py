@@ -28,6 +28,9 @@ FLOORS = (
         "stats",
         "compare",
         "parity",
+        "comparable",
+        "relative",
+        "check",
         "drift",
         "spoilt",
         "validity",
@@ -61,7 +64,7 @@ FLOORS = (
         "driver/",
     ),
     ("site", "sides", "rounds", "runner", "footprint", "comparison", "session", "comparing", "publish", "doctor"),
-    ("cli", "options", "compare_command", "progress"),
+    ("cli", "options", "compare_command", "check_command", "progress"),
 )
 """Nouns, reasoning, rendering, adapters, the run, the command line. A name with a slash is a package with all in it."""
 

@@ -2,6 +2,7 @@
 
 import re
 from io import StringIO
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -10,9 +11,10 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from bench.compare_command import exit_code
-from bench.gate import AppComparison, Comparison, Evidence, SideFacts, Verdict
+from bench.gate import AppComparison, Comparison, Evidence, Judged, SideFacts, Verdict
 from bench.records import FORMAT_VERSION, Estimate
 from bench.report import comparison as words
+from bench.report.exports import junit, verdicts
 from bench.report.github import annotations
 
 CPU, RPS = "cpu_us_per_request", "throughput_rps"
@@ -112,17 +114,45 @@ def test_an_undecided_verdict_says_what_it_could_have_seen() -> None:
 )
 def test_exit_codes(found: list[Verdict], code: int) -> None:
     """1 is a regression that was confirmed; 3 an App of which nothing is valid, as after a wrong answer."""
-    assert (
-        exit_code(compared(*(evidence(verdict, metric) for verdict, metric in zip(found, (CPU, RPS), strict=True))))
-        == code
-    )
+    comparison = compared(*(evidence(verdict, metric) for verdict, metric in zip(found, (CPU, RPS), strict=True)))
+    assert exit_code(comparison.judged) == code
 
 
 @given(st.sampled_from(Verdict), st.text(), st.text())
 def test_an_annotation_is_one_line_whatever_it_says(verdict: Verdict, reason: str, app: str) -> None:
     """Line ends, colons and commas of names do not end a workflow command."""
-    said = annotations(compared(evidence(verdict, CPU, reason), app=app))
+    said = annotations(compared(evidence(verdict, CPU, reason), app=app).judged, words.RATIO)
     lines = said.split("\n")[:-1]
     assert len(lines) == (verdict in (Verdict.SLOWER, Verdict.INVALID, Verdict.UNDECIDED))
     for line in lines:
         assert re.fullmatch(r"::(error|warning) title=bench%3A [^:,\r\n]*::[^\r\n]*", line)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "element"),
+    [(Verdict.SLOWER, "failure"), (Verdict.INVALID, "error"), (Verdict.UNDECIDED, "skipped"), (Verdict.FASTER, None)],
+)
+def test_a_verdict_is_a_test_in_junit(verdict: Verdict, element: str | None) -> None:
+    """CI that shows JUnit XML shows a regression as a failure; undecided is neither a failure nor a pass in silence."""
+    comparison = compared(evidence(verdict, CPU, "a reason"))
+    xml = ElementTree.fromstring(junit.render("bench compare", verdicts.cases(comparison.judged, words.RATIO)))  # noqa: S314 - our own
+    (case,) = xml.iter("testcase")
+    assert case.get("name") == "CPU time per request"
+    assert [child.tag for child in case] == ([element] if element else [])
+    if element:
+        assert str(verdict) in (case[0].get("message") or "")
+
+
+def test_of_many_verdicts_a_few_are_named() -> None:
+    """The sentence stays a sentence; the table has them all."""
+    many = [Judged(f"app{number}", (evidence(Verdict.UNDECIDED, CPU),)) for number in range(20)]
+    assert words.verdict(many, 0.03).endswith("app2 (CPU time per request) and 17 more.")
+
+
+def test_the_noise_floor_is_stated_before_the_details() -> None:
+    """Half of the widest interval of each metric, in the text and in the Markdown, outside of what is folded."""
+    comparison = compared(evidence(Verdict.NO_DIFFERENCE, CPU), evidence(Verdict.NO_DIFFERENCE, RPS))
+    said = words.noise_floor(comparison.judged)
+    assert said.endswith("CPU time per request 1.01 % and throughput 1.01 %.")
+    markdown = words.markdown(comparison)
+    assert markdown.index("Noise floor") < markdown.index("<details>")

@@ -7,9 +7,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.gate import AppComparison, Comparison, Evidence, SideFacts, Verdict
+from bench.gate import AppComparison, Comparison, Evidence, Judged, SideFacts, Verdict
 from bench.report.markdown import bullets, folded, grid, safe
 from bench.report.words import listed, one_line, share, times
+from bench.verdict import half_width
 
 METRIC_TITLES = {
     "cpu_us_per_request": "CPU time per request",
@@ -18,6 +19,9 @@ METRIC_TITLES = {
     "latency_fixed_p99_ms": "latency p99",
     "instructions_per_request": "instructions per request",
 }
+RATIO = "HEAD : BASE"
+MOST_NAMED = 4
+"""More names would bury the verdict."""
 STYLES = {
     Verdict.SLOWER: "bold red",
     Verdict.FASTER: "bold green",
@@ -32,19 +36,26 @@ READING = (
 )
 
 
-def verdict(comparison: Comparison) -> str:
+def verdict(judged: Sequence[Judged], allowed: float) -> str:
     """Says in one sentence what came of it."""
     by_verdict = {
-        wanted: [f"{app.app} ({METRIC_TITLES[found.metric]})" for app in comparison.apps for found in _of(app, wanted)]
+        wanted: [f"{each.name} ({METRIC_TITLES[found.metric]})" for each in judged for found in _of(each, wanted)]
         for wanted in Verdict
     }
     if by_verdict[Verdict.INVALID]:
-        return f"Could not be measured: {listed(by_verdict[Verdict.INVALID])}."
+        return f"Could not be measured: {_few(by_verdict[Verdict.INVALID])}."
     if by_verdict[Verdict.SLOWER]:
         return f"Slower: {listed(by_verdict[Verdict.SLOWER])}."
     if by_verdict[Verdict.UNDECIDED]:
-        return f"No confirmed regression; undecided: {listed(by_verdict[Verdict.UNDECIDED])}."
-    return f"No regression larger than {share(comparison.max_regression)}."
+        return f"No confirmed regression; undecided: {_few(by_verdict[Verdict.UNDECIDED])}."
+    return f"No regression larger than {share(allowed)}."
+
+
+def _few(names: Sequence[str]) -> str:
+    """Lists names; of many, how many more there are in the table."""
+    return listed(
+        names if len(names) <= MOST_NAMED else (*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more")
+    )
 
 
 def said(found: Evidence) -> str:
@@ -70,6 +81,16 @@ def markdown(comparison: Comparison) -> str:
     return "\n\n".join(_paragraphs(comparison)) + "\n"
 
 
+def noise_floor(judged: Sequence[Judged]) -> str:
+    """Says how small a difference the intervals can tell from none, metric by metric: half of the widest one."""
+    halves: dict[str, float] = {}
+    for metric, ratio in ((found.metric, found.ratio) for each in judged for found in each.evidence):
+        if ratio and ratio.low is not None:
+            halves[metric] = max(half_width(ratio), halves.get(metric, 0.0))
+    below = [f"{METRIC_TITLES[metric]} {share(half)}" for metric, half in halves.items()]
+    return f"Noise floor, below which nothing is told apart here: {listed(below) or 'not known'}."
+
+
 def conditions(comparison: Comparison) -> tuple[str, ...]:
     """Says what was compared, how long, and what was allowed."""
     return (
@@ -83,21 +104,22 @@ def conditions(comparison: Comparison) -> tuple[str, ...]:
 
 
 def _blocks(comparison: Comparison) -> Iterator[RenderableType]:
-    yield Text(verdict(comparison), style="bold")
+    yield Text(verdict(comparison.judged, comparison.max_regression), style="bold")
     for app in comparison.apps:
-        yield from (Text(), Text(app.lane, style="bold"), _grid(app))
+        yield from (Text(), Text(app.lane, style="bold"), evidence_grid(app.evidence, RATIO))
         yield from (Text(f"{METRIC_TITLES[found.metric]}: {reason}", style="yellow") for found, reason in _reasons(app))
-    yield Text()
+    yield from (Text(), Text(noise_floor(comparison.judged)), Text())
     yield from (Text(one_line(sentence), style="dim") for sentence in (*conditions(comparison), *READING))
 
 
-def _grid(app: AppComparison) -> Table:
+def evidence_grid(evidence: Sequence[Evidence], ratio_title: str) -> Table:
+    """Returns a row a metric, for the terminal."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, expand=False)
     table.add_column("metric", no_wrap=True)
-    table.add_column("HEAD : BASE", no_wrap=True)
+    table.add_column(ratio_title, no_wrap=True)
     table.add_column("n", justify="right")
     table.add_column("verdict")
-    for found in app.evidence:
+    for found in evidence:
         ratio = "" if found.ratio is None else times(found.ratio)
         n = "" if found.ratio is None else str(found.ratio.n)
         table.add_row(METRIC_TITLES[found.metric], ratio, n, Text(said(found), style=STYLES[found.verdict]))
@@ -105,13 +127,9 @@ def _grid(app: AppComparison) -> Table:
 
 
 def _paragraphs(comparison: Comparison) -> Iterator[str]:
-    yield f"### bench: {safe(verdict(comparison))}"
-    rows = (
-        [safe(app.app), METRIC_TITLES[found.metric], f"**{safe(said(found))}**", _ratio(found)]
-        for app in comparison.apps
-        for found in app.evidence
-    )
-    yield grid(["App", "metric", "verdict", "HEAD : BASE"], "lllr", rows)
+    yield f"### bench: {safe(verdict(comparison.judged, comparison.max_regression))}"
+    yield evidence_table(comparison.judged, "App", RATIO)
+    yield safe(noise_floor(comparison.judged))
     reasons = [
         f"{app.app}, {METRIC_TITLES[found.metric]}: {reason}"
         for app in comparison.apps
@@ -119,6 +137,16 @@ def _paragraphs(comparison: Comparison) -> Iterator[str]:
     ]
     details = bullets((*reasons, *conditions(comparison), *READING))
     yield folded("How this was measured", details)
+
+
+def evidence_table(judged: Sequence[Judged], name_title: str, ratio_title: str) -> str:
+    """Returns a row a name and metric, as Markdown."""
+    rows = (
+        [safe(each.name), METRIC_TITLES[found.metric], f"**{safe(said(found))}**", _ratio(found)]
+        for each in judged
+        for found in each.evidence
+    )
+    return grid([name_title, "metric", "verdict", ratio_title], "lllr", rows)
 
 
 def _ratio(found: Evidence) -> str:
@@ -132,8 +160,8 @@ def _reasons(app: AppComparison) -> Iterator[tuple[Evidence, str]]:
             yield from ((found, reason) for reason in found.reasons)
 
 
-def _of(app: AppComparison, wanted: Verdict) -> Sequence[Evidence]:
-    return [found for found in app.evidence if found.verdict is wanted]
+def _of(judged: Judged, wanted: Verdict) -> Sequence[Evidence]:
+    return [found for found in judged.evidence if found.verdict is wanted]
 
 
 def _side(side: SideFacts) -> str:

@@ -83,8 +83,8 @@ def described(report: Report) -> tuple[str, ...]:
         (
             {"idle_pss_mib", "pss_per_worker_mib"},
             "Memory is the PSS of all of a server's processes: with one worker after its first response, what a third "
-            "worker adds to two, and with one worker under load, beside the other servers, which share some of its pages, "
-            "the most that was seen.",
+            "worker adds to two, and with one worker under load, beside the other servers, which share some of its "
+            "pages, the most that was seen.",
         ),
         (
             {"code_lines", "packages", "installed_mib"},

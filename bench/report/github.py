@@ -1,29 +1,29 @@
 """What GitHub Actions reads: annotations, as workflow commands, and the job's summary, which is Markdown."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from bench.gate import Comparison, Evidence, Verdict
+from bench.gate import Evidence, Judged, Verdict
 from bench.report.comparison import METRIC_TITLES, said
 
 LEVELS = {Verdict.SLOWER: "error", Verdict.INVALID: "error", Verdict.UNDECIDED: "warning"}
 """Verdicts that somebody has to see, and how loud they are; the others are in the summary."""
 
 
-def annotations(comparison: Comparison) -> str:
+def annotations(judged: Sequence[Judged], ratio_title: str) -> str:
     """Returns a workflow command a line for each Verdict that somebody has to see (GitHub, Workflow commands)."""
-    return "".join(f"{line}\n" for line in _annotations(comparison))
+    return "".join(f"{line}\n" for line in _annotations(judged, ratio_title))
 
 
-def _annotations(comparison: Comparison) -> Iterator[str]:
-    for app in comparison.apps:
-        for found in app.evidence:
+def _annotations(judged: Sequence[Judged], ratio_title: str) -> Iterator[str]:
+    for each in judged:
+        for found in each.evidence:
             if level := LEVELS.get(found.verdict):
-                title = _property(f"bench: {app.app}, {METRIC_TITLES[found.metric]}")
-                yield f"::{level} title={title}::{_message(_words(found))}"
+                title = _property(f"bench: {each.name}, {METRIC_TITLES[found.metric]}")
+                yield f"::{level} title={title}::{_message(_words(found, ratio_title))}"
 
 
-def _words(found: Evidence) -> str:
-    ratio = "" if found.ratio is None else f", HEAD : BASE is {found.ratio.point:.3f}"
+def _words(found: Evidence, ratio_title: str) -> str:
+    ratio = "" if found.ratio is None else f", {ratio_title} is {found.ratio.point:.3f}"
     reasons = "" if found.verdict is Verdict.INVALID else "".join(f"; {reason}" for reason in found.reasons)
     return f"{said(found)}{ratio}{reasons}"
 

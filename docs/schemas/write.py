@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas of a run's files and of `bench doctor --json` beside this script, from bench's own types."""
+"""Writes the JSON Schemas of a run's files, and of what commands give as JSON, beside this script, from the types."""
 
 import inspect
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bench.diagnosis import Diagnosis
-from bench.gate import Comparison
+from bench.gate import Check, Comparison
 from bench.records import Failure, Manifest, Observation, SliceRecord, Summary
 
 FILES = {
@@ -16,6 +16,7 @@ FILES = {
     "failures.jsonl": Failure,
     "observations.jsonl": Observation,
     "comparison.json": Comparison,
+    "check.json": Check,
     "summary.json": Summary,
     "doctor.json": Diagnosis,
 }

@@ -1,0 +1,163 @@
+"""Two stored runs from one machine: whether they may be compared, and what became slower relative to raw."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from msgspec import Struct
+
+from bench import autocorrelation, compare, metrics, relative, stats, summary, validity, verdict
+from bench.autocorrelation import Floats
+from bench.comparable import prove_comparable
+from bench.evidence import Allowed
+from bench.gate import Check, Evidence, LaneCheck
+from bench.plan import Phase
+from bench.records import (
+    FORMAT_VERSION,
+    Estimate,
+    Failure,
+    Manifest,
+    Observation,
+    SliceRecord,
+    Status,
+    Summary,
+    Validity,
+)
+
+
+class Measured(Struct, frozen=True):
+    """A stored run, with what is derived from it."""
+
+    manifest: Manifest
+    summary: Summary
+    by_round: pd.DataFrame
+
+    def findings(self, lane: str, metric: str) -> Iterator[Validity]:
+        """Yields what was found of a Lane's metric, and of raw's, which it is divided by."""
+        experiment = self.manifest.experiment
+        cells = {found.lane: found.cells for found in self.summary.lanes}
+        yield validity.of_metric(cells[lane], metric)
+        if raw := experiment.raw(experiment.lane(lane)):
+            yield validity.of_metric(cells[raw.name], metric)
+        else:
+            yield Validity(Status.NOT_MEASURED, (f"no raw Lane on the same server to measure {lane} by",))
+
+    @property
+    def noise_floor(self) -> float:
+        """Returns the largest difference between a Lane and its twin, as a share."""
+        return compare.largest([floor for league in self.summary.leagues for floor in league.noise_floors])
+
+
+def measured(
+    manifest: Manifest,
+    records: Sequence[SliceRecord],
+    failures: Sequence[Failure],
+    observations: Sequence[Observation],
+) -> Measured:
+    """Derives from a run what a check needs."""
+    report = summary.build_report(manifest, records, failures, observations)
+    return Measured(manifest, report.summary, metrics.by_round(metrics.tidy(records)))
+
+
+def check(run: Measured, baseline: Measured, allowed: Allowed) -> Check:
+    """Judges every Lane that both runs have. Raises NotComparable, which names the first field that differs."""
+    prove_comparable(run.manifest, baseline.manifest)
+    noise = max(run.noise_floor, baseline.noise_floor)
+    ratios = {metric: _ratios(run, baseline, metric) for metric in _compared(run, baseline)}
+    seen = Allowed(max(allowed.time, noise), allowed.instructions)
+    lanes = [name for name in _contenders(run) if name in _contenders(baseline)]
+    return Check(
+        format_version=FORMAT_VERSION,
+        run_id=run.manifest.run_id,
+        baseline_run_id=baseline.manifest.run_id,
+        max_regression=allowed.time,
+        max_instructions=allowed.instructions,
+        noise_floor=noise,
+        lanes=tuple(LaneCheck(lane=lane, evidence=_judged(lane, ratios, run, baseline, seen)) for lane in lanes),
+        notes=tuple(_notes(run, baseline, allowed, noise)),
+    )
+
+
+def _contenders(run: Measured) -> list[str]:
+    return [lane.name for lane in relative.contenders(run.manifest.experiment)]
+
+
+def _compared(run: Measured, baseline: Measured) -> tuple[str, ...]:
+    """Returns the metrics relative to raw; a latency only where both runs measured it at the same rate."""
+    rates = (run.summary.totals.fixed_rate_rps, baseline.summary.totals.fixed_rate_rps)
+    same = rates[0] == rates[1]
+    return tuple(metric for metric in relative.METRICS if same or validity.PHASES[metric] is not Phase.FIXED)
+
+
+def _ratios(run: Measured, baseline: Measured, metric: str) -> dict[str, Estimate]:
+    """Returns RUN:BASELINE of one metric, relative to raw, by Lane. All of the intervals hold at once."""
+    new, old = (_logs(each, metric) for each in (run, baseline))
+    common = sorted(new.keys() & old.keys())
+    rhos = (_resemblance(run, metric), _resemblance(baseline, metric))
+    return {
+        lane: stats.unpaired_ratio_estimate(new[lane], old[lane], rhos=rhos, comparisons=len(common)) for lane in common
+    }
+
+
+def _logs(run: Measured, metric: str) -> dict[str, Floats]:
+    found = relative.to_raw(run.manifest.experiment, run.by_round, metric)
+    return {lane: np.log(list(by_round.values())) for lane, by_round in found.items()}
+
+
+def _resemblance(run: Measured, metric: str) -> float:
+    """Returns how much a round resembles the next in what Lanes do not share, by the Lanes that had all rounds."""
+    values = run.by_round[metric].unstack("lane").dropna(axis=1).to_numpy(dtype=float)
+    return autocorrelation.resemblance(np.log(values.T)).of_ratios
+
+
+def _judged(
+    lane: str, ratios: Mapping[str, Mapping[str, Estimate]], run: Measured, baseline: Measured, allowed: Allowed
+) -> tuple[Evidence, ...]:
+    """Judges one Lane, metric by metric. A metric that a run could not measure of it is invalid, with its reason."""
+    by_rounds = [
+        verdict.judge(metric, of_lane.get(lane), allowed.time, _findings(lane, metric, run, baseline))
+        for metric, of_lane in ratios.items()
+    ]
+    return (*_instructions(lane, run, baseline, allowed), *by_rounds)
+
+
+def _findings(lane: str, metric: str, run: Measured, baseline: Measured) -> list[Validity]:
+    """Returns what was found of a Lane's metric and of raw's in both runs, each with the run that it is of."""
+    return [
+        Validity(found.status, tuple(f"{name}: {reason}" for reason in found.reasons))
+        for name, side in (("RUN", run), ("BASELINE", baseline))
+        for found in side.findings(lane, metric)
+    ]
+
+
+def _instructions(lane: str, run: Measured, baseline: Measured, allowed: Allowed) -> list[Evidence]:
+    """Judges the instructions per request where both runs counted them; they are exact, and need no raw."""
+    counts = [_metric(side, lane, verdict.INSTRUCTIONS) for side in (run, baseline)]
+    if counts[0] is None or counts[1] is None:
+        return []
+    ratio = verdict.exact(counts[1].point, counts[0].point)
+    return [verdict.judge(verdict.INSTRUCTIONS, ratio, allowed.instructions, [])]
+
+
+def _metric(run: Measured, lane: str, metric: str) -> Estimate | None:
+    return next((found.metrics.get(metric) for found in run.summary.lanes if found.lane == lane), None)
+
+
+def _notes(run: Measured, baseline: Measured, allowed: Allowed, noise: float) -> Iterator[str]:
+    """Yields what a reader has to know beside the verdicts."""
+    yield "Every Lane is relative to raw on the same server in its own run; raw itself can't be checked."
+    if noise > allowed.time:
+        yield f"The noise floor, {100 * noise:.3g} %, is above what is allowed: a smaller regression can't be told."
+    rates = [side.summary.totals.fixed_rate_rps for side in (run, baseline)]
+    if rates[0] != rates[1]:
+        yield f"Latencies were measured at {_rate(rates[0])} and at {_rate(rates[1])}, so they are not compared."
+    for name, one, other in (("RUN", run, baseline), ("BASELINE", baseline, run)):
+        yield from (
+            f"{lane} is in {name} only, so it is not compared."
+            for lane in _contenders(one)
+            if lane not in _contenders(other)
+        )
+
+
+def _rate(rate_rps: float | None) -> str:
+    return "no rate" if rate_rps is None else f"{rate_rps:.5g}/s"

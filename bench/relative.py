@@ -1,0 +1,29 @@
+"""Lanes relative to raw in their own run: what made the whole machine slower that day made raw slower, too."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from bench.compare import ByRound
+from bench.spec import Experiment, Lane
+
+METRICS = ("cpu_us_per_request", "throughput_rps", "latency_fixed_p50_ms")
+"""The metrics that raw has, too, most precise first."""
+
+
+def contenders(experiment: Experiment) -> tuple[Lane, ...]:
+    """Returns the Lanes that are something else than raw or a twin."""
+    return tuple(lane for lane in experiment.lanes if not (lane.app.baseline or lane.twin))
+
+
+def to_raw(experiment: Experiment, by_round: pd.DataFrame, metric: str) -> Mapping[str, ByRound]:
+    """Returns a metric of each contender divided by raw's on the same Server and Adapter, in the Rounds of both.
+
+    ``by_round`` is that of ``metrics``. A Lane without a raw one, or without a Round that both have, is left out.
+    """
+    columns = by_round[metric].unstack("lane")
+    pairs = ((lane.name, raw.name) for lane in contenders(experiment) if (raw := experiment.raw(lane)))
+    ratios = {
+        lane: (columns[lane] / columns[raw]).dropna() for lane, raw in pairs if {lane, raw} <= set(columns.columns)
+    }
+    return {lane: dict(ratio) for lane, ratio in ratios.items() if len(ratio)}

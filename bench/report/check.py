@@ -1,0 +1,52 @@
+"""What a check of two stored runs says: for the terminal, and as Markdown."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from bench.gate import Check
+from bench.report.comparison import evidence_grid, evidence_table, noise_floor, verdict
+from bench.report.markdown import bullets, folded, safe
+from bench.report.words import one_line, share
+
+RATIO = "RUN : BASELINE"
+READING = (
+    "Ratios are RUN : BASELINE of each Lane relative to raw in its own run, with 95 % intervals that hold at once.",
+    "slower: the whole interval is worse than what is allowed, and than the noise floor.",
+    "undecided: the interval holds both a harmless difference and a regression; it is no pass.",
+)
+
+
+def terminal(check: Check) -> RenderableType:
+    """Returns the result for the terminal."""
+    return Group(*_blocks(check))
+
+
+def markdown(check: Check) -> str:
+    """Returns the result as GitHub-flavoured Markdown: one table, and the details folded."""
+    paragraphs = (
+        f"### bench: {safe(verdict(check.judged, check.max_regression))}",
+        evidence_table(check.judged, "Lane", RATIO),
+        safe(noise_floor(check.judged)),
+        folded("How this was checked", bullets((*conditions(check), *READING))),
+    )
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def conditions(check: Check) -> tuple[str, ...]:
+    """Says what was compared, and what was allowed."""
+    return (
+        f"RUN {check.run_id}, BASELINE {check.baseline_run_id}.",
+        f"Allowed: {share(check.max_regression)}, of instructions {share(check.max_instructions)}. Twins in these runs "
+        f"differ by up to {share(check.noise_floor)}.",
+        *check.notes,
+    )
+
+
+def _blocks(check: Check) -> Iterator[RenderableType]:
+    yield Text(verdict(check.judged, check.max_regression), style="bold")
+    for lane in check.lanes:
+        yield from (Text(), Text(lane.lane, style="bold"), evidence_grid(lane.evidence, RATIO))
+    yield from (Text(), Text(noise_floor(check.judged)), Text())
+    yield from (Text(one_line(sentence), style="dim") for sentence in (*conditions(check), *READING))

@@ -1,0 +1,223 @@
+"""Whether a stored run became slower than another one, relative to raw, and which runs may be compared at all."""
+
+from collections.abc import Sequence
+from math import exp, log, sqrt
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from conftest import CPU_US, RPS, A, B, G, R, experiment, failure, manifest, run_records, twinned
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from scipy.stats import ttest_ind
+
+from bench import comparable, stats, store
+from bench.check import Measured, check, measured
+from bench.cli import main
+from bench.evidence import Allowed
+from bench.gate import Check, Evidence, Verdict
+from bench.parity import NotComparable
+from bench.records import Failure, Manifest, SliceRecord
+
+ALLOWED = Allowed(time=0.03, instructions=0.005)
+WHOLE = experiment()
+SLOWER_DAY = {lane: rps / 2 for lane, rps in RPS.items()}
+
+
+def of(records: Sequence[SliceRecord], failures: Sequence[Failure] = (), made_from: Manifest | None = None) -> Measured:
+    return measured(made_from or manifest(WHOLE), records, failures, ())
+
+
+def stored(results: Path, run_id: str, records: Sequence[SliceRecord], **changes: Any) -> None:
+    """Stores a run as bench does."""
+    with store.create(results, run_id) as sink:
+        sink.describe(manifest(WHOLE, run_id=run_id, **changes))
+        for record in records:
+            sink.append(record)
+
+
+def evidence(found: Check, lane: str, metric: str) -> Evidence:
+    judged = {each.name: each.evidence for each in found.judged}
+    return next(each for each in judged[lane] if each.metric == metric)
+
+
+def costlier(lane: str, by: float) -> dict[str, float]:
+    return CPU_US | {lane: CPU_US[lane] * by}
+
+
+def test_a_slower_day_cancels() -> None:
+    """Half the throughput and twice the CPU time of every Lane, raw among them, is no difference."""
+    twice = {lane: 2 * cpu_us for lane, cpu_us in CPU_US.items()}
+    found = check(of(run_records(WHOLE, SLOWER_DAY, twice)), of(run_records(WHOLE)), ALLOWED)
+    assert {lane.lane for lane in found.lanes} == {A, B, G}
+    for lane in (A, B, G):
+        ratio = evidence(found, lane, "cpu_us_per_request").ratio
+        assert ratio is not None
+        assert ratio.point == pytest.approx(1, abs=0.01)
+        assert evidence(found, lane, "cpu_us_per_request").verdict is Verdict.NO_DIFFERENCE
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "expected"),
+    [(1.1, 1.0, Verdict.SLOWER), (1.0, 1.1, Verdict.FASTER), (1.0, 1.0, Verdict.NO_DIFFERENCE)],
+)
+def test_what_one_lane_became_is_seen_in_it_alone(new: float, old: float, expected: Verdict) -> None:
+    """CPU time per request of one Lane, relative to raw: itself has the verdict, the others have no difference."""
+    run, baseline = (of(run_records(WHOLE, cpu_us=costlier(B, by))) for by in (new, old))
+    found = check(run, baseline, ALLOWED)
+    assert evidence(found, B, "cpu_us_per_request").verdict is expected
+    assert evidence(found, A, "cpu_us_per_request").verdict is Verdict.NO_DIFFERENCE
+
+
+def test_a_raw_lane_that_became_slower_is_seen_in_all_of_its_server() -> None:
+    """Raw is what the others are measured by: every Lane on it then looks better, which a note says of raw."""
+    found = check(of(run_records(WHOLE, cpu_us=costlier(R, 1.1))), of(run_records(WHOLE)), ALLOWED)
+    assert {evidence(found, lane, "cpu_us_per_request").verdict for lane in (A, B)} == {Verdict.FASTER}
+    assert evidence(found, G, "cpu_us_per_request").verdict is Verdict.NO_DIFFERENCE  # it has another raw
+    assert any("raw itself can't be checked" in note for note in found.notes)
+
+
+def test_what_lies_below_the_noise_floor_is_no_regression() -> None:
+    """A twin that differs by 20 % in one of the runs makes a change of 10 % indistinguishable."""
+    whole = twinned()
+    twin = whole.lanes[-1].name
+    noisy = run_records(whole, RPS | {twin: RPS[A] * 1.2}, CPU_US | {twin: CPU_US[A]})
+    changed = run_records(whole, RPS | {twin: RPS[A]}, costlier(B, 1.1) | {twin: CPU_US[A]})
+    found = check(of(changed, made_from=manifest(whole)), of(noisy, made_from=manifest(whole)), ALLOWED)
+    assert found.noise_floor > 0.15
+    assert evidence(found, B, "cpu_us_per_request").verdict is Verdict.NO_DIFFERENCE
+    assert any("noise floor" in note for note in found.notes)
+
+
+def test_a_lane_that_failed_is_invalid_and_exit_code_3() -> None:
+    """Wrong answers in the run, a Lane that did not start: nothing of it can be judged, and why is said."""
+    records = run_records(WHOLE)
+    wrong = [replace(row, errors={"status 500": 3}) if row.lane == B else row for row in records]
+    without = [row for row in records if row.lane != B]
+    for run in (of(wrong), of(without, [failure(B)])):
+        found = check(run, of(records), ALLOWED)
+        for metric in ("cpu_us_per_request", "throughput_rps"):
+            each = evidence(found, B, metric)
+            assert each.verdict is Verdict.INVALID
+            assert all("RUN: " in reason for reason in each.reasons)
+        assert evidence(found, A, "cpu_us_per_request").verdict is Verdict.NO_DIFFERENCE
+
+
+def test_too_few_rounds_are_undecided() -> None:
+    """Two rounds have no interval."""
+    records = [row for row in run_records(WHOLE) if row.round < 2]
+    assert (
+        evidence(check(of(records), of(run_records(WHOLE)), ALLOWED), A, "throughput_rps").verdict is Verdict.UNDECIDED
+    )
+
+
+def changed_fact(made_from: Manifest, lane: str, **changes: Any) -> Manifest:
+    lanes = tuple(replace(facts, **changes) if facts.lane == lane else facts for facts in made_from.lanes)
+    return replace(made_from, lanes=lanes)
+
+
+MANIFEST = manifest(WHOLE)
+DIFFERENT = {
+    "machine.cpu": replace(MANIFEST, machine=replace(MANIFEST.machine, cpu="Other")),
+    "machine.server_cores": replace(MANIFEST, machine=replace(MANIFEST.machine, server_cores=(0, 2))),
+    "driver_versions.locust": replace(MANIFEST, driver_versions={"locust": "2.48.0"}),
+    "bench_version": replace(MANIFEST, bench_version="9.0"),
+    f"{A} versions.gunicorn": changed_fact(MANIFEST, A, versions={"gunicorn": "26", "uvicorn": "0.54.0"}),
+    f"{A} versions.flask": changed_fact(
+        MANIFEST, A, versions={"gunicorn": "27.0.1", "uvicorn": "0.54.0", "flask": "3"}
+    ),
+    f"{B} python": changed_fact(MANIFEST, B, python="3.13.0"),
+    f"{B} workers": changed_fact(MANIFEST, B, workers=2),
+    f"{B} environment.BETA_MODE": changed_fact(MANIFEST, B, environment={"BETA_MODE": "slow"}),
+    f"{A} response_body": changed_fact(MANIFEST, A, response_body="Hello"),
+    "contract.body": manifest(replace(WHOLE, contract=replace(WHOLE.contract, body="Hi {name}"))),
+    "serving.threads": manifest(replace(WHOLE, serving=replace(WHOLE.serving, threads=4))),
+    "offer.users": manifest(replace(WHOLE, offer=replace(WHOLE.offer, users=32))),
+    "preset.window_s": manifest(replace(WHOLE, preset=replace(WHOLE.preset, window_s=1.0))),
+}
+
+
+@pytest.mark.parametrize("field", DIFFERENT)
+def test_what_is_not_comparable_is_refused_by_its_field(field: str) -> None:
+    """One line names what differs, both values, and what to do."""
+    with pytest.raises(NotComparable) as refused:
+        comparable.prove_comparable(DIFFERENT[field], MANIFEST)
+    first, *others = comparable.differing(DIFFERENT[field], MANIFEST)
+    assert field in (first, *others)
+    assert str(refused.value).startswith(f"{first}: found ")
+    assert str(refused.value).endswith("expected the same, measure a new baseline")
+    assert "\n" not in str(refused.value)
+
+
+def test_ports_and_dates_may_differ() -> None:
+    """What differs between two launches of the same Lane is no difference."""
+    headers = (*MANIFEST.lanes[0].response_headers, ("Date", "today"))
+    launched = tuple(
+        replace(facts, port=20009, command=tuple(part.replace("20001", "20009") for part in facts.command))
+        for facts in changed_fact(MANIFEST, A, response_headers=headers).lanes
+    )
+    comparable.prove_comparable(replace(MANIFEST, lanes=launched, run_id="other", git_revision="abc"), MANIFEST)
+
+
+@given(
+    st.lists(st.floats(-1, 1), min_size=3, max_size=12).filter(lambda logs: np.ptp(logs) > 1e-3),
+    st.lists(st.floats(-1, 1), min_size=3, max_size=12).filter(lambda logs: np.ptp(logs) > 1e-3),
+)
+def test_the_interval_of_two_runs_is_welchs(new: list[float], old: list[float]) -> None:
+    """The same interval as scipy's t-test of unequal variances has; and it turns with the runs."""
+    found = stats.unpaired_ratio_estimate(np.array(new), np.array(old))
+    interval = ttest_ind(new, old, equal_var=False).confidence_interval(0.95)
+    assert found.low is not None
+    assert found.high is not None
+    assert log(found.low) == pytest.approx(interval.low, abs=1e-6)
+    assert log(found.high) == pytest.approx(interval.high, abs=1e-6)
+    turned = stats.unpaired_ratio_estimate(np.array(old), np.array(new))
+    assert turned.high is not None
+    assert turned.high == pytest.approx(1 / found.low, rel=1e-9)
+
+
+def test_the_interval_of_two_runs_covers_what_it_says() -> None:
+    """Of 2,000 pairs of runs of unequal spread and length, 95 % of the intervals hold the truth."""
+    rng = np.random.default_rng(7)
+    held = 0
+    for _ in range(2000):
+        new, old = rng.normal(0.1, 0.05, 6), rng.normal(0.0, 0.01, 10)
+        found = stats.unpaired_ratio_estimate(new, old)
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= exp(0.1) <= found.high
+    assert abs(held / 2000 - 0.95) < 4 * sqrt(0.95 * 0.05 / 2000)
+
+
+def run_check(results: Path, *arguments: str) -> Any:
+    return CliRunner().invoke(main, ["check", *arguments, "--out", str(results)])
+
+
+def test_the_command_says_its_verdicts_and_its_exit_code(tmp_path: Path) -> None:
+    """0 without a regression, 1 with one, 3 for what may not be compared, 2 for what cannot be read."""
+    stored(tmp_path, "base", run_records(WHOLE))
+    stored(tmp_path, "same", run_records(WHOLE))
+    stored(tmp_path, "slow", run_records(WHOLE, cpu_us=costlier(B, 1.1)))
+    stored(tmp_path, "other", run_records(WHOLE), bench_version="9.0")
+    junit = tmp_path / "check.xml"
+    assert run_check(tmp_path, "same", "--baseline", "base").exit_code == 0
+    slow = run_check(tmp_path, "slow", "--baseline", "base", "--junit", str(junit))
+    assert slow.exit_code == 1
+    assert f"Slower: {B} (CPU time per request)." in " ".join(slow.stdout.split())
+    assert "failure" in junit.read_text()
+    document = run_check(tmp_path, "slow", "--baseline", "base", "--json")
+    assert msgspec.json.decode(document.stdout, type=Check).baseline_run_id == "base"
+    other = run_check(tmp_path, "other", "--baseline", "base")
+    assert other.exit_code == 3
+    assert other.stderr.startswith("bench: bench_version: found 9.0 in run other, 0.1.0 in baseline base")
+    assert run_check(tmp_path, "none", "--baseline", "base").exit_code == 2
+    future = tmp_path / "base" / "manifest.json"
+    future.write_text(future.read_text().replace('"format_version": 2', '"format_version": 99'))
+    refused = run_check(tmp_path, "same", "--baseline", "base")
+    assert refused.exit_code == 2
+    assert "format_version: found 99" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1

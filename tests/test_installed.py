@@ -1,0 +1,77 @@
+"""bench in somebody else's project: installed as a package, on an App of theirs, with ten lines of configuration."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import uv
+
+PROJECT = Path(__file__).parent.parent
+HANG_S = 300
+BENCH_TOML = """\
+contract = { path = "/price/{name}", body = "{name}: 10", content_type = "text/plain; charset=utf-8" }
+[apps.shop]
+title = "Shop"
+folder = "."
+native = "gunicorn-gthread"
+interfaces = { wsgi = "shop:app" }
+[leagues.native]
+title = "as it is served"
+server = "native"
+"""
+SHOP = """\
+def app(environ, start_response):
+    body = environ["PATH_INFO"].removeprefix("/price/").encode("latin-1") + b": 10"
+    head = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    start_response("200 OK", head)
+    return [body]
+"""
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the command of a bench that is installed as a wheel, far from its checkout."""
+    folder = tmp_path_factory.mktemp("installed")
+    source = folder / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(PROJECT / name, source)
+    shutil.copytree(PROJECT / "bench", source / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    do("build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", str(folder), str(source))
+    (wheel,) = folder.glob("*.whl")
+    do("venv", "--python", sys.executable, str(folder / "venv"))
+    locked = ("--constraint", str(PROJECT / "requirements" / "dev.txt"))
+    do("pip", "install", "--python", str(folder / "venv" / "bin" / "python"), *locked, str(wheel))
+    return folder / "venv" / "bin" / "bench"
+
+
+def do(*arguments: str) -> None:
+    subprocess.run([uv.find_uv_bin(), "--quiet", *arguments], check=True, timeout=HANG_S)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """Returns the project of somebody who has an App, and requirements without hashes."""
+    (tmp_path / "bench.toml").write_text(BENCH_TOML)
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "requirements.txt").write_text("gunicorn\n")
+    return tmp_path
+
+
+def test_ten_lines_measure_an_app_of_ones_own(bench: Path, shop: Path) -> None:
+    """`bench run` in another project serves its App, checks its contract, and writes every report."""
+    assert len(BENCH_TOML.splitlines()) <= 10
+    command = [str(bench), "run", "--preset", "quick", "--json"]
+    done = subprocess.run(command, cwd=shop, capture_output=True, text=True, check=False, timeout=HANG_S)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    (lane,) = summary["lanes"]
+    assert lane["lane"] == "shop@gunicorn-gthread"
+    assert lane["metrics"]["throughput_rps"]["point"] > 0
+    assert summary["totals"]["errors"] == 0
+    folder = shop / "results" / "latest"
+    assert (folder / "report.html").is_file()
+    assert (folder / "charts" / "throughput.png").is_file()
