@@ -277,8 +277,14 @@ def verify(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json
 @out_option
 @click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
 def report(run: str, results: Path, as_json: bool) -> None:
-    """Make all reports again from a stored RUN: its folder, its id, or latest."""
-    _publish(store.find(results, run), as_json=as_json)
+    """Make all reports again from a stored RUN, or a comparison: its folder, its id, or latest."""
+    folder = store.find(results, run)
+    if comparison := store.read_comparison(folder):
+        from bench.compare_command import publish  # noqa: PLC0415 - as for the reports
+
+        publish(folder, comparison, as_json=as_json)
+    else:
+        _publish(folder, as_json=as_json)
 
 
 @main.command()

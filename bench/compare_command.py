@@ -13,7 +13,7 @@ from bench import comparing, store
 from bench.comparison import Terms
 from bench.environments import Recipe
 from bench.evidence import Allowed
-from bench.gate import Judged, Verdict
+from bench.gate import Comparison, Judged, Verdict
 from bench.options import Percent, Requirement
 from bench.project import open_project
 from bench.report import comparison as words
@@ -92,21 +92,25 @@ def compare(  # noqa: PLR0913 - one for each option
     except NothingDiffers as nothing:
         click.echo(f"bench: {nothing}; there is nothing to compare, name an App with --app to do so anyway", err=True)
         return
+    publish(results / run_id, comparison, as_json=as_json)
+    if github:
+        tell_github(annotations(comparison.judged, words.RATIO), words.markdown(comparison))
+    sys.exit(exit_code(comparison.judged))
+
+
+def publish(folder: Path, comparison: Comparison, *, as_json: bool) -> None:
+    """Writes what a comparison says into its folder, and shows it."""
     document = msgspec.json.format(msgspec.json.encode(comparison), indent=2) + b"\n"
-    markdown = words.markdown(comparison)
     files = {
         store.COMPARISON: document,
-        store.COMPARISON_MARKDOWN: markdown.encode(),
+        store.COMPARISON_MARKDOWN: words.markdown(comparison).encode(),
         store.COMPARISON_JUNIT: junit.render("bench compare", verdicts.cases(comparison.judged, words.RATIO)),
     }
-    store.write_files(results / run_id, files)
+    store.write_files(folder, files)
     if as_json:
         click.echo(document, nl=False)
     else:
         out.print(words.terminal(comparison))
-    if github:
-        tell_github(annotations(comparison.judged, words.RATIO), markdown)
-    sys.exit(exit_code(comparison.judged))
 
 
 def tell_github(commands: str, markdown: str) -> None:

@@ -10,6 +10,7 @@ from typing import IO, TypeVar
 
 import msgspec
 
+from bench.gate import Comparison
 from bench.records import FORMAT_VERSION, Failure, Manifest, Observation, SliceRecord, Summary
 
 MANIFEST = "manifest.json"
@@ -22,6 +23,9 @@ COMPARISON_MARKDOWN = "comparison.md"
 COMPARISON_JUNIT = "comparison.junit.xml"
 LATEST = "latest"
 
+EXPECTED = {MANIFEST: "the manifest of a run", COMPARISON: "what a comparison said"}
+
+_Document = TypeVar("_Document", Manifest, Comparison)
 _Row = TypeVar("_Row", SliceRecord, Failure, Observation)
 
 
@@ -95,11 +99,19 @@ def read(folder: Path) -> StoredRun:
     """Reads a run, complete or interrupted. Raises Unreadable."""
     return StoredRun(
         folder,
-        _manifest(folder / MANIFEST),
+        _versioned(folder / MANIFEST, Manifest),
         tuple(_rows(folder / SLICES, SliceRecord)),
         tuple(_rows(folder / FAILURES, Failure)),
         tuple(_rows(folder / OBSERVATIONS, Observation)),
     )
+
+
+def read_comparison(folder: Path) -> Comparison | None:
+    """Reads what a comparison said; None where the folder is that of a run. Raises Unreadable."""
+    path = folder / COMPARISON
+    if not path.exists():
+        return None
+    return _versioned(path, Comparison)
 
 
 def find(results: Path, run: str) -> Path:
@@ -139,7 +151,8 @@ def _write(path: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _manifest(path: Path) -> Manifest:
+def _versioned(path: Path, kind: type[_Document]) -> _Document:
+    """Reads a JSON document of this format. Raises Unreadable."""
     try:
         content = path.read_bytes()
         version = msgspec.json.decode(content).get("format_version")
@@ -147,11 +160,11 @@ def _manifest(path: Path) -> Manifest:
             raise Unreadable(
                 f"{path}: format_version: found {version}, expected {FORMAT_VERSION}; use the bench that made it"
             )
-        return msgspec.json.decode(content, type=Manifest)
+        return msgspec.json.decode(content, type=kind)
     except OSError as error:
-        raise Unreadable(f"{path}: {error.strerror}, expected the manifest of a run") from None
+        raise Unreadable(f"{path}: {error.strerror}, expected {EXPECTED[path.name]}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, AttributeError) as error:
-        raise Unreadable(f"{path}: {error}, expected the manifest of a run") from None
+        raise Unreadable(f"{path}: {error}, expected {EXPECTED[path.name]}") from None
 
 
 def _rows(path: Path, kind: type[_Row]) -> Iterator[_Row]:

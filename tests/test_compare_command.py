@@ -75,6 +75,11 @@ def test_an_app_is_compared_with_itself(repository: Path, tmp_path: Path) -> Non
     assert summary.read_text().startswith("### bench: ")
     (folder,) = (repository / "results").iterdir()
     assert json.loads((folder / "comparison.json").read_text()) == document
+    assert (folder / "comparison.junit.xml").read_text().count("<testcase") == len(app["evidence"])
+    again = subprocess.run(
+        [BENCH, "report", folder.name, "--json"], cwd=repository, capture_output=True, text=True, check=False
+    )
+    assert json.loads(again.stdout) == document
     assert state(repository) == before
 
 
