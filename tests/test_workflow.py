@@ -16,7 +16,7 @@ PROGRAMS = Path(sys.executable).parent
     ids=lambda command: str(command[0]),
 )
 def test_linters_find_nothing(command: list[str]) -> None:
-    """actionlint checks syntax, expressions and actions' inputs; zizmor permissions, pinning and injection."""
+    """For actionlint: syntax, expressions and actions' inputs. For zizmor: permissions, pinning and injection."""
     program, *options = command
     files = [str(path) for path in WORKFLOWS.glob("*.yml")]
     assert files
