@@ -99,7 +99,7 @@ def _of_mean(values: Floats, rho: float) -> tuple[float, float]:
     return float(((values - values.mean()) ** 2).sum() * variance), float(freedom)
 
 
-def half_width(values: Floats, rho: ArrayLike = 0.0, comparisons: int = 1) -> Floats:
+def half_width(values: Floats, rho: ArrayLike = 0.0, comparisons: float = 1) -> Floats:
     """Returns half the interval of the mean of values, an array (..., rounds), of at least MIN_ROUNDS."""
     variances, freedoms = autocorrelation.of_mean(values.shape[-1], rho)
     quantiles = stdtrit(freedoms, 1 - (1 - CONFIDENCE) / 2 / comparisons)

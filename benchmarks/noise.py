@@ -10,14 +10,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
-from math import exp, log, sqrt
+from math import exp, log
 from pathlib import Path
 
 import msgspec
-from scipy.special import stdtrit
+import numpy as np
 from scipy.stats import binomtest
 
-from bench import compare, metrics, session, stats
+from bench import autocorrelation, compare, metrics, session, stats
 from bench.doctor import Memory
 from bench.plan import Slice
 from bench.project import Project, open_project
@@ -28,29 +28,28 @@ THROUGHPUT = "throughput_rps"
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """A Lane and its twin in one run: the logarithms of their ratio, one a Round."""
+    """A Lane and its twin in one run: a logarithm of their ratio a Round, and how much a Round resembles the next."""
 
     lane: str
     logs: tuple[float, ...]
+    rho: float
 
     @property
     def mean(self) -> float:
         """Returns the mean of the logarithms."""
         return sum(self.logs) / len(self.logs)
 
-    def half(self, confidence: float) -> float:
-        """Returns half the width of the t-interval of the mean."""
-        n = len(self.logs)
-        deviation = sqrt(sum((value - self.mean) ** 2 for value in self.logs) / (n - 1))
-        return float(stdtrit(n - 1, (1 + confidence) / 2)) * deviation / sqrt(n)
+    def half(self, level: float) -> float:
+        """Returns half the width of the interval that bench gives the ratio, at a level such as 0.05."""
+        return float(stats.half_width(np.array(self.logs), self.rho, (1 - stats.CONFIDENCE) / level))
 
-    def alarms(self, confidence: float) -> bool:
+    def alarms(self, level: float) -> bool:
         """Returns whether the interval says that a Lane differs from itself."""
-        return abs(self.mean) > self.half(confidence)
+        return abs(self.mean) > self.half(level)
 
     def floor(self) -> float:
         """Returns the noise floor that this pair gives, as a logarithm."""
-        return abs(self.mean) + self.half(0.95)
+        return abs(self.mean) + self.half(0.05)
 
 
 class Unwatched:
@@ -105,6 +104,8 @@ def measured(project: Project, experiment: Experiment) -> Iterator[Pair]:
     with session.open_site(project, experiment) as site:
         session.measure(site, session.draft(site, "noise"), records, Unwatched())
     by_round = metrics.by_round(metrics.tidy(records.records))
+    whole = by_round[THROUGHPUT].unstack("lane").dropna(axis=1).to_numpy(dtype=float)
+    rho = autocorrelation.resemblance(np.log(whole.T)).of_ratios
     twins = sorted((lane for lane in experiment.lanes if lane.twin), key=lambda lane: lane.server.name)
     for twin in twins:
         column = by_round[THROUGHPUT].dropna()
@@ -114,7 +115,7 @@ def measured(project: Project, experiment: Experiment) -> Iterator[Pair]:
         if len(rounds) < stats.MIN_ROUNDS:
             print(f"{twin.original}: {len(rounds)} rounds in common are too few", file=sys.stderr)
             continue
-        yield Pair(twin.original, tuple(log(values[twin.name][at] / values[twin.original][at]) for at in rounds))
+        yield Pair(twin.original, tuple(log(values[twin.name][at] / values[twin.original][at]) for at in rounds), rho)
 
 
 def render(runs: Sequence[Sequence[Pair]], rounds: int, slices: int, window_s: float) -> str:
@@ -125,19 +126,16 @@ def render(runs: Sequence[Sequence[Pair]], rounds: int, slices: int, window_s: f
         f"{slices} x {window_s:g} s a Lane and round"
     ]
     for level in (0.05, 0.01):
-        confidence = 1 - level
-        alarms = sum(pair.alarms(confidence) for pair in pairs)
+        alarms = sum(pair.alarms(level) for pair in pairs)
         ranked = sum(
-            pair.alarms(confidence) and abs(pair.mean) > other.floor()
-            for run in runs
-            for pair, other in neighbours(run)
+            pair.alarms(level) and abs(pair.mean) > other.floor() for run in runs for pair, other in neighbours(run)
         )
         low, high = binomtest(alarms, len(pairs)).proportion_ci(0.95)
         lines += [
             f"level {level:.0%}: {alarms} intervals exclude 1 ({alarms / len(pairs):.1%}, {low:.1%} to {high:.1%})",
             f"level {level:.0%}: {ranked} of them are above the noise floor of the neighbouring pair",
         ]
-    halves = sorted(exp(pair.half(0.95)) - 1 for pair in pairs)
+    halves = sorted(exp(pair.half(0.05)) - 1 for pair in pairs)
     lines.append(
         f"half width of a 95 % interval: median {halves[len(halves) // 2]:.1%}, {halves[0]:.1%} to {halves[-1]:.1%}"
     )
