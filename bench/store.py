@@ -96,10 +96,13 @@ def create(results: Path, run_id: str) -> Iterator[Run]:
 
 
 def read(folder: Path) -> StoredRun:
-    """Reads a run, complete or interrupted. Raises Unreadable."""
+    """Reads a run, complete or interrupted. Raises Unreadable, also for a comparison, which has no rounds to come to."""
+    manifest = _versioned(folder / MANIFEST, Manifest)
+    if any(lane.side for lane in manifest.experiment.lanes):
+        raise Unreadable(f"{folder}: found a comparison, expected a run; without a {COMPARISON} it was interrupted")
     return StoredRun(
         folder,
-        _versioned(folder / MANIFEST, Manifest),
+        manifest,
         tuple(_rows(folder / SLICES, SliceRecord)),
         tuple(_rows(folder / FAILURES, Failure)),
         tuple(_rows(folder / OBSERVATIONS, Observation)),

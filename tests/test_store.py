@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from bench import store
 from bench.records import FORMAT_VERSION, Failure, SliceRecord
+from bench.spec import Side
 from bench.summary import build_report
 
 RUN_ID = "20260301T101500Z-3f9a1c"
@@ -184,6 +185,24 @@ def test_a_run_without_a_manifest_is_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(store.Unreadable, match=r"manifest\.json: No such file"):
         store.read(tmp_path / RUN_ID)
+
+
+def test_an_interrupted_comparison_is_no_run(tmp_path: Path) -> None:
+    """Its Lanes have sides, and its rounds no number to come to: nothing that is made from runs takes it for one."""
+    sides = replace(experiment(), lanes=tuple(replace(LANES[0], side=side) for side in Side))
+    with store.create(tmp_path, RUN_ID) as run:
+        run.describe(manifest(sides))
+    assert store.read_comparison(tmp_path / RUN_ID) is None
+    with pytest.raises(store.Unreadable, match="found a comparison, expected a run"):
+        store.read(tmp_path / RUN_ID)
+
+
+def test_a_damaged_comparison_is_named(tmp_path: Path) -> None:
+    """Another format, or no JSON: one line with the file."""
+    for content, said in (("{", "comparison.json: "), ('{"format_version": 99}', "format_version: found 99")):
+        (tmp_path / store.COMPARISON).write_text(content)
+        with pytest.raises(store.Unreadable, match=said):
+            store.read_comparison(tmp_path)
 
 
 def test_a_run_is_found_by_path_id_or_latest(tmp_path: Path) -> None:
