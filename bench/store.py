@@ -96,7 +96,7 @@ def create(results: Path, run_id: str) -> Iterator[Run]:
 
 
 def read(folder: Path) -> StoredRun:
-    """Reads a run, complete or interrupted. Raises Unreadable, also for a comparison, which has no rounds to come to."""
+    """Reads a run, complete or interrupted. Raises Unreadable, also for a comparison: its rounds have no end."""
     manifest = _versioned(folder / MANIFEST, Manifest)
     if any(lane.side for lane in manifest.experiment.lanes):
         raise Unreadable(f"{folder}: found a comparison, expected a run; without a {COMPARISON} it was interrupted")
