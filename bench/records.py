@@ -30,8 +30,10 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     load by when a request was due; ``answers_in_window`` are those that arrived in it, whenever they were due.
     ``requests_in_slice`` and the CPU and run-queue times cover the whole slice with its guard (``slice_s``), so that
     one divides by the other without an error at the edges. None means that a value is not known, and ``unknown`` says
-    why, by field. ``clock_step_s`` is how far the wall clock moved against the monotonic one, which all times are of.
-    ``spoilt`` is why a slice does not count and was measured again, by the one whose ``repeat_of`` is its index.
+    why, by field; under ``requests`` it says why there is no right answer in the window. ``clock_step_s`` is how far
+    the wall clock moved against the monotonic one, which all times are of. ``spoilt`` is why a slice does not count and
+    was measured again, by the one whose ``repeat_of`` is its index. ``not_repeated`` is what spoilt a slice that could
+    not be measured again, and why it could not: it counts as it is.
     """
 
     round: int
@@ -63,6 +65,7 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     unknown: dict[str, str] = {}
     spoilt: str | None = None
     repeat_of: int | None = None
+    not_repeated: str | None = None
 
 
 class Observation(Struct, frozen=True, kw_only=True):
@@ -233,7 +236,8 @@ class CpuSplit(Struct, frozen=True, kw_only=True):
 class RunTotals(Struct, frozen=True, kw_only=True):
     """The run as a whole: ``requests`` and ``missed`` of the measured slices, ``errors`` of the warm-up too.
 
-    ``repeated`` slices were spoilt, do not count, and were measured again.
+    ``repeated`` slices were spoilt, do not count, and were measured again; ``not_repeated`` ones were spoilt when their
+    Round had no repeats left, and count.
     """
 
     rounds: int
@@ -251,6 +255,7 @@ class RunTotals(Struct, frozen=True, kw_only=True):
 class Summary(Struct, frozen=True, kw_only=True):
     """``summary.json``: everything that is derived from a run's records.
 
+    not_repeated: int = 0
     ``pinned`` is False where servers and driver shared cores.
     """
 

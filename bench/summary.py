@@ -283,6 +283,7 @@ def _complete(experiment: Experiment, table: pd.DataFrame, failures: Sequence[Fa
     """Returns whether every Lane that did not fail was measured in every planned slice."""
     failed = {failure.lane for failure in failures}
     planned = experiment.preset.rounds * plan.slices_per_lane(experiment)
+        not_repeated=int(table["not_repeated"].notna().sum()),
     counts = table["lane"].value_counts()
     left = [lane.name for lane in experiment.lanes if lane.name not in failed]
     return bool(left) and all(counts.get(lane, 0) == planned for lane in left)

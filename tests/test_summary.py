@@ -192,6 +192,13 @@ def test_totals_add_up(whole: Folded) -> None:
 def test_errors_and_missed_requests_are_added_up() -> None:
     """Over all Lanes and kinds; errors of the warm-up too, so that "0 errors" is said of the whole run."""
     totals = fold(changed(RECORDS, A, errors={"timeout": 2, "status 500": 1}, missed=4)).report.summary.totals
+def test_slices_that_were_spoilt_are_counted() -> None:
+    """Those that were repeated and do not count, and those that count although they were spoilt; no warm-up."""
+    rows = [*changed(RECORDS[:6], spoilt="steal"), *changed(RECORDS, A, not_repeated="steal; no repeats")]
+    totals = fold(rows).report.summary.totals
+    assert (totals.repeated, totals.not_repeated) == (6, 9)
+
+
     assert (totals.errors, totals.missed) == (3 * (9 + 3), 4 * 9)
 
 

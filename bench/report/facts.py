@@ -248,6 +248,11 @@ def totals(report: Report) -> str:
 
 
 def uncounted(report: Report) -> tuple[str, ...]:
+    if whole.not_repeated:
+        driver_said += (
+            f" {_plural(whole.not_repeated, 'slice')} spoilt when no repeats were left {_count(whole.not_repeated)}"
+            " nevertheless."
+        )
     """Says why instructions per request are missing, once for all Lanes that have the same reason."""
     lanes = [lane for lane in report.summary.lanes if not lane.twin]
     by_reason: dict[str, list[str]] = {}
@@ -316,6 +321,10 @@ def _cores(cores: Iterable[int]) -> str:
 
 def _were(count: int) -> str:
     return "was" if count == 1 else "were"
+
+
+def _count(count: int) -> str:
+    return "counts" if count == 1 else "count"
 
 
 def _plural(count: int, noun: str) -> str:
