@@ -28,7 +28,22 @@ def reasons(records: Sequence[SliceRecord], found: Collection[str]) -> dict[str,
     return {name: reason for name, reason in missing if reason}
 
 
-def _of_metric(records: Sequence[SliceRecord], metric: str) -> str | None:
+def in_rounds(records: Sequence[SliceRecord], found: Mapping[str, Collection[int]]) -> dict[str, str]:
+    """Returns by metric why Rounds of one Lane are not in its mean; ``found`` has the Rounds that are, by metric."""
+    lacking: dict[str, dict[str, list[int]]] = {}
+    for index in sorted({record.round for record in records}):
+        of_round = [record for record in records if record.round == index]
+        missing = reasons(of_round, [metric for metric, rounds in found.items() if index in rounds])
+        for metric, reason in missing.items():
+            if found.get(metric):
+                lacking.setdefault(metric, {}).setdefault(reason, []).append(index)
+    return {
+        metric: "; ".join(f"not in {validity.numbered(rounds)}: {reason}" for reason, rounds in by_reason.items())
+        for metric, by_reason in lacking.items()
+    }
+
+
+def _of_metric(records: Sequence[SliceRecord], metric: str, planned: Collection[Phase]) -> str | None:
     own = [record for record in records if record.phase is PHASES.get(metric, record.phase)]
     if not own:
         return None

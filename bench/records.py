@@ -255,8 +255,8 @@ class RunTotals(Struct, frozen=True, kw_only=True):
 class Summary(Struct, frozen=True, kw_only=True):
     """``summary.json``: everything that is derived from a run's records.
 
-    not_repeated: int = 0
-    ``pinned`` is False where servers and driver shared cores.
+    ``pinned`` is False where servers and driver shared cores. ``lacking`` says what a run that is not ``complete``
+    lacks.
     """
 
     format_version: int
@@ -275,6 +275,7 @@ class LoadOutcome(Struct, frozen=True, kw_only=True):
     """What `bench load` found: one load against one URL.
 
     Latencies are in ms; a percentile that too few answers lie beyond is absent. ``latency_ms`` is from sending to the
+    lacking: tuple[str, ...] = ()
     whole answer; for an open load ``latency_from_intended_ms`` counts from when the request was due, and
     ``send_lateness_ms`` is how late the driver sent it. ``driver_cpu_share`` is of one core: the driver has one thread,
     so near 1 it was the limit. It is never pinned.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from msgspec import Struct
 
-from bench import absent, autocorrelation, compare, drift, metrics, observed, plan, stats, sweep, validity
+from bench import absent, autocorrelation, compare, completeness, drift, metrics, observed, stats, sweep, validity
 from bench.autocorrelation import Resemblance
 from bench.plan import Phase
 from bench.records import (
@@ -84,9 +84,11 @@ def build_report(
     return Report(
         manifest=manifest,
         summary=Summary(
+    lacking = completeness.lacking(experiment, records, failures, observations)
             format_version=FORMAT_VERSION,
             run_id=manifest.run_id,
-            complete=_complete(experiment, table, failures),
+            complete=not lacking,
+            lacking=lacking,
             pinned=manifest.machine.pinned,
             totals=_totals(experiment, records, table),
             lanes=lanes,
@@ -277,13 +279,3 @@ def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.Da
         fixed_rate_rps=rates[0] if rates else None,
         driver_cpu_share=float(driver_ns / 1e9 / table["slice_s"].sum()) if driver_ns > 0 else None,
     )
-
-
-def _complete(experiment: Experiment, table: pd.DataFrame, failures: Sequence[Failure]) -> bool:
-    """Returns whether every Lane that did not fail was measured in every planned slice."""
-    failed = {failure.lane for failure in failures}
-    planned = experiment.preset.rounds * plan.slices_per_lane(experiment)
-        not_repeated=int(table["not_repeated"].notna().sum()),
-    counts = table["lane"].value_counts()
-    left = [lane.name for lane in experiment.lanes if lane.name not in failed]
-    return bool(left) and all(counts.get(lane, 0) == planned for lane in left)

@@ -19,6 +19,7 @@ from conftest import (
     failure,
     histogram,
     manifest,
+    run_observations,
     run_records,
     spread,
 )
@@ -53,6 +54,7 @@ WHOLE = experiment()
 MANIFEST = manifest(WHOLE)
 RECORDS = run_records(WHOLE)
 NO_ANSWERS = histogram()
+OBSERVED = run_observations(WHOLE)
 LATENCIES = {f"{kind}_{name}_ms" for kind in ("latency_saturated", "latency_fixed") for name in ("p50", "p90")}
 POSITIVE = {"rss_mib", *PHASES} - {"overhead_us_per_request"}
 COUNTERS = (
@@ -347,7 +349,7 @@ def test_a_lane_that_never_ran_has_no_metrics(step: Step) -> None:
     assert A not in [curve.lane for curve in folded.report.curves]
     assert A not in [trace.lane for trace in folded.report.traces]
     assert folded.report.summary.failures == (failure(A, step=step),)
-    assert folded.report.summary.complete
+    assert "slices" not in str(folded.report.summary.lacking)
 
 
 def test_a_lane_that_failed_later_keeps_what_was_measured() -> None:
@@ -361,16 +363,17 @@ def test_a_lane_that_failed_later_keeps_what_was_measured() -> None:
 
 def test_a_run_is_complete_when_all_was_measured(whole: Folded) -> None:
     """One missing slice of a Lane that did not fail is enough to be incomplete."""
-    assert whole.report.summary.complete
+    assert build_report(MANIFEST, RECORDS, (), OBSERVED).summary.complete
     missing = next(row for row in RECORDS if (row.round, row.lane, row.phase) == (2, A, Phase.SATURATED))
-    assert not fold([row for row in RECORDS if row is not missing]).report.summary.complete
+    summary = build_report(MANIFEST, [row for row in RECORDS if row is not missing], (), OBSERVED).summary
+    assert (summary.complete, summary.lacking) == (False, ("1 of 45 slices",))
 
 
 @pytest.mark.parametrize("rounds", [1, 2])
 def test_a_run_without_its_last_rounds_folds(rounds: int) -> None:
     """What was measured is reported, without intervals and ranks where Rounds are too few."""
     folded = fold([row for row in RECORDS if row.round < rounds])
-    assert not folded.report.summary.complete
+    assert "slices" in folded.report.summary.lacking[0]
     assert folded.report.summary.totals.rounds == rounds
     assert {metric.n for lane in folded.lanes.values() for metric in lane.metrics.values()} == {rounds}
     assert [standing.rank for standing in folded.standings] == [None] * 3
@@ -383,7 +386,7 @@ PER_ROUND = len(RECORDS) // 3
 def test_a_run_may_end_anywhere(count: int) -> None:
     """After any number of slices, half-way through a Round too, there is a report of what there is."""
     folded = fold(RECORDS[:count])
-    assert not folded.report.summary.complete
+    assert "slices" in folded.report.summary.lacking[0]
     measured = {row.lane for row in RECORDS[:count] if row.phase is not Phase.WARM_UP}
     assert {name for name, lane in folded.lanes.items() if lane.metrics} == measured
     not_measured = {name for name, status in folded.statuses().items() if status is Status.NOT_MEASURED}
@@ -405,7 +408,7 @@ def test_a_run_without_records_has_no_metrics() -> None:
     folded = fold([])
     assert all(lane.metrics == {} for lane in folded.lanes.values())
     assert set(folded.statuses().values()) == {Status.NOT_MEASURED}
-    assert not folded.report.summary.complete
+    assert "slices" in folded.report.summary.lacking[0]
     totals = folded.report.summary.totals
     assert (totals.rounds, totals.requests, totals.wall_s, totals.measured_s) == (0, 0, 0.0, 0.0)
     assert (totals.fixed_rate_rps, totals.driver_cpu_share) == (None, None)
@@ -417,14 +420,14 @@ def test_all_lanes_may_have_failed() -> None:
     folded = fold([], [failure(name, step=Step.START) for name in RPS])
     assert set(folded.statuses().values()) == {Status.FAILED}
     assert folded.standings == ()
-    assert not folded.report.summary.complete
+    assert folded.report.summary.lacking[0] == "a lane that did not fail"
 
 
 def test_a_run_whose_lanes_all_failed_is_not_complete() -> None:
     """However much was measured before the last of them failed."""
     folded = fold(RECORDS, [failure(name, round=2) for name in RPS])
     assert set(folded.statuses().values()) == {Status.FAILED}
-    assert not folded.report.summary.complete
+    assert folded.report.summary.lacking[0] == "a lane that did not fail"
 
 
 def test_slices_without_an_answer_have_no_metrics() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from conftest import RPS, A, B, experiment, histogram, manifest, sweep_records
+from conftest import RPS, A, B, experiment, histogram, manifest, run_observations, spread, sweep_records
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -127,7 +127,7 @@ def test_overload_is_a_result() -> None:
     assert last.throughput_rps.point == pytest.approx(RPS[A])
     assert last.missed == 3 * 19_000 * whole.preset.window_s
     assert last.latency_ms == {}
-    summary = build_report(manifest(whole), records, []).summary
+    summary = build_report(manifest(whole), records, [], run_observations(whole)).summary
     assert {lane.validity.status for lane in summary.lanes} == {Status.VALID}
     assert summary.complete
     assert [each.lane for each in summary.sweeps] == [lane.name for lane in whole.lanes]

@@ -71,9 +71,10 @@ def notices(report: Report) -> tuple[str, ...]:
     made = f"{totals.rounds} of {totals.rounds_planned} rounds"
     found = (
         (not report.manifest.machine.pinned, UNPINNED),
-        (not report.summary.complete, f"INCOMPLETE: {made} were begun, and some of the planned slices are missing."),
+        (not report.summary.complete, f"INCOMPLETE: {made} were begun; missing: {missing}."),
         (bool(report.summary.failures), f"FAILED: {_failed_lanes(report)} could not be measured to the end."),
         (totals.rounds < 3, f"n = {totals.rounds} rounds; {NO_INTERVAL}, so nothing is ranked."),
+    missing = listed(report.summary.lacking) or "some of what was planned"
     )
     return tuple(sentence for applies, sentence in found if applies)
 
