@@ -104,7 +104,7 @@ class Starts:
         planned = [each for each in starts.planned(self._site.experiment) if each.lane in lane_names]
         done = 0
         for batch in starts.batches(planned, len(self._cores)):
-            self._watcher.observing("footprint", done / len(planned))
+            self._watcher.observing(FOOTPRINT, done / len(planned))
             lanes = [each.lane for each in batch if each.lane not in self._failed]
             plays[batch[0].kind]([self._site.experiment.lane(name) for name in lanes])
             done += len(batch)
