@@ -199,7 +199,7 @@ class Ratio(Struct, frozen=True, kw_only=True):
 class NoiseFloor(Struct, frozen=True, kw_only=True):
     """How far a Lane differed from its twin, which is the same Lane.
 
-    ``ratio`` is the twin's throughput divided by the Lane's.
+    ``ratio`` is the twin's throughput, or what the ``metric`` is, divided by the Lane's.
     Differences below ``difference`` (0.02 for 2 %) are indistinguishable: it is the end of the ratio's interval that is
     further from 1. None where there is no interval.
     """
@@ -210,10 +210,12 @@ class NoiseFloor(Struct, frozen=True, kw_only=True):
     difference: float | None
 
 
+    metric: str = "throughput_rps"
 class LeagueSummary(Struct, frozen=True, kw_only=True):
     """A League's standings by saturated throughput, best first, and the pairwise ratios behind them.
 
-    The ratios' intervals hold for all of the League at once, with 95 %.
+    The ratios' intervals hold for all of the League at once, with 95 %. ``noise_floors`` are of the throughput, which
+    decides about ranks, ``other_noise_floors`` of CPU time per request and the median latency.
     """
 
     league: str
@@ -224,6 +226,7 @@ class LeagueSummary(Struct, frozen=True, kw_only=True):
     noise_floors: tuple[NoiseFloor, ...]
 
 
+    other_noise_floors: tuple[NoiseFloor, ...] = ()
 class CpuSplit(Struct, frozen=True, kw_only=True):
     """A Lane's CPU time per request, in us, as raw + adapter + framework. ``adapter`` is None where there is none."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bench import absent, autocorrelation, compare, completeness, drift, metrics, observed, stats, sweep, validity
 from bench.autocorrelation import Resemblance
@@ -38,6 +39,8 @@ UNITS = {
 """Units of the metrics that are not latencies in ms, and which way is better."""
 RANKED_BY = "throughput_rps"
 CPU = "cpu_us_per_request"
+NOT_RANKED_BY = (CPU, "latency_fixed_p50_ms")
+"""Metrics that have a noise floor too."""
 
 
 UNSTEADY = {
@@ -241,7 +244,7 @@ def _league_summary(league: League, rounds: _Rounds) -> LeagueSummary:
     values = {lane: dict(rounds.of(lane, RANKED_BY)) for lane in contenders if rounds.valid(lane, RANKED_BY)}
     measured = {lane: by_round for lane, by_round in values.items() if by_round}
     ratios = compare.paired_ratios(RANKED_BY, measured, rounds.resemblances[RANKED_BY].of_ratios)
-    floors = tuple(_noise_floors(lanes, rounds))
+    floors = tuple(_noise_floors(lanes, rounds, RANKED_BY))
     return LeagueSummary(
         league=league.name,
         title=league.title,
@@ -252,7 +255,8 @@ def _league_summary(league: League, rounds: _Rounds) -> LeagueSummary:
     )
 
 
-def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds) -> Iterator[NoiseFloor]:
+        other_noise_floors=tuple(floor for metric in NOT_RANKED_BY for floor in _noise_floors(lanes, rounds, metric)),
+def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds, metric: str) -> Iterator[NoiseFloor]:
     """Yields how far each Lane of a League that has a twin there differs from it, where both can be trusted."""
     names = {lane.name for lane in lanes}
     for twin in (lane for lane in lanes if lane.twin and lane.original in names):
@@ -260,8 +264,8 @@ def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds) -> Iterator[NoiseFloor
         common = compare.common_rounds(pair)
         if common and all(rounds.valid(name, RANKED_BY) for name in pair):
             of_twin, of_lane = ([by_round[index] for index in common] for by_round in pair.values())
-            rho = rounds.resemblances[RANKED_BY].of_ratios
-            yield compare.noise_floor(twin.original, twin.name, of_twin, of_lane, rho)
+            rho = rounds.resemblances[metric].of_ratios
+            yield replace(compare.noise_floor(twin.original, twin.name, of_twin, of_lane, rho), metric=metric)
 
 
 def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.DataFrame) -> RunTotals:

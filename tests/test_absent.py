@@ -4,6 +4,7 @@ import pytest
 from conftest import fixed, histogram, saturated, spread
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bench import absent, metrics
 from bench.records import SliceRecord

@@ -329,13 +329,17 @@ def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
         ratio=Estimate(1.004, 0.987, 1.021, 7, "ratio", ""),
         difference=0.021,
     )
-    leagues_of_run = tuple(replace(league, noise_floors=(floor,)) for league in report.summary.leagues)
+    others = tuple(replace(floor, metric=metric, difference=0.012) for metric in leagues.FLOORS)
+    leagues_of_run = tuple(
+        replace(league, noise_floors=(floor,), other_noise_floors=others) for league in report.summary.leagues
+    )
     noisy = replace(report, summary=replace(report.summary, leagues=leagues_of_run))
     for form in (terminal(noisy), unescape(html.render(noisy, {})), markdown.render(noisy)):
         words_of = " ".join(form.split())
         assert "Flask, run twice, served 1.004x" in words_of
         assert "differ by less than 2.10 % count as tied" in words_of
     assert "Noise floor" not in terminal(report)
+        assert "decide about no rank: CPU time per request 1.20 % and median latency 1.20 %." in words_of
 
 
 def test_every_form_says_what_is_missing() -> None:

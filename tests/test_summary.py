@@ -22,6 +22,7 @@ from conftest import (
     run_observations,
     run_records,
     spread,
+    twinned,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -541,6 +542,42 @@ def test_a_doubtful_latency_takes_no_rank() -> None:
     folded = fold(rows)
     assert [(standing.lane, standing.rank) for standing in folded.standings] == [(A, 1), (B, 2), (G, 3)]
     assert folded.lanes[A].validity.status is Status.FAILING
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({"server_cpu_ns": 100_000_000}, "not-saturated"), ({"errors": {"timeout": 1}}, "failing")],
+)
+def test_nothing_is_derived_from_a_lane_that_cannot_be_trusted(changes: dict[str, object], status: str) -> None:
+    """No framework's part of its CPU time, no overhead; the reason is the Lane's own."""
+    folded = fold(changed(RECORDS, A, **changes))
+    assert set(folded.splits) == {B, G}
+    assert folded.lanes[A].missing["overhead_us_per_request"] == f"{A} is {status}: nothing is derived from it"
+    latency = [replace(row, missed=3) if row.lane == A and row.phase is Phase.FIXED else row for row in RECORDS]
+    assert set(fold(latency).splits) == {A, B, G}
+
+
+def test_an_overhead_needs_raw_on_the_same_server() -> None:
+    """A run without it says so."""
+    alone = experiment(lanes=tuple(lane for lane in LANES if lane.name not in (R, RG)))
+    lanes = build_report(manifest(alone), [row for row in RECORDS if row.lane not in (R, RG)], ()).summary.lanes
+    assert {lane.missing["overhead_us_per_request"] for lane in lanes} == {"raw was not run on the same server"}
+
+
+def test_a_twin_gives_a_noise_floor_of_more_than_throughput() -> None:
+    """Of CPU time per request and of the median latency too, each where its own cell can be trusted on both sides."""
+    whole = twinned()
+    twin = whole.lanes[-1].name
+    rps, cpu_us = {**RPS, twin: 1000.0}, {**CPU_US, twin: 960.0}
+    rows = run_records(whole, rps, cpu_us)
+    (league,) = build_report(manifest(whole), rows, ()).summary.leagues
+    assert [floor.metric for floor in league.noise_floors] == ["throughput_rps"]
+    found = {floor.metric: floor for floor in league.other_noise_floors}
+    assert set(found) == {"cpu_us_per_request", "latency_fixed_p50_ms"}
+    assert found["cpu_us_per_request"].ratio.point == pytest.approx(960 / 950, rel=0.001)
+    late = [replace(row, missed=3) if row.lane == twin and row.phase is Phase.FIXED else row for row in rows]
+    (league,) = build_report(manifest(whole), late, ()).summary.leagues
+    assert [floor.metric for floor in league.other_noise_floors] == ["cpu_us_per_request"]
+
+
     assert [cell.validity.status for cell in folded.lanes[A].cells] == [Status.VALID, Status.FAILING]
 
 
