@@ -1,8 +1,8 @@
 """Why a metric of a Lane is absent, where there is more to say than that the run had no such slices."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from bench import metrics, stats
+from bench import metrics, stats, validity
 from bench.plan import Phase
 from bench.records import SliceRecord
 from bench.validity import PHASES
@@ -10,6 +10,7 @@ from bench.validity import PHASES
 SILENT = "no right answer in the windows that count"
 STOOD_STILL = "the counter did not move"
 CLOCK_STOOD_STILL = "the clock stood still in all of its slices"
+NOT_REACHED = "none of its slices was measured"
 MEMORY = ("rss_mib", "pss_mib")
 COUNTERS = {
     "cpu_us_per_request": "server_cpu_ns",
@@ -20,11 +21,14 @@ COUNTERS = {
 LATENCIES = [name for name in PHASES if name.startswith(("latency_", "service_"))]
 
 
-def reasons(records: Sequence[SliceRecord], found: Collection[str]) -> dict[str, str]:
-    """Returns why metrics that one Lane's slices should have given are not among those ``found``."""
+def reasons(records: Sequence[SliceRecord], found: Collection[str], planned: Collection[Phase] = ()) -> dict[str, str]:
+    """Returns why metrics that one Lane's slices should have given are not among those ``found``.
+
+    Of a phase without slices nothing is expected, unless it was ``planned`` and others of the Lane were measured.
+    """
     measured = [record for record in records if record.phase is not Phase.WARM_UP and not record.spoilt]
     expected = ("throughput_rps", "cpu_us_per_request", *LATENCIES, *MEMORY, "error_ratio")
-    missing = ((name, _of_metric(measured, name)) for name in expected if name not in found)
+    missing = ((name, _of_metric(measured, name, planned)) for name in expected if name not in found)
     return {name: reason for name, reason in missing if reason}
 
 
@@ -46,7 +50,7 @@ def in_rounds(records: Sequence[SliceRecord], found: Mapping[str, Collection[int
 def _of_metric(records: Sequence[SliceRecord], metric: str, planned: Collection[Phase]) -> str | None:
     own = [record for record in records if record.phase is PHASES.get(metric, record.phase)]
     if not own:
-        return None
+        return NOT_REACHED if records and PHASES.get(metric) in planned else None
     own = [record for record in own if metrics.counts(record)]
     if not own:
         return CLOCK_STOOD_STILL
@@ -54,10 +58,10 @@ def _of_metric(records: Sequence[SliceRecord], metric: str, planned: Collection[
     if counter and (unknown := _unknown(own, counter)):
         return unknown
     if metric not in MEMORY and not any(record.requests_in_slice for record in own):
-        return SILENT
+        return own[0].unknown.get("requests", SILENT)
     if metric in LATENCIES and any(record.requests for record in own):
         return _too_few(own, metric)
-    return STOOD_STILL if counter else SILENT
+    return STOOD_STILL if counter else own[0].unknown.get("requests", SILENT)
 
 
 def _unknown(records: Sequence[SliceRecord], counter: str) -> str | None:

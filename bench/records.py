@@ -161,7 +161,8 @@ class LaneSummary(Struct, frozen=True, kw_only=True):
     """All that a run says of one Lane.
 
     ``validity`` is the worst of its ``cells``. A metric that could not be measured is absent from ``metrics``, and
-    ``missing`` says why where there is more to say than that the run had no such slices.
+    ``missing`` says why where there is more to say than that the run had no such slices. ``partial`` says of metrics
+    which Rounds are not in their mean, and why.
     """
 
     lane: str
@@ -177,6 +178,7 @@ class LaneSummary(Struct, frozen=True, kw_only=True):
     cells: tuple[Cell, ...]
     validity: Validity
     code_lines_by_file: dict[str, int] = {}
+    partial: dict[str, str] = {}
 
 
 class Standing(Struct, frozen=True, kw_only=True):

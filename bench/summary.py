@@ -153,6 +153,7 @@ def _lane_summary(
     own = [record for record in records if record.lane == lane.name]
     own_observations = [observation for observation in observations if observation.lane == lane.name]
     estimates, cells = _estimates(rounds, lane), rounds.cells[lane.name]
+    planned = () if rounds.experiment.sweep else (Phase.SATURATED, Phase.FIXED)
     overhead = {"overhead_us_per_request": split.framework} if isinstance(split, CpuSplit) else {}
     no_overhead = {"overhead_us_per_request": split} if isinstance(split, str) else {}
     return LaneSummary(
@@ -165,10 +166,11 @@ def _lane_summary(
         twin=lane.twin,
         leagues=rounds.experiment.leagues_of(lane.name),
         metrics={**estimates, **overhead, **observed.estimates(own_observations)},
-        missing={**absent.reasons(own, estimates), **no_overhead, **observed.missing(own_observations)},
+        missing={**absent.reasons(own, estimates, planned), **no_overhead, **observed.missing(own_observations)},
         cells=cells,
         validity=validity.worst(cells),
         code_lines_by_file=observed.code_lines_by_file(own_observations),
+        partial=absent.in_rounds(own, {name: set(rounds.of(lane.name, name).index) for name in estimates}),
     )
 
 

@@ -143,8 +143,9 @@ def _wrong(records: Sequence[SliceRecord]) -> Validity | None:
         return Validity(
             Status.FAILING, (f"{errors:,} answers were wrong ({kinds}); try `bench serve` and `bench load`",)
         )
-    if not any(record.answers_in_window for record in records):
-        return Validity(Status.FAILING, ("no right answer came within the windows",))
+    silent = [index for index, of_round in rounds.items() if not any(each.answers_in_window for each in of_round)]
+    if silent:
+        return Validity(Status.FAILING, (f"no right answer came within the windows of {validity.numbered(silent)}",))
     return None
 
 

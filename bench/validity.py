@@ -87,7 +87,13 @@ def busy_share(records: Sequence[SliceRecord], counter: str) -> float | None:
     return float(sum(getattr(record, counter) for record in known) / 1e9 / slice_s)
 
 
-class _Shares(Struct, frozen=True):
+def numbered(rounds: Iterable[int]) -> str:
+    """Writes Rounds as they are counted elsewhere, from 1 on: ``round 2``, ``rounds 2, 5``."""
+    numbers = [str(index + 1) for index in sorted(rounds)]
+    return f"round{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
+
+
+class Shares(Struct, frozen=True):
     """Shares of the time of a cell's slices: of the server's cores, of the driver's, and of one core for the steal."""
 
     server: float | None
@@ -136,8 +142,17 @@ def _wrong(records: Sequence[SliceRecord]) -> Iterator[str]:
 
 
 def _silent(records: Sequence[SliceRecord]) -> Iterator[str]:
-    if not any(record.requests for record in records):
-        yield f"no right answer came in the {len(records)} slices that count; look at it with `bench serve`"
+    """Judges Rounds without a right answer: the means of the others would say nothing of them."""
+    silent = sorted({record.round for record in records} - {record.round for record in records if record.requests})
+    own = [record for record in records if record.round in silent]
+    if not records:
+        yield "none of its slices counts; run it again"
+    if own:
+        said = next((record.unknown["requests"] for record in own if "requests" in record.unknown), "")
+        yield (
+            f"no right answer came in the {len(own)} slices that count of {numbered(silent)}"
+            f"{f' ({said})' if said else ''}; look at it with `bench serve`"
+        )
 
 
 def _missed(records: Sequence[SliceRecord]) -> Iterator[str]:

@@ -369,6 +369,35 @@ def test_every_form_says_once_why_instructions_are_missing() -> None:
 
 
 @variants
+@pytest.mark.parametrize("metric", words.METRICS)
+def test_every_form_says_once_why_a_metric_is_absent(metric: str) -> None:
+    """Or why its mean lacks Rounds: one sentence for all Lanes with the same reason, wherever its dash is."""
+    report, lost, fewer = standard(), "[it was lost]", "not in round 3: the counter went backwards"
+    lanes = (
+        replace(lane, missing={metric: lost} if index % 2 else {}, partial={} if index % 2 else {metric: fewer})
+        for index, lane in enumerate(report.summary.lanes)
+    )
+    said = everywhere(replace(report, summary=replace(report.summary, lanes=tuple(lanes))))
+    terminal_has = {*words.COLUMNS, *FOOTPRINT, "instructions_per_request"}
+    for form in ("text", "markdown", "html") if metric in terminal_has else ("markdown", "html"):
+        assert said[form].count(f"{words.METRICS[metric].title} ({lost}).") == 1, form
+        assert said[form].count(f"{words.METRICS[metric].title} ({fewer}).") == 1, form
+
+
+@pytest.mark.parametrize("status", [Status.STARVED, Status.FAILING])
+def test_memory_under_load_of_an_invalid_cell_is_marked(status: Status) -> None:
+    """In the footprint too, and its notes say why; what needs no load stands, unless answers were wrong."""
+    report, doubt = single(), Validity(status, ("the hypervisor took 60%",))
+    lanes = tuple(replace(lane, cells=(Cell(Phase.SATURATED, doubt),), validity=doubt) for lane in report.summary.lanes)
+    doubtful = replace(report, summary=replace(report.summary, lanes=lanes))
+    (row,) = footprints(doubtful)
+    assert row.cell("pss_mib")[0].endswith("?")
+    assert row.cell("idle_pss_mib")[0].endswith("?") == (status is Status.FAILING)
+    assert not footprints(report)[0].cell("pss_mib")[0].endswith("?")
+    for form in ("text", "markdown", "html"):
+        assert "? Flask on gunicorn-gthread: something was found against it" in everywhere(doubtful)[form], form
+
+
 def test_no_run_is_too_odd_to_be_reported(variant: str) -> None:
     """Every form of every variant can be made, and is not empty."""
     assert all(everywhere(VARIANTS[variant]()).values())

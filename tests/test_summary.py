@@ -440,16 +440,21 @@ def test_slices_without_an_answer_have_no_metrics() -> None:
     assert A not in folded.splits
 
 
-def test_a_round_without_an_answer_is_left_out() -> None:
-    """The other Rounds still count."""
+def test_a_round_without_an_answer_is_not_left_out_in_silence() -> None:
+    """Its figures are of the other Rounds, say so, and can't be trusted; the Lane is not ranked."""
     rows = [
         row
         for original in RECORDS
         for row in (silent([original]) if (original.lane, original.round) == (A, 1) else [original])
     ]
-    metrics = fold(rows).lanes[A].metrics
-    assert metrics["throughput_rps"].n == metrics["cpu_us_per_request"].n == 2
-    assert metrics["rss_mib"].n == 3
+    folded = fold(rows)
+    lane = folded.lanes[A]
+    assert lane.metrics["throughput_rps"].n == lane.metrics["cpu_us_per_request"].n == 2
+    assert lane.metrics["rss_mib"].n == 3
+    assert {"throughput_rps", "cpu_us_per_request"} <= lane.partial.keys()
+    assert all(reason.startswith("not in round 2: no right answer") for reason in lane.partial.values())
+    assert {cell.validity.status for cell in lane.cells} == {Status.FAILING}
+    assert A not in [standing.lane for standing in folded.standings]
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,17 @@ def test_the_objective_holds_at_every_load_up_to_the_one_that_is_named(points: l
         assert each.validity.status is Status.VALID
         assert "p99" not in each.latency_ms or (each.latency_ms["p99"].high or 0) <= slo_ms
     known = [each for each in points[end:] if "p99" in each.latency_ms or each.validity.status is not Status.VALID]
+def test_a_round_without_an_answer_is_not_averaged_over() -> None:
+    """Its point is failing, and says which Round it was."""
+    whole = swept(USERS)
+    rows = [
+        replace(row, answers_in_window=0) if row.load == Closed(8) and row.round == 1 else row
+        for row in sweep_records(whole)
+    ]
+    found = folded(whole, rows)[A].points[3]
+    assert found.validity == Validity(Status.FAILING, ("no right answer came within the windows of round 2",))
+
+
     assert not known or known[0].validity.status is not Status.VALID or (known[0].latency_ms["p99"].high or 0) > slo_ms
     assert found.reason
     assert (found.throughput_rps is None) == (found.load is None)
