@@ -84,10 +84,10 @@ def build_report(
     splits = {lane.name: _cpu_split(rounds, lane) for lane in experiment.lanes}
     lanes = tuple(_lane_summary(rounds, lane, records, observations, splits[lane.name]) for lane in experiment.lanes)
     measured = [lane.lane for lane in lanes if lane.metrics]
+    lacking = completeness.lacking(experiment, records, failures, observations)
     return Report(
         manifest=manifest,
         summary=Summary(
-    lacking = completeness.lacking(experiment, records, failures, observations)
             format_version=FORMAT_VERSION,
             run_id=manifest.run_id,
             complete=not lacking,
@@ -197,19 +197,20 @@ def _samples(rounds: _Rounds, lane: str, observations: Sequence[Observation]) ->
 def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
     """Splits a Lane's CPU time: raw, what the adapter adds to raw, what the framework adds to that; paired by round.
 
-    Returns why not where raw behind the same Adapter can't be trusted, and None where there is nothing to split.
+    Returns why not where the Lane or raw behind the same Adapter can't be trusted, and None for raw and in a sweep.
     """
     bare, ceiling = (_raw(rounds.experiment, lane, adapted=adapted) for adapted in (False, lane.adapter is not None))
-    if lane.app.baseline or not bare or not ceiling:
+    if lane.app.baseline or rounds.experiment.sweep:
         return None
+    if not bare or not ceiling:
+        return "raw was not run on the same server" + (", through the same adapter" if bare else "")
     names = [who.name for who in (lane, ceiling, bare)]
     cpu_us = pd.DataFrame({name: rounds.of(name, CPU) for name in names}).dropna()
     if cpu_us.empty:
         return "no round has both its CPU time and raw's"
-    if not rounds.valid(ceiling.name, CPU):
-        return (
-            f"{ceiling.name} is {validity.of_metric(rounds.cells[ceiling.name], CPU).status}: nothing to compare with"
-        )
+    for name, unusable in ((ceiling.name, "nothing to compare with"), (lane.name, "nothing is derived from it")):
+        if not rounds.valid(name, CPU):
+            return f"{name} is {validity.of_metric(rounds.cells[name], CPU).status}: {unusable}"
     rho = rounds.resemblances[CPU]
     return CpuSplit(
         lane=lane.name,
@@ -254,17 +255,17 @@ def _league_summary(league: League, rounds: _Rounds) -> LeagueSummary:
         standings=compare.standings(compare.best_first(measured), ratios, compare.largest(floors)),
         ratios=ratios,
         noise_floors=floors,
+        other_noise_floors=tuple(floor for metric in NOT_RANKED_BY for floor in _noise_floors(lanes, rounds, metric)),
     )
 
 
-        other_noise_floors=tuple(floor for metric in NOT_RANKED_BY for floor in _noise_floors(lanes, rounds, metric)),
 def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds, metric: str) -> Iterator[NoiseFloor]:
     """Yields how far each Lane of a League that has a twin there differs from it, where both can be trusted."""
     names = {lane.name for lane in lanes}
     for twin in (lane for lane in lanes if lane.twin and lane.original in names):
-        pair = {name: dict(rounds.of(name, RANKED_BY)) for name in (twin.name, twin.original)}
+        pair = {name: dict(rounds.of(name, metric)) for name in (twin.name, twin.original)}
         common = compare.common_rounds(pair)
-        if common and all(rounds.valid(name, RANKED_BY) for name in pair):
+        if common and all(rounds.valid(name, metric) for name in pair):
             of_twin, of_lane = ([by_round[index] for index in common] for by_round in pair.values())
             rho = rounds.resemblances[metric].of_ratios
             yield replace(compare.noise_floor(twin.original, twin.name, of_twin, of_lane, rho), metric=metric)
@@ -282,6 +283,7 @@ def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.Da
         errors=sum(sum(record.errors.values()) for record in records),
         missed=int(table["missed"].sum()),
         repeated=sum(record.spoilt is not None for record in records),
+        not_repeated=int(table["not_repeated"].notna().sum()),
         fixed_rate_rps=rates[0] if rates else None,
         driver_cpu_share=float(driver_ns / 1e9 / table["slice_s"].sum()) if driver_ns > 0 else None,
     )
