@@ -210,9 +210,9 @@ class NoiseFloor(Struct, frozen=True, kw_only=True):
     twin: str
     ratio: Estimate
     difference: float | None
-
-
     metric: str = "throughput_rps"
+
+
 class LeagueSummary(Struct, frozen=True, kw_only=True):
     """A League's standings by saturated throughput, best first, and the pairwise ratios behind them.
 
@@ -226,9 +226,9 @@ class LeagueSummary(Struct, frozen=True, kw_only=True):
     standings: tuple[Standing, ...]
     ratios: tuple[Ratio, ...]
     noise_floors: tuple[NoiseFloor, ...]
-
-
     other_noise_floors: tuple[NoiseFloor, ...] = ()
+
+
 class CpuSplit(Struct, frozen=True, kw_only=True):
     """A Lane's CPU time per request, in us, as raw + adapter + framework. ``adapter`` is None where there is none."""
 
@@ -255,6 +255,7 @@ class RunTotals(Struct, frozen=True, kw_only=True):
     repeated: int
     fixed_rate_rps: float | None
     driver_cpu_share: float | None
+    not_repeated: int = 0
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -274,13 +275,13 @@ class Summary(Struct, frozen=True, kw_only=True):
     cpu_splits: tuple[CpuSplit, ...]
     failures: tuple[Failure, ...]
     sweeps: tuple[LaneSweep, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 class LoadOutcome(Struct, frozen=True, kw_only=True):
     """What `bench load` found: one load against one URL.
 
     Latencies are in ms; a percentile that too few answers lie beyond is absent. ``latency_ms`` is from sending to the
-    lacking: tuple[str, ...] = ()
     whole answer; for an open load ``latency_from_intended_ms`` counts from when the request was due, and
     ``send_lateness_ms`` is how late the driver sent it. ``driver_cpu_share`` is of one core: the driver has one thread,
     so near 1 it was the limit. It is never pinned.

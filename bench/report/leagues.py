@@ -178,7 +178,7 @@ def noise(table: Table) -> str:
     sentences = [_noise(table, floor) for floor in table.league.noise_floors]
     known = [floor.difference for floor in table.league.noise_floors if floor.difference is not None]
     if not sentences and table.has_twin:
-        return "No noise floor: the Lane that ran twice can't be trusted, so ranks rest on intervals alone."
+        sentences = ["No noise floor: the Lane that ran twice can't be trusted, so ranks rest on intervals alone."]
     if known:
         sentences.append(f"Throughputs that differ by less than {share(max(known))} count as tied.")
     return " ".join([*sentences, *_other_noise(table)])
