@@ -158,6 +158,35 @@ def test_wrong_answers_fail_their_point_alone() -> None:
     assert found[B].knee.at is not None
 
 
+@pytest.mark.parametrize(
+    ("load", "changes", "status", "said"),
+    [
+        (Closed(8), {"steal_s": 0.15}, Status.STARVED, "the hypervisor took"),
+        (Closed(8), {"server_cpu_ns": 150_000_000, "server_run_queue_ns": 140_000_000}, Status.STARVED, "waited"),
+        (Closed(8), {"latency_us": spread(250, 2000), "requests": 250}, Status.DRIVER_BOUND, "Little's law"),
+        (Open(500.0), {"steal_s": 0.15}, Status.STARVED, "the hypervisor took"),
+        (Open(500.0), {"send_lateness_us": spread(250, 900)}, Status.DRIVER_BOUND, "the driver sent requests"),
+        (Open(500.0), {"hub_lateness_us": spread(250, 900)}, Status.DRIVER_BOUND, "the driver saw answers"),
+    ],
+)
+def test_a_point_is_judged_as_cells_are(load: Load, changes: dict[str, object], status: Status, said: str) -> None:
+    """By theft, by who waited for a core, by whether the users were there, by whether the driver was on time."""
+    whole = swept(USERS if isinstance(load, Closed) else RATES)
+    found = folded(whole, changed(sweep_records(whole), load, slice_s=0.3, **changes))[A]
+    at = whole.sweep.loads.index(load) if whole.sweep else 0
+    assert [each.validity.status for each in found.points[:at]] == [Status.VALID] * at
+    assert found.points[at].validity.status is status
+    assert said in found.points[at].validity.reasons[0]
+
+
+@pytest.mark.parametrize("loads", [USERS, RATES])
+def test_no_knee_is_derived_from_a_point_that_cannot_be_trusted(loads: tuple[Load, ...]) -> None:
+    """Its own figures stand under its finding."""
+    whole = swept(loads)
+    found = folded(whole, changed(sweep_records(whole), loads[0], steal_s=9.0))[A]
+    assert (found.knee.at, found.knee.reason) == (None, f"starved at {sweep.said(loads[0])}")
+
+
 def test_a_load_that_was_not_reached_is_not_measured() -> None:
     """An interrupted sweep says so, and shows the rest."""
     whole = swept(USERS)
@@ -174,6 +203,17 @@ def test_no_answer_at_all_is_no_number() -> None:
     first = folded(whole, empty)[A].points[0]
     assert (first.throughput_rps, first.latency_ms) == (None, {})
     assert first.validity.status is Status.FAILING
+
+
+def test_a_round_without_an_answer_is_not_averaged_over() -> None:
+    """Its point is failing, and says which Round it was."""
+    whole = swept(USERS)
+    rows = [
+        replace(row, answers_in_window=0) if row.load == Closed(8) and row.round == 1 else row
+        for row in sweep_records(whole)
+    ]
+    found = folded(whole, rows)[A].points[3]
+    assert found.validity == Validity(Status.FAILING, ("no right answer came within the windows of round 2",))
 
 
 def test_shares_are_of_the_cores_that_there_are() -> None:
@@ -205,17 +245,6 @@ def test_the_objective_holds_at_every_load_up_to_the_one_that_is_named(points: l
         assert each.validity.status is Status.VALID
         assert "p99" not in each.latency_ms or (each.latency_ms["p99"].high or 0) <= slo_ms
     known = [each for each in points[end:] if "p99" in each.latency_ms or each.validity.status is not Status.VALID]
-def test_a_round_without_an_answer_is_not_averaged_over() -> None:
-    """Its point is failing, and says which Round it was."""
-    whole = swept(USERS)
-    rows = [
-        replace(row, answers_in_window=0) if row.load == Closed(8) and row.round == 1 else row
-        for row in sweep_records(whole)
-    ]
-    found = folded(whole, rows)[A].points[3]
-    assert found.validity == Validity(Status.FAILING, ("no right answer came within the windows of round 2",))
-
-
     assert not known or known[0].validity.status is not Status.VALID or (known[0].latency_ms["p99"].high or 0) > slo_ms
     assert found.reason
     assert (found.throughput_rps is None) == (found.load is None)
