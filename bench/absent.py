@@ -60,7 +60,7 @@ def _of_metric(records: Sequence[SliceRecord], metric: str, planned: Collection[
     if metric not in MEMORY and not any(record.requests_in_slice for record in own):
         return own[0].unknown.get("requests", SILENT)
     if metric in LATENCIES and any(record.requests for record in own):
-        return _too_few(own, metric)
+        return _too_few(metric)
     return STOOD_STILL if counter else own[0].unknown.get("requests", SILENT)
 
 
@@ -70,10 +70,13 @@ def _unknown(records: Sequence[SliceRecord], counter: str) -> str | None:
     return without[0].unknown.get(counter, "no reason was recorded") if without else None
 
 
-def _too_few(records: Sequence[SliceRecord], metric: str) -> str:
+def _too_few(metric: str) -> str:
+    """Returns how many answers it takes, which is the same for all Lanes."""
     percentile = next(at for name, at in stats.PERCENTILES.items() if f"_{name}_" in metric)
-    count, rounds = sum(record.requests for record in records), len({record.round for record in records})
+    in_run, in_round = (
+        round(beyond / stats.beyond(1, percentile)) for beyond in (stats.MIN_BEYOND, metrics.MIN_BEYOND_IN_ROUND)
+    )
     return (
-        f"{count} answers in {rounds} rounds are too few: {stats.MIN_BEYOND} of the run and 1 of each round have to be "
-        f"expected beyond {percentile:g} %"
+        f"too few answers: it takes {in_run:,} in the run and {in_round:,} in each round for {stats.MIN_BEYOND} and "
+        f"{metrics.MIN_BEYOND_IN_ROUND} to be expected beyond {percentile:g} %"
     )

@@ -14,21 +14,21 @@ def sentences(lanes: Mapping[str, LaneSummary], metrics: Sequence[str]) -> tuple
 
 
 def _sentences(what: str, by_lane: Mapping[str, Mapping[str, str]], metrics: Sequence[str]) -> Iterator[str]:
-    """Yields a sentence for each reason and the Lanes that have it for the same metrics."""
+    """Yields a sentence for each reason and the metrics that the same Lanes have it for."""
     together: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for name, reasons in by_lane.items():
-        for reason, of_reason in _by_reason(reasons, metrics).items():
-            together.setdefault((reason, of_reason), []).append(name)
-    for (reason, of_reason), names in together.items():
+    for metric in metrics:
+        for reason, names in _by_reason(by_lane, metric).items():
+            together.setdefault((reason, names), []).append(metric)
+    for (reason, names), of_reason in together.items():
         who = "all lanes" if len(names) == len(by_lane) > 1 else listed(names)
         titles = "; ".join(METRICS[metric].title for metric in of_reason)
         yield one_line(f"{what} {who}: {titles} ({reason}).")
 
 
-def _by_reason(reasons: Mapping[str, str], metrics: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Returns the metrics that each reason holds for, in their order."""
+def _by_reason(by_lane: Mapping[str, Mapping[str, str]], metric: str) -> dict[str, tuple[str, ...]]:
+    """Returns the Lanes that lack a metric for the same reason, in their order."""
     found: dict[str, tuple[str, ...]] = {}
-    for metric in metrics:
+    for name, reasons in by_lane.items():
         if reason := reasons.get(metric):
-            found[reason] = (*found.get(reason, ()), metric)
+            found[reason] = (*found.get(reason, ()), name)
     return found
