@@ -48,18 +48,25 @@ def fold(experiment: Experiment, records: Sequence[SliceRecord]) -> tuple[LaneSw
 def lane_sweep(lane: str, sweep: Sweep, records: Sequence[SliceRecord], workers: int) -> LaneSweep:
     """Folds one Lane's slices."""
     by_load = {load: _by_round([record for record in records if record.load == load]) for load in sweep.loads}
-    points = tuple(point(load, rounds, workers) for load, rounds in by_load.items())
+    busy = [of_load for of_load in by_load.values() if _is_busy(_records(of_load), workers)]
+    own_wait_ms = validity.own_wait_ms([record for of_load in busy for record in _records(of_load)])
+    points = tuple(point(load, rounds, workers, own_wait_ms) for load, rounds in by_load.items())
     return LaneSweep(lane=lane, points=points, knee=knee(points, by_load), within_slo=within_slo(points, sweep.slo_ms))
 
 
-def point(load: Load, rounds: ByRound, workers: int) -> SweepPoint:
-    """Folds what one Lane did under one Load."""
-    records = [record for of_round in rounds.values() for record in of_round]
+def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) -> SweepPoint:
+    """Folds what one Lane did under one Load; its own threads may have kept a request waiting for ``own_wait_ms``."""
+    records = _records(rounds)
     positive = [rps for rps in _throughputs_rps(rounds).values() if rps > 0]
     throughput = stats.log_estimate(positive, "requests/s", "higher") if positive else None
     shares = validity.shares_of(records, workers)
     missed = sum(record.missed for record in records)
-    found = _wrong(rounds) or validity.robbed(shares) or _limit(load, records, shares, throughput, missed)
+    found = (
+        _wrong(rounds)
+        or validity.robbed(shares)
+        or _limit(load, shares, throughput, missed)
+        or _disturbed(load, records, shares, own_wait_ms)
+    )
     return SweepPoint(
         load=load,
         throughput_rps=throughput,
@@ -101,6 +108,15 @@ def said(load: Load) -> str:
             return f"{rate_rps:,.10g}/s"
 
 
+def _records(rounds: ByRound) -> list[SliceRecord]:
+    return [record for of_round in rounds.values() for record in of_round]
+
+
+def _is_busy(records: Sequence[SliceRecord], workers: int) -> bool:
+    """Returns whether the server had its cores, and used them."""
+    return (validity.shares_of(records, workers).server or 0.0) >= BUSY_SHARE
+
+
 def _by_round(records: Sequence[SliceRecord]) -> ByRound:
     ordered = sorted(records, key=attrgetter("round", "slice"))
     return {index: list(of_round) for index, of_round in groupby(ordered, key=attrgetter("round"))}
@@ -135,7 +151,7 @@ def _served(load: Open, throughput: Estimate | None, missed: int) -> bool:
 
 
 def _wrong(rounds: ByRound) -> Validity | None:
-    records = [record for of_round in rounds.values() for record in of_round]
+    records = _records(rounds)
     if not records:
         return Validity(Status.NOT_MEASURED, ("no slice of it was measured; run it again",))
     errors = sum(sum(record.errors.values()) for record in records)
@@ -150,20 +166,25 @@ def _wrong(rounds: ByRound) -> Validity | None:
     return None
 
 
-def _limit(
-    load: Load, records: Sequence[SliceRecord], shares: Shares, throughput: Estimate | None, missed: int
-) -> Validity | None:
-    """Judges a point as a cell of its kind of load is, but that it need not fill the server, nor be served."""
+def _limit(load: Load, shares: Shares, throughput: Estimate | None, missed: int) -> Validity | None:
+    """Judges what limited a point: the driver, which makes it say nothing of the server, or overload."""
     if shares.driver is not None and shares.driver >= BUSY_SHARE and (shares.server or 0.0) < BUSY_SHARE:
         return Validity(Status.DRIVER_BOUND, (f"{shares}: the server can do more",))
-    if isinstance(load, Closed):
-        found = validity.limit(records, shares)
-        return None if found and found.status is Status.NOT_SATURATED else found
-    if _served(load, throughput, missed):
-        return validity.late(records)
+    if isinstance(load, Closed) or _served(load, throughput, missed):
+        return None
     rps = throughput.point if throughput else 0.0
     unsent = f", {missed:,} requests never sent" if missed else ""
     return Validity(Status.OVERLOADED, (f"{rps:,.0f} of {load.rate_rps:,.10g} requests/s served{unsent}",))
+
+
+def _disturbed(
+    load: Load, records: Sequence[SliceRecord], shares: Shares, own_wait_ms: float | None
+) -> Validity | None:
+    """Judges what else was in a point's figures, as in those of a cell of its kind of load."""
+    if isinstance(load, Closed) and (shares.server or 0.0) >= BUSY_SHARE:
+        return validity.offered(records)
+    driver = validity.held_up_driver(shares) if isinstance(load, Closed) else validity.late(records)
+    return driver or validity.kept_waiting(records, own_wait_ms)
 
 
 def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> Knee:

@@ -126,10 +126,10 @@ def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None
     shares = shares_of(own, workers)
     match phase:
         case Phase.SATURATED:
-            return robbed(shares) or limit(own, shares)
+            return robbed(shares) or _limit(own, shares)
         case Phase.FIXED:
             saturated = [record for record in records if record.phase is Phase.SATURATED and not record.spoilt]
-            return robbed(shares) or _punctual(own, shares) or _kept_waiting(own, saturated, workers)
+            return robbed(shares) or _punctual(own, shares) or kept_waiting(own, _own_wait_ms(saturated, workers))
         case _:  # the Lanes of a Duet share a core, and all that disturbs it; a sweep is judged point by point
             return None
 
@@ -195,13 +195,13 @@ def robbed(shares: Shares) -> Validity | None:
     )
 
 
-def limit(saturated: Sequence[SliceRecord], shares: Shares) -> Validity | None:
+def _limit(saturated: Sequence[SliceRecord], shares: Shares) -> Validity | None:
     """Judges what limited the saturated throughput. It has to be the server.
 
     The server's own threads wait for each other, which counts as waiting for a core too: so its CPU time decides first.
     """
     if shares.server is not None and shares.server >= BUSY_SHARE:
-        return _offered(saturated)
+        return offered(saturated)
     if shares.server is None or shares.driver is None:
         return Validity(
             Status.NOT_SATURATED,
@@ -211,19 +211,28 @@ def limit(saturated: Sequence[SliceRecord], shares: Shares) -> Validity | None:
         return Validity(
             Status.DRIVER_BOUND, (f"{shares}: the driver was the limit, the server can do more than is shown",)
         )
-    for who, ran, waited in (
-        ("server", shares.server, shares.server_waited),
-        ("driver", shares.driver, shares.driver_waited),
-    ):
-        if ran + waited + shares.steal >= BUSY_SHARE:
-            reason = f"the {who} waited for a core for {waited:.0%} of the time, steal {shares.steal:.0%}"
-            return Validity(Status.STARVED, (f"{shares}; {reason}: end what else runs on these cores",))
-    return Validity(
-        Status.NOT_SATURATED, (f"{shares}: neither was the limit; offer more users or look for other load",)
+    return (
+        _held_up(shares, "server", shares.server, shares.server_waited)
+        or held_up_driver(shares)
+        or Validity(
+            Status.NOT_SATURATED, (f"{shares}: neither was the limit; offer more users or look for other load",)
+        )
     )
 
 
-def _offered(saturated: Sequence[SliceRecord]) -> Validity | None:
+def held_up_driver(shares: Shares) -> Validity | None:
+    """Judges whether others kept the driver off its core: it has one thread, which waits for no other of its own."""
+    return None if shares.driver is None else _held_up(shares, "driver", shares.driver, shares.driver_waited)
+
+
+def _held_up(shares: Shares, who: str, ran: float, waited: float) -> Validity | None:
+    if ran + waited + shares.steal < BUSY_SHARE:
+        return None
+    reason = f"the {who} waited for a core for {waited:.0%} of the time, steal {shares.steal:.0%}"
+    return Validity(Status.STARVED, (f"{shares}; {reason}: end what else runs on these cores",))
+
+
+def offered(saturated: Sequence[SliceRecord]) -> Validity | None:
     """Judges by Little's law whether the users that were to be offered were there.
 
     Throughput times mean latency is how many requests were under way (Little, A proof for the queuing formula L = λW,
@@ -299,22 +308,32 @@ def _tail_ms(of_round: Sequence[SliceRecord]) -> tuple[float, float] | None:
     return (min(sent, looped), latency_ms) if sent is not None and looped is not None and latency_ms else None
 
 
-def _kept_waiting(fixed: Sequence[SliceRecord], saturated: Sequence[SliceRecord], workers: int) -> Validity | None:
-    """Judges whether others kept the server off its cores at the fixed rate: how long it waited for them a request.
+def _own_wait_ms(saturated: Sequence[SliceRecord], workers: int) -> float | None:
+    """Returns how long a server's own threads may keep a request waiting: nothing, if it was starved when saturated."""
+    found = _limit(saturated, shares_of(saturated, workers))
+    return 0.0 if found and found.status is Status.STARVED else own_wait_ms(saturated)
 
-    Its own threads keep each other waiting too, which the saturated slices show, unless the server was starved there.
+
+def own_wait_ms(saturated: Sequence[SliceRecord]) -> float | None:
+    """Returns how long a server's own threads may keep a request waiting, by slices in which it had its cores."""
+    wait_ms = _wait_ms(saturated)
+    return None if wait_ms is None else USUAL_WAIT * wait_ms
+
+
+def kept_waiting(records: Sequence[SliceRecord], own_ms: float | None) -> Validity | None:
+    """Judges whether others kept a server off its cores that had time to spare: how long it waited a request.
+
+    Of that its own threads may have done ``own_ms``; where that is not known, nothing is found.
     """
-    waited_ms, usual_ms = _wait_ms(fixed), _wait_ms(saturated)
-    if waited_ms is None or usual_ms is None:
+    waited_ms = _wait_ms(records)
+    if waited_ms is None or own_ms is None:
         return None
-    found = limit(saturated, shares_of(saturated, workers))
-    own_ms = 0.0 if found and found.status is Status.STARVED else USUAL_WAIT * usual_ms
-    latency_ms = _percentile_ms([record.latency_from_intended_us for record in fixed], 50) or 0.0
+    latency_ms = _percentile_ms([record.latency_from_intended_us or record.latency_us for record in records], 50) or 0.0
     if waited_ms <= own_ms + max(LATE_MS, LATE_SHARE * latency_ms):
         return None
-    said = f"the server waited for a core for {waited_ms:.2f} ms a request, and for {usual_ms:.2f} ms when saturated"
-    reason = f"{said}: that is in the latency of {latency_ms:.2f} ms (median); end what else runs on its cores"
-    return Validity(Status.STARVED, (reason,))
+    said = f"the server waited for a core for {waited_ms:.2f} ms a request"
+    of_it = f"its own threads explain {own_ms:.2f} ms, the rest is in the latency of {latency_ms:.2f} ms (median)"
+    return Validity(Status.STARVED, (f"{said}: {of_it}; end what else runs on its cores",))
 
 
 def _wait_ms(records: Sequence[SliceRecord]) -> float | None:

@@ -20,6 +20,7 @@ from bench.sweep_records import LaneSweep, SweepPoint
 
 USERS, RATES = parse_sweep("users=1..256"), parse_sweep("rate=100..20000")
 VALID = Validity(Status.VALID)
+IDLE = {"server_cpu_ns": 150_000_000}
 
 
 def swept(loads: Sequence[Load], slo_ms: float = 10.0) -> Experiment:
@@ -162,7 +163,14 @@ def test_wrong_answers_fail_their_point_alone() -> None:
     ("load", "changes", "status", "said"),
     [
         (Closed(8), {"steal_s": 0.15}, Status.STARVED, "the hypervisor took"),
-        (Closed(8), {"server_cpu_ns": 150_000_000, "server_run_queue_ns": 140_000_000}, Status.STARVED, "waited"),
+        (
+            Closed(8),
+            {"driver_cpu_ns": 150_000_000, "driver_run_queue_ns": 140_000_000, **IDLE},
+            Status.STARVED,
+            "driver",
+        ),
+        (Closed(8), {"server_run_queue_ns": 140_000_000, **IDLE}, Status.STARVED, "the server waited for a core"),
+        (Open(200.0), {"server_run_queue_ns": 140_000_000, **IDLE}, Status.STARVED, "the server waited for a core"),
         (Closed(8), {"latency_us": spread(250, 2000), "requests": 250}, Status.DRIVER_BOUND, "Little's law"),
         (Open(500.0), {"steal_s": 0.15}, Status.STARVED, "the hypervisor took"),
         (Open(500.0), {"send_lateness_us": spread(250, 900)}, Status.DRIVER_BOUND, "the driver sent requests"),
@@ -171,12 +179,21 @@ def test_wrong_answers_fail_their_point_alone() -> None:
 )
 def test_a_point_is_judged_as_cells_are(load: Load, changes: dict[str, object], status: Status, said: str) -> None:
     """By theft, by who waited for a core, by whether the users were there, by whether the driver was on time."""
-    whole = swept(USERS if isinstance(load, Closed) else RATES)
-    found = folded(whole, changed(sweep_records(whole), load, slice_s=0.3, **changes))[A]
-    at = whole.sweep.loads.index(load) if whole.sweep else 0
+    loads = USERS if isinstance(load, Closed) else RATES
+    whole, at = swept(loads), loads.index(load)
+    rows = changed(sweep_records(whole), loads[-1], slice_s=0.3, server_cpu_ns=290_000_000)
+    found = folded(whole, changed(rows, load, slice_s=0.3, **changes))[A]
     assert [each.validity.status for each in found.points[:at]] == [Status.VALID] * at
     assert found.points[at].validity.status is status
     assert said in found.points[at].validity.reasons[0]
+
+
+def test_threads_that_wait_for_each_other_starve_no_point() -> None:
+    """They do so, a request, at every load, also at those that fill the server's cores."""
+    whole = swept(USERS)
+    rows = [replace(row, server_run_queue_ns=row.requests_in_slice * 600_000) for row in sweep_records(whole)]
+    idle = changed(rows, Closed(1), server_cpu_ns=200_000_000)
+    assert {each.validity.status for each in folded(whole, idle)[A].points} == {Status.VALID}
 
 
 @pytest.mark.parametrize("loads", [USERS, RATES])
