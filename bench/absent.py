@@ -1,8 +1,8 @@
 """Why a metric of a Lane is absent, where there is more to say than that the run had no such slices."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from bench import metrics, stats
+from bench import metrics, stats, validity
 from bench.plan import Phase
 from bench.records import SliceRecord
 from bench.validity import PHASES
@@ -10,6 +10,7 @@ from bench.validity import PHASES
 SILENT = "no right answer in the windows that count"
 STOOD_STILL = "the counter did not move"
 CLOCK_STOOD_STILL = "the clock stood still in all of its slices"
+NOT_REACHED = "none of its slices was measured"
 MEMORY = ("rss_mib", "pss_mib")
 COUNTERS = {
     "cpu_us_per_request": "server_cpu_ns",
@@ -20,18 +21,36 @@ COUNTERS = {
 LATENCIES = [name for name in PHASES if name.startswith(("latency_", "service_"))]
 
 
-def reasons(records: Sequence[SliceRecord], found: Collection[str]) -> dict[str, str]:
-    """Returns why metrics that one Lane's slices should have given are not among those ``found``."""
+def reasons(records: Sequence[SliceRecord], found: Collection[str], planned: Collection[Phase] = ()) -> dict[str, str]:
+    """Returns why metrics that one Lane's slices should have given are not among those ``found``.
+
+    Of a phase without slices nothing is expected, unless it was ``planned`` and others of the Lane were measured.
+    """
     measured = [record for record in records if record.phase is not Phase.WARM_UP and not record.spoilt]
     expected = ("throughput_rps", "cpu_us_per_request", *LATENCIES, *MEMORY, "error_ratio")
-    missing = ((name, _of_metric(measured, name)) for name in expected if name not in found)
+    missing = ((name, _of_metric(measured, name, planned)) for name in expected if name not in found)
     return {name: reason for name, reason in missing if reason}
 
 
-def _of_metric(records: Sequence[SliceRecord], metric: str) -> str | None:
+def in_rounds(records: Sequence[SliceRecord], found: Mapping[str, Collection[int]]) -> dict[str, str]:
+    """Returns by metric why Rounds of one Lane are not in its mean; ``found`` has the Rounds that are, by metric."""
+    lacking: dict[str, dict[str, list[int]]] = {}
+    for index in sorted({record.round for record in records}):
+        of_round = [record for record in records if record.round == index]
+        missing = reasons(of_round, [metric for metric, rounds in found.items() if index in rounds])
+        for metric, reason in missing.items():
+            if found.get(metric):
+                lacking.setdefault(metric, {}).setdefault(reason, []).append(index)
+    return {
+        metric: "; ".join(f"not in {validity.numbered(rounds)}: {reason}" for reason, rounds in by_reason.items())
+        for metric, by_reason in lacking.items()
+    }
+
+
+def _of_metric(records: Sequence[SliceRecord], metric: str, planned: Collection[Phase]) -> str | None:
     own = [record for record in records if record.phase is PHASES.get(metric, record.phase)]
     if not own:
-        return None
+        return NOT_REACHED if records and PHASES.get(metric) in planned else None
     own = [record for record in own if metrics.counts(record)]
     if not own:
         return CLOCK_STOOD_STILL
@@ -39,10 +58,10 @@ def _of_metric(records: Sequence[SliceRecord], metric: str) -> str | None:
     if counter and (unknown := _unknown(own, counter)):
         return unknown
     if metric not in MEMORY and not any(record.requests_in_slice for record in own):
-        return SILENT
+        return own[0].unknown.get("requests", SILENT)
     if metric in LATENCIES and any(record.requests for record in own):
-        return _too_few(own, metric)
-    return STOOD_STILL if counter else SILENT
+        return _too_few(metric)
+    return STOOD_STILL if counter else own[0].unknown.get("requests", SILENT)
 
 
 def _unknown(records: Sequence[SliceRecord], counter: str) -> str | None:
@@ -51,10 +70,13 @@ def _unknown(records: Sequence[SliceRecord], counter: str) -> str | None:
     return without[0].unknown.get(counter, "no reason was recorded") if without else None
 
 
-def _too_few(records: Sequence[SliceRecord], metric: str) -> str:
+def _too_few(metric: str) -> str:
+    """Returns how many answers it takes, which is the same for all Lanes."""
     percentile = next(at for name, at in stats.PERCENTILES.items() if f"_{name}_" in metric)
-    count, rounds = sum(record.requests for record in records), len({record.round for record in records})
+    in_run, in_round = (
+        round(beyond / stats.beyond(1, percentile)) for beyond in (stats.MIN_BEYOND, metrics.MIN_BEYOND_IN_ROUND)
+    )
     return (
-        f"{count} answers in {rounds} rounds are too few: {stats.MIN_BEYOND} of the run and 1 of each round have to be "
-        f"expected beyond {percentile:g} %"
+        f"too few answers: it takes {in_run:,} in the run and {in_round:,} in each round for {stats.MIN_BEYOND} and "
+        f"{metrics.MIN_BEYOND_IN_ROUND} to be expected beyond {percentile:g} %"
     )

@@ -73,6 +73,10 @@ def propose(results: Path, difference: float) -> Proposal:
     if not (latest / store.MANIFEST).is_file():
         raise store.Unreadable(f"{latest}: found no run, expected one whose spread to go by; run `make bench` first")
     run = store.read(latest)
+    if run.manifest.experiment.sweep:
+        raise store.Unreadable(
+            f"{latest}: found a sweep, expected a run whose spread to go by, as a sweep ranks nothing; run `make bench`"
+        )
     return resolution.propose(run.manifest, run.records, run.failures, difference)
 
 

@@ -27,7 +27,7 @@ from bench.server import (
 )
 from bench.site import Site
 from bench.spec import Lane
-from bench.starts import Kind
+from bench.starts import METRICS, Kind
 
 MIB = 2**20
 FEW, MORE = 2, 3
@@ -37,13 +37,8 @@ QUIET_S, QUIET_SHARE = 0.15, 0.5
 
 Finding = float | str
 """A value, or why there is none."""
-
-METRICS = {
-    Kind.COLD_START: ("first_response_ms", "response_bytes", "idle_pss_mib"),
-    Kind.IMPORT: ("import_ms",),
-    Kind.ADDED_WORKER: ("pss_per_worker_mib",),
-}
-"""What each kind of start finds."""
+FOOTPRINT = "footprint"
+"""What a Watcher hears is measured."""
 NO_WORKERS = "the server's command has no {workers}"
 
 
@@ -109,7 +104,7 @@ class Starts:
         planned = [each for each in starts.planned(self._site.experiment) if each.lane in lane_names]
         done = 0
         for batch in starts.batches(planned, len(self._cores)):
-            self._watcher.observing("footprint", done / len(planned))
+            self._watcher.observing(FOOTPRINT, done / len(planned))
             lanes = [each.lane for each in batch if each.lane not in self._failed]
             plays[batch[0].kind]([self._site.experiment.lane(name) for name in lanes])
             done += len(batch)

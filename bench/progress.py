@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from bench import plan, starts
+from bench import footprint, plan, session, starts
 from bench.plan import Slice
 from bench.records import Failure, SliceRecord
 from bench.spec import Experiment
@@ -22,8 +22,13 @@ class RunProgress:
         self._bar = bar
         self._rounds = experiment.preset.rounds
         self._slices = plan.slices_per_round(experiment)
-        self._footprint_s = starts.expected_s(experiment)
-        self._slice_s = (plan.outline(experiment).expected_s - self._footprint_s) / (self._rounds * self._slices)
+        self._outside_s = {
+            footprint.FOOTPRINT: starts.expected_s(experiment),
+            session.COUNTING: plan.INSTRUCTIONS_S if experiment.preset.instructions else 0.0,
+        }
+        self._outside_left_s = sum(self._outside_s.values())
+        in_rounds_s = plan.outline(experiment).expected_s - self._outside_left_s
+        self._slice_s = in_rounds_s / (self._rounds * self._slices)
         self._task = bar.add_task("", total=self._rounds * self._slices, doing="preparing", left="")
         self._done = 0
 
@@ -55,12 +60,15 @@ class RunProgress:
     def observing(self, what: str, share: float) -> None:
         """Shows what is measured outside slices; on no terminal it says so once."""
         self._done = self._rounds * self._slices
-        self._show(f"{what}: {100 * share:.0f} %", footprint_left=1 - share)
+        stages = list(self._outside_s)
+        later = stages[stages.index(what) + 1 :]
+        self._outside_left_s = (1 - share) * self._outside_s[what] + sum(self._outside_s[stage] for stage in later)
+        self._show(f"{what}: {100 * share:.0f} %")
         if not self._console.is_terminal and share == 0:
             self._console.print(what)
 
-    def _show(self, doing: str, footprint_left: float = 1.0) -> None:
-        left_s = (self._rounds * self._slices - self._done) * self._slice_s + footprint_left * self._footprint_s
+    def _show(self, doing: str) -> None:
+        left_s = (self._rounds * self._slices - self._done) * self._slice_s + self._outside_left_s
         self._bar.update(
             self._task, completed=self._done, doing=escape(doing), left=f"{left_s:.0f} s left", refresh=True
         )

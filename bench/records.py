@@ -30,8 +30,10 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     load by when a request was due; ``answers_in_window`` are those that arrived in it, whenever they were due.
     ``requests_in_slice`` and the CPU and run-queue times cover the whole slice with its guard (``slice_s``), so that
     one divides by the other without an error at the edges. None means that a value is not known, and ``unknown`` says
-    why, by field. ``clock_step_s`` is how far the wall clock moved against the monotonic one, which all times are of.
-    ``spoilt`` is why a slice does not count and was measured again, by the one whose ``repeat_of`` is its index.
+    why, by field; under ``requests`` it says why there is no right answer in the window. ``clock_step_s`` is how far
+    the wall clock moved against the monotonic one, which all times are of. ``spoilt`` is why a slice does not count and
+    was measured again, by the one whose ``repeat_of`` is its index. ``not_repeated`` is what spoilt a slice that could
+    not be measured again, and why it could not: it counts as it is.
     """
 
     round: int
@@ -63,6 +65,7 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     unknown: dict[str, str] = {}
     spoilt: str | None = None
     repeat_of: int | None = None
+    not_repeated: str | None = None
 
 
 class Observation(Struct, frozen=True, kw_only=True):
@@ -158,7 +161,8 @@ class LaneSummary(Struct, frozen=True, kw_only=True):
     """All that a run says of one Lane.
 
     ``validity`` is the worst of its ``cells``. A metric that could not be measured is absent from ``metrics``, and
-    ``missing`` says why where there is more to say than that the run had no such slices.
+    ``missing`` says why where there is more to say than that the run had no such slices. ``partial`` says of metrics
+    which Rounds are not in their mean, and why.
     """
 
     lane: str
@@ -174,6 +178,7 @@ class LaneSummary(Struct, frozen=True, kw_only=True):
     cells: tuple[Cell, ...]
     validity: Validity
     code_lines_by_file: dict[str, int] = {}
+    partial: dict[str, str] = {}
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -196,7 +201,7 @@ class Ratio(Struct, frozen=True, kw_only=True):
 class NoiseFloor(Struct, frozen=True, kw_only=True):
     """How far a Lane differed from its twin, which is the same Lane.
 
-    ``ratio`` is the twin's throughput divided by the Lane's.
+    ``ratio`` is the twin's throughput, or what the ``metric`` is, divided by the Lane's.
     Differences below ``difference`` (0.02 for 2 %) are indistinguishable: it is the end of the ratio's interval that is
     further from 1. None where there is no interval.
     """
@@ -205,12 +210,14 @@ class NoiseFloor(Struct, frozen=True, kw_only=True):
     twin: str
     ratio: Estimate
     difference: float | None
+    metric: str = "throughput_rps"
 
 
 class LeagueSummary(Struct, frozen=True, kw_only=True):
     """A League's standings by saturated throughput, best first, and the pairwise ratios behind them.
 
-    The ratios' intervals hold for all of the League at once, with 95 %.
+    The ratios' intervals hold for all of the League at once, with 95 %. ``noise_floors`` are of the throughput, which
+    decides about ranks, ``other_noise_floors`` of CPU time per request and the median latency.
     """
 
     league: str
@@ -219,6 +226,7 @@ class LeagueSummary(Struct, frozen=True, kw_only=True):
     standings: tuple[Standing, ...]
     ratios: tuple[Ratio, ...]
     noise_floors: tuple[NoiseFloor, ...]
+    other_noise_floors: tuple[NoiseFloor, ...] = ()
 
 
 class CpuSplit(Struct, frozen=True, kw_only=True):
@@ -233,7 +241,8 @@ class CpuSplit(Struct, frozen=True, kw_only=True):
 class RunTotals(Struct, frozen=True, kw_only=True):
     """The run as a whole: ``requests`` and ``missed`` of the measured slices, ``errors`` of the warm-up too.
 
-    ``repeated`` slices were spoilt, do not count, and were measured again.
+    ``repeated`` slices were spoilt, do not count, and were measured again; ``not_repeated`` ones were spoilt when their
+    Round had no repeats left, and count.
     """
 
     rounds: int
@@ -246,12 +255,14 @@ class RunTotals(Struct, frozen=True, kw_only=True):
     repeated: int
     fixed_rate_rps: float | None
     driver_cpu_share: float | None
+    not_repeated: int = 0
 
 
 class Summary(Struct, frozen=True, kw_only=True):
     """``summary.json``: everything that is derived from a run's records.
 
-    ``pinned`` is False where servers and driver shared cores.
+    ``pinned`` is False where servers and driver shared cores. ``lacking`` says what a run that is not ``complete``
+    lacks.
     """
 
     format_version: int
@@ -264,6 +275,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     cpu_splits: tuple[CpuSplit, ...]
     failures: tuple[Failure, ...]
     sweeps: tuple[LaneSweep, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 class LoadOutcome(Struct, frozen=True, kw_only=True):

@@ -160,7 +160,7 @@ def _record(
         driver_run_queue_ns=known["driver_run_queue_ns"],
         steal_s=None if "steal_s" in unknown else round((after.steal_s or 0) - (before.steal_s or 0), 2),
         clock_step_s=round(after.wall_s - before.wall_s - slice_s, 3),
-        unknown=unknown,
+        unknown={**unknown, **_why_silent(result)},
         repeat_of=planned.repeat_of,
     )
 
@@ -179,3 +179,14 @@ def _measured(before: Readings, after: Readings, pids: Sequence[int]) -> tuple[d
     if before.steal_s is None or after.steal_s is None or after.steal_s < before.steal_s:
         unknown["steal_s"] = machine.why_unknown(before.steal_s, after.steal_s)
     return known, unknown
+
+
+def _why_silent(result: SliceResult) -> dict[str, str]:
+    """Returns why there is no right answer in the window, where there is none."""
+    if result.requests:
+        return {}
+    outside = f"{result.requests_in_slice} right answers outside it" if result.requests_in_slice else ""
+    missed = f"{result.missed} requests never sent" if result.missed else ""
+    kinds = [f"{count} x {kind}" for kind, count in result.errors.items()]
+    seen = ", ".join(filter(None, (*kinds, missed, outside)))
+    return {"requests": f"no right answer in the window: {seen or 'nothing was answered'}"}

@@ -10,7 +10,7 @@ from bench import parity, plan
 from bench.plan import Slice
 from bench.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.spec import Experiment, Lane, without
-from bench.spoilt import why_spoilt
+from bench.spoilt import judged
 
 
 class NothingToMeasure(Exception):
@@ -126,23 +126,25 @@ class Runner:
 
     def _measure_with_repeats(self, live: Round, slices: Sequence[Slice]) -> None:
         """Measures slices, and at the end of the Round again those that were spoilt, as far as its repeats go."""
-        waiting, left = list(slices), self._draft.experiment.preset.repeats
+        waiting, left = list(slices), self._repeats
         next_index = waiting[-1].index + 1 if waiting else 0
         while waiting:
             planned = waiting.pop(0)
-            if self._is_left(planned.lanes[0]) and self._measure(live, planned, may_repeat=left > 0).spoilt:
+            if self._is_left(planned.lanes[0]) and self._measure(live, planned, repeats_left=left).spoilt:
                 waiting.append(plan.repeat(planned, next_index))
                 left, next_index = left - 1, next_index + 1
 
     def _measure_all(self, live: Round, slices: Sequence[Slice]) -> list[SliceRecord]:
-        return [self._measure(live, planned, may_repeat=False) for planned in slices if self._is_left(planned.lanes[0])]
+        return [self._measure(live, planned, repeats_left=0) for planned in slices if self._is_left(planned.lanes[0])]
 
-    def _measure(self, live: Round, planned: Slice, *, may_repeat: bool) -> SliceRecord:
-        """Measures one slice. A spoilt one counts nevertheless where it can't be measured again."""
+    @property
+    def _repeats(self) -> int:
+        return self._draft.experiment.preset.repeats
+
+    def _measure(self, live: Round, planned: Slice, *, repeats_left: int) -> SliceRecord:
+        """Measures one slice, and records whether it is spoilt."""
         self._watcher.slice_started(planned)
-        record = live.measure(planned)
-        if may_repeat:
-            record = msgspec.structs.replace(record, spoilt=why_spoilt(record))
+        record = judged(live.measure(planned), repeats_left, self._repeats)
         self._sink.append(record)
         self._watcher.slice_ended(record)
         if failure := live.failure(record.lane):

@@ -1,5 +1,8 @@
 """Which slices say more of the machine than of the Lane, and are measured again."""
 
+from msgspec.structs import replace
+
+from bench.plan import Phase
 from bench.records import SliceRecord
 
 SPOILT_STEAL = 0.2
@@ -15,3 +18,15 @@ def why_spoilt(record: SliceRecord) -> str | None:
     if record.steal_s is not None and record.steal_s > SPOILT_STEAL * record.slice_s:
         return f"steal {record.steal_s:.2f} s in {record.slice_s:.2f} s"
     return None
+
+
+def judged(record: SliceRecord, repeats_left: int, repeats: int) -> SliceRecord:
+    """Returns the record with what spoilt it, if anything did; it counts all the same where it can't be repeated."""
+    reason = why_spoilt(record)
+    if reason is None:
+        return record
+    if record.phase is Phase.WARM_UP:
+        return replace(record, not_repeated=f"{reason}; a warm-up is not repeated")
+    if repeats_left == 0:
+        return replace(record, not_repeated=f"{reason}; not repeated, as the round's repeats ({repeats}) were used up")
+    return replace(record, spoilt=reason)

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from msgspec import Struct
 
-from bench.spec import Experiment, Lane
+from bench.spec import Experiment, Lane, Preset
 
 WORKER_STARTS = 1
 """How often the memory of an added worker is measured: it takes five starts of a worker, and hardly differs."""
@@ -21,6 +21,12 @@ class Kind(StrEnum):
     ADDED_WORKER = "added worker"
 
 
+METRICS = {
+    Kind.COLD_START: ("first_response_ms", "response_bytes", "idle_pss_mib"),
+    Kind.IMPORT: ("import_ms",),
+    Kind.ADDED_WORKER: ("pss_per_worker_mib",),
+}
+"""What each kind of start finds."""
 EXPECTED_S = {Kind.COLD_START: 0.25, Kind.IMPORT: 0.18, Kind.ADDED_WORKER: 1.0}
 """Expected cost of a start, two at a time; used for the expected time only."""
 
@@ -44,9 +50,14 @@ def footprint_lanes(experiment: Experiment) -> tuple[Lane, ...]:
 
 def planned(experiment: Experiment) -> tuple[Start, ...]:
     """Returns all starts, one kind after the other, each in shuffled blocks that have every Lane once."""
-    starts = experiment.preset.cold_starts
-    blocks = {Kind.COLD_START: starts, Kind.IMPORT: starts, Kind.ADDED_WORKER: WORKER_STARTS if starts else 0}
+    blocks = counts(experiment.preset)
     return tuple(Start(kind, lane) for kind, count in blocks.items() for lane in _blocks(experiment, kind, count))
+
+
+def counts(preset: Preset) -> dict[Kind, int]:
+    """Returns how often each Lane is started for what."""
+    starts = preset.cold_starts
+    return {Kind.COLD_START: starts, Kind.IMPORT: starts, Kind.ADDED_WORKER: WORKER_STARTS if starts else 0}
 
 
 def batches(planned: Iterable[Start], most: int) -> Iterator[list[Start]]:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 from msgspec import Struct
+from msgspec.structs import replace
 
-from bench import absent, autocorrelation, compare, drift, metrics, observed, plan, stats, sweep, validity
+from bench import absent, autocorrelation, compare, completeness, drift, metrics, observed, stats, sweep, validity
 from bench.autocorrelation import Resemblance
 from bench.plan import Phase
 from bench.records import (
@@ -38,6 +39,8 @@ UNITS = {
 """Units of the metrics that are not latencies in ms, and which way is better."""
 RANKED_BY = "throughput_rps"
 CPU = "cpu_us_per_request"
+NOT_RANKED_BY = (CPU, "latency_fixed_p50_ms")
+"""Metrics that have a noise floor too."""
 
 
 UNSTEADY = {
@@ -81,12 +84,14 @@ def build_report(
     splits = {lane.name: _cpu_split(rounds, lane) for lane in experiment.lanes}
     lanes = tuple(_lane_summary(rounds, lane, records, observations, splits[lane.name]) for lane in experiment.lanes)
     measured = [lane.lane for lane in lanes if lane.metrics]
+    lacking = completeness.lacking(experiment, records, failures, observations)
     return Report(
         manifest=manifest,
         summary=Summary(
             format_version=FORMAT_VERSION,
             run_id=manifest.run_id,
-            complete=_complete(experiment, table, failures),
+            complete=not lacking,
+            lacking=lacking,
             pinned=manifest.machine.pinned,
             totals=_totals(experiment, records, table),
             lanes=lanes,
@@ -148,6 +153,7 @@ def _lane_summary(
     own = [record for record in records if record.lane == lane.name]
     own_observations = [observation for observation in observations if observation.lane == lane.name]
     estimates, cells = _estimates(rounds, lane), rounds.cells[lane.name]
+    planned = () if rounds.experiment.sweep else (Phase.SATURATED, Phase.FIXED)
     overhead = {"overhead_us_per_request": split.framework} if isinstance(split, CpuSplit) else {}
     no_overhead = {"overhead_us_per_request": split} if isinstance(split, str) else {}
     return LaneSummary(
@@ -160,10 +166,11 @@ def _lane_summary(
         twin=lane.twin,
         leagues=rounds.experiment.leagues_of(lane.name),
         metrics={**estimates, **overhead, **observed.estimates(own_observations)},
-        missing={**absent.reasons(own, estimates), **no_overhead, **observed.missing(own_observations)},
+        missing={**absent.reasons(own, estimates, planned), **no_overhead, **observed.missing(own_observations)},
         cells=cells,
         validity=validity.worst(cells),
         code_lines_by_file=observed.code_lines_by_file(own_observations),
+        partial=absent.in_rounds(own, {name: set(rounds.of(lane.name, name).index) for name in estimates}),
     )
 
 
@@ -190,19 +197,20 @@ def _samples(rounds: _Rounds, lane: str, observations: Sequence[Observation]) ->
 def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
     """Splits a Lane's CPU time: raw, what the adapter adds to raw, what the framework adds to that; paired by round.
 
-    Returns why not where raw behind the same Adapter can't be trusted, and None where there is nothing to split.
+    Returns why not where the Lane or raw behind the same Adapter can't be trusted, and None for raw and in a sweep.
     """
     bare, ceiling = (_raw(rounds.experiment, lane, adapted=adapted) for adapted in (False, lane.adapter is not None))
-    if lane.app.baseline or not bare or not ceiling:
+    if lane.app.baseline or rounds.experiment.sweep:
         return None
+    if not bare or not ceiling:
+        return "raw was not run on the same server" + (", through the same adapter" if bare else "")
     names = [who.name for who in (lane, ceiling, bare)]
     cpu_us = pd.DataFrame({name: rounds.of(name, CPU) for name in names}).dropna()
     if cpu_us.empty:
         return "no round has both its CPU time and raw's"
-    if not rounds.valid(ceiling.name, CPU):
-        return (
-            f"{ceiling.name} is {validity.of_metric(rounds.cells[ceiling.name], CPU).status}: nothing to compare with"
-        )
+    for name, unusable in ((ceiling.name, "nothing to compare with"), (lane.name, "nothing is derived from it")):
+        if not rounds.valid(name, CPU):
+            return f"{name} is {validity.of_metric(rounds.cells[name], CPU).status}: {unusable}"
     rho = rounds.resemblances[CPU]
     return CpuSplit(
         lane=lane.name,
@@ -239,7 +247,7 @@ def _league_summary(league: League, rounds: _Rounds) -> LeagueSummary:
     values = {lane: dict(rounds.of(lane, RANKED_BY)) for lane in contenders if rounds.valid(lane, RANKED_BY)}
     measured = {lane: by_round for lane, by_round in values.items() if by_round}
     ratios = compare.paired_ratios(RANKED_BY, measured, rounds.resemblances[RANKED_BY].of_ratios)
-    floors = tuple(_noise_floors(lanes, rounds))
+    floors = tuple(_noise_floors(lanes, rounds, RANKED_BY))
     return LeagueSummary(
         league=league.name,
         title=league.title,
@@ -247,19 +255,20 @@ def _league_summary(league: League, rounds: _Rounds) -> LeagueSummary:
         standings=compare.standings(compare.best_first(measured), ratios, compare.largest(floors)),
         ratios=ratios,
         noise_floors=floors,
+        other_noise_floors=tuple(floor for metric in NOT_RANKED_BY for floor in _noise_floors(lanes, rounds, metric)),
     )
 
 
-def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds) -> Iterator[NoiseFloor]:
+def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds, metric: str) -> Iterator[NoiseFloor]:
     """Yields how far each Lane of a League that has a twin there differs from it, where both can be trusted."""
     names = {lane.name for lane in lanes}
     for twin in (lane for lane in lanes if lane.twin and lane.original in names):
-        pair = {name: dict(rounds.of(name, RANKED_BY)) for name in (twin.name, twin.original)}
+        pair = {name: dict(rounds.of(name, metric)) for name in (twin.name, twin.original)}
         common = compare.common_rounds(pair)
-        if common and all(rounds.valid(name, RANKED_BY) for name in pair):
+        if common and all(rounds.valid(name, metric) for name in pair):
             of_twin, of_lane = ([by_round[index] for index in common] for by_round in pair.values())
-            rho = rounds.resemblances[RANKED_BY].of_ratios
-            yield compare.noise_floor(twin.original, twin.name, of_twin, of_lane, rho)
+            rho = rounds.resemblances[metric].of_ratios
+            yield replace(compare.noise_floor(twin.original, twin.name, of_twin, of_lane, rho), metric=metric)
 
 
 def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.DataFrame) -> RunTotals:
@@ -274,15 +283,7 @@ def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.Da
         errors=sum(sum(record.errors.values()) for record in records),
         missed=int(table["missed"].sum()),
         repeated=sum(record.spoilt is not None for record in records),
+        not_repeated=int(table["not_repeated"].notna().sum()),
         fixed_rate_rps=rates[0] if rates else None,
         driver_cpu_share=float(driver_ns / 1e9 / table["slice_s"].sum()) if driver_ns > 0 else None,
     )
-
-
-def _complete(experiment: Experiment, table: pd.DataFrame, failures: Sequence[Failure]) -> bool:
-    """Returns whether every Lane that did not fail was measured in every planned slice."""
-    failed = {failure.lane for failure in failures}
-    planned = experiment.preset.rounds * plan.slices_per_lane(experiment)
-    counts = table["lane"].value_counts()
-    left = [lane.name for lane in experiment.lanes if lane.name not in failed]
-    return bool(left) and all(counts.get(lane, 0) == planned for lane in left)

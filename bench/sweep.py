@@ -18,6 +18,7 @@ from bench.plan import Phase
 from bench.records import SliceRecord
 from bench.spec import Experiment, Sweep
 from bench.sweep_records import Knee, LaneSweep, SweepPoint, WithinSlo
+from bench.validity import Shares
 
 SERVED_SHARE = 0.95
 """A rate is served where so much of it is got through in the windows, and nothing was left unsent."""
@@ -47,27 +48,33 @@ def fold(experiment: Experiment, records: Sequence[SliceRecord]) -> tuple[LaneSw
 def lane_sweep(lane: str, sweep: Sweep, records: Sequence[SliceRecord], workers: int) -> LaneSweep:
     """Folds one Lane's slices."""
     by_load = {load: _by_round([record for record in records if record.load == load]) for load in sweep.loads}
-    points = tuple(point(load, rounds, workers) for load, rounds in by_load.items())
+    busy = [of_load for of_load in by_load.values() if _is_busy(_records(of_load), workers)]
+    own_wait_ms = validity.own_wait_ms([record for of_load in busy for record in _records(of_load)])
+    points = tuple(point(load, rounds, workers, own_wait_ms) for load, rounds in by_load.items())
     return LaneSweep(lane=lane, points=points, knee=knee(points, by_load), within_slo=within_slo(points, sweep.slo_ms))
 
 
-def point(load: Load, rounds: ByRound, workers: int) -> SweepPoint:
-    """Folds what one Lane did under one Load."""
-    records = [record for of_round in rounds.values() for record in of_round]
+def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) -> SweepPoint:
+    """Folds what one Lane did under one Load; its own threads may have kept a request waiting for ``own_wait_ms``."""
+    records = _records(rounds)
     positive = [rps for rps in _throughputs_rps(rounds).values() if rps > 0]
     throughput = stats.log_estimate(positive, "requests/s", "higher") if positive else None
-    server, driver = (validity.busy_share(records, counter) for counter in ("server_cpu_ns", "driver_cpu_ns"))
-    server = None if server is None else server / workers
+    shares = validity.shares_of(records, workers)
     missed = sum(record.missed for record in records)
-    found = _wrong(records) or _limit(load, throughput, missed, server, driver) or Validity(Status.VALID)
+    found = (
+        _wrong(rounds)
+        or validity.robbed(shares)
+        or _limit(load, shares, throughput, missed)
+        or _disturbed(load, records, shares, own_wait_ms)
+    )
     return SweepPoint(
         load=load,
         throughput_rps=throughput,
         latency_ms={} if isinstance(load, Open) and not _served(load, throughput, missed) else _latencies(rounds),
-        server_cpu_share=server,
-        driver_cpu_share=driver,
+        server_cpu_share=shares.server,
+        driver_cpu_share=shares.driver,
         missed=missed,
-        validity=found,
+        validity=found or Validity(Status.VALID),
     )
 
 
@@ -99,6 +106,15 @@ def said(load: Load) -> str:
             return f"{users:,} user{'s' if users > 1 else ''}"
         case Open(rate_rps):
             return f"{rate_rps:,.10g}/s"
+
+
+def _records(rounds: ByRound) -> list[SliceRecord]:
+    return [record for of_round in rounds.values() for record in of_round]
+
+
+def _is_busy(records: Sequence[SliceRecord], workers: int) -> bool:
+    """Returns whether the server had its cores, and used them."""
+    return (validity.shares_of(records, workers).server or 0.0) >= BUSY_SHARE
 
 
 def _by_round(records: Sequence[SliceRecord]) -> ByRound:
@@ -134,7 +150,8 @@ def _served(load: Open, throughput: Estimate | None, missed: int) -> bool:
     return throughput is not None and throughput.point >= SERVED_SHARE * load.rate_rps and not missed
 
 
-def _wrong(records: Sequence[SliceRecord]) -> Validity | None:
+def _wrong(rounds: ByRound) -> Validity | None:
+    records = _records(rounds)
     if not records:
         return Validity(Status.NOT_MEASURED, ("no slice of it was measured; run it again",))
     errors = sum(sum(record.errors.values()) for record in records)
@@ -143,24 +160,31 @@ def _wrong(records: Sequence[SliceRecord]) -> Validity | None:
         return Validity(
             Status.FAILING, (f"{errors:,} answers were wrong ({kinds}); try `bench serve` and `bench load`",)
         )
-    if not any(record.answers_in_window for record in records):
-        return Validity(Status.FAILING, ("no right answer came within the windows",))
+    silent = [index for index, of_round in rounds.items() if not any(each.answers_in_window for each in of_round)]
+    if silent:
+        return Validity(Status.FAILING, (f"no right answer came within the windows of {validity.numbered(silent)}",))
     return None
 
 
-def _limit(
-    load: Load, throughput: Estimate | None, missed: int, server: float | None, driver: float | None
-) -> Validity | None:
+def _limit(load: Load, shares: Shares, throughput: Estimate | None, missed: int) -> Validity | None:
     """Judges what limited a point: the driver, which makes it say nothing of the server, or overload."""
-    if driver is not None and driver >= BUSY_SHARE and (server is None or server < BUSY_SHARE):
-        at = "an unknown share" if server is None else f"{server:.0%}"
-        reason = f"driver at {driver:.0%} of its core, server at {at} of its own: the server can do more"
-        return Validity(Status.DRIVER_BOUND, (reason,))
+    if shares.driver is not None and shares.driver >= BUSY_SHARE and (shares.server or 0.0) < BUSY_SHARE:
+        return Validity(Status.DRIVER_BOUND, (f"{shares}: the server can do more",))
     if isinstance(load, Closed) or _served(load, throughput, missed):
         return None
     rps = throughput.point if throughput else 0.0
     unsent = f", {missed:,} requests never sent" if missed else ""
     return Validity(Status.OVERLOADED, (f"{rps:,.0f} of {load.rate_rps:,.10g} requests/s served{unsent}",))
+
+
+def _disturbed(
+    load: Load, records: Sequence[SliceRecord], shares: Shares, own_wait_ms: float | None
+) -> Validity | None:
+    """Judges what else was in a point's figures, as in those of a cell of its kind of load."""
+    if isinstance(load, Closed) and (shares.server or 0.0) >= BUSY_SHARE:
+        return validity.offered(records)
+    driver = validity.held_up_driver(shares) if isinstance(load, Closed) else validity.late(records)
+    return driver or validity.kept_waiting(records, own_wait_ms)
 
 
 def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> Knee:
@@ -169,8 +193,9 @@ def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> 
     best = max(measured, key=_rps)
     if len(measured) < 2:
         return _no_knee("one load alone shows no knee")
-    if best.validity.status is Status.DRIVER_BOUND:
-        return _no_knee(f"the driver was the limit at {said(best.load)}, so the server's maximum is not known")
+    for each in (best, measured[0]):
+        if each.validity.status is not Status.VALID:
+            return _no_knee(_doubt(each))
     if best is measured[-1] and _rps(best) > STILL_GROWING * _rps(measured[-2]):
         return _no_knee(f"throughput still grows at {said(best.load)}; sweep further")
     first, top = (_throughputs_rps(by_load[each.load]) for each in (measured[0], best))
@@ -188,12 +213,19 @@ def _last_served(points: Sequence[SweepPoint]) -> Knee:
     for before, each in zip((None, *points), points, strict=False):
         if each.validity.status is Status.VALID:
             continue
-        if each.validity.status is Status.DRIVER_BOUND:
-            return _no_knee(f"the driver was the limit at {said(each.load)}, so the server's maximum is not known")
+        if each.validity.status is not Status.OVERLOADED:
+            return _no_knee(_doubt(each))
         if before is None:
             return _no_knee(f"overloaded at {said(each.load)} already; sweep lower rates")
         return Knee(at=_rate(before), low=_rate(before), high=_rate(each), reason=None)
     return _no_knee(f"{said(points[-1].load)} was still served; sweep further")
+
+
+def _doubt(each: SweepPoint) -> str:
+    """Says why nothing is derived from a point."""
+    if each.validity.status is Status.DRIVER_BOUND:
+        return f"the driver was the limit at {said(each.load)}, so the server's maximum is not known"
+    return f"{each.validity.status} at {said(each.load)}"
 
 
 def _breach(each: SweepPoint, slo_ms: float) -> str:

@@ -1,6 +1,6 @@
 """How far a Lane's numbers can be trusted: a finding for each cell, which is the Lane under one phase's load."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -19,6 +19,10 @@ LATE_MS = 0.1
 """A driver may be that late at the median: latencies are to be right to 0.1 ms ..."""
 LATE_SHARE = 0.05
 """... or to 5 %, whichever is more."""
+LATE_TAIL_SHARE = 0.5
+"""In the tail one hiccup of the machine is enough; a p99 of which the driver's lateness is more is not the server's."""
+USUAL_WAIT = 1.5
+"""A server's threads wait for each other, about as long for a request at any load; so many times that is too long."""
 
 
 SEVERITY = (
@@ -87,7 +91,13 @@ def busy_share(records: Sequence[SliceRecord], counter: str) -> float | None:
     return float(sum(getattr(record, counter) for record in known) / 1e9 / slice_s)
 
 
-class _Shares(Struct, frozen=True):
+def numbered(rounds: Iterable[int]) -> str:
+    """Writes Rounds as they are counted elsewhere, from 1 on: ``round 2``, ``rounds 2, 5``."""
+    numbers = [str(index + 1) for index in sorted(rounds)]
+    return f"round{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
+
+
+class Shares(Struct, frozen=True):
     """Shares of the time of a cell's slices: of the server's cores, of the driver's, and of one core for the steal."""
 
     server: float | None
@@ -113,12 +123,13 @@ def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None
     failing = (*_wrong(records), *_silent(own), *missed)
     if failing:
         return Validity(Status.FAILING, failing)
-    shares = _shares(own, workers)
+    shares = shares_of(own, workers)
     match phase:
         case Phase.SATURATED:
-            return _robbed(shares) or _limit(own, shares)
+            return robbed(shares) or _limit(own, shares)
         case Phase.FIXED:
-            return _robbed(shares) or _punctual(own, shares)
+            saturated = [record for record in records if record.phase is Phase.SATURATED and not record.spoilt]
+            return robbed(shares) or _punctual(own, shares) or kept_waiting(own, _own_wait_ms(saturated, workers))
         case _:  # the Lanes of a Duet share a core, and all that disturbs it; a sweep is judged point by point
             return None
 
@@ -136,8 +147,17 @@ def _wrong(records: Sequence[SliceRecord]) -> Iterator[str]:
 
 
 def _silent(records: Sequence[SliceRecord]) -> Iterator[str]:
-    if not any(record.requests for record in records):
-        yield f"no right answer came in the {len(records)} slices that count; look at it with `bench serve`"
+    """Judges Rounds without a right answer: the means of the others would say nothing of them."""
+    silent = sorted({record.round for record in records} - {record.round for record in records if record.requests})
+    own = [record for record in records if record.round in silent]
+    if not records:
+        yield "none of its slices counts; run it again"
+    if own:
+        said = next((record.unknown["requests"] for record in own if "requests" in record.unknown), "")
+        yield (
+            f"no right answer came in the {len(own)} slices that count of {numbered(silent)}"
+            f"{f' ({said})' if said else ''}; look at it with `bench serve`"
+        )
 
 
 def _missed(records: Sequence[SliceRecord]) -> Iterator[str]:
@@ -151,11 +171,12 @@ def _missed(records: Sequence[SliceRecord]) -> Iterator[str]:
         )
 
 
-def _shares(records: Sequence[SliceRecord], workers: int) -> _Shares:
+def shares_of(records: Sequence[SliceRecord], workers: int) -> Shares:
+    """Returns what server and driver did with their cores in these slices."""
     server = busy_share(records, "server_cpu_ns")
     known = [record for record in records if record.steal_s is not None]
     slice_s = sum(record.slice_s for record in known)
-    return _Shares(
+    return Shares(
         server=None if server is None else server / workers,
         server_waited=(busy_share(records, "server_run_queue_ns") or 0.0) / workers,
         driver=busy_share(records, "driver_cpu_ns"),
@@ -164,7 +185,7 @@ def _shares(records: Sequence[SliceRecord], workers: int) -> _Shares:
     )
 
 
-def _robbed(shares: _Shares) -> Validity | None:
+def robbed(shares: Shares) -> Validity | None:
     """Judges what the hypervisor took: more than spoils a slice, in so many slices that not all could be repeated."""
     if shares.steal <= SPOILT_STEAL:
         return None
@@ -174,13 +195,13 @@ def _robbed(shares: _Shares) -> Validity | None:
     )
 
 
-def _limit(saturated: Sequence[SliceRecord], shares: _Shares) -> Validity | None:
+def _limit(saturated: Sequence[SliceRecord], shares: Shares) -> Validity | None:
     """Judges what limited the saturated throughput. It has to be the server.
 
     The server's own threads wait for each other, which counts as waiting for a core too: so its CPU time decides first.
     """
     if shares.server is not None and shares.server >= BUSY_SHARE:
-        return _offered(saturated)
+        return offered(saturated)
     if shares.server is None or shares.driver is None:
         return Validity(
             Status.NOT_SATURATED,
@@ -190,19 +211,28 @@ def _limit(saturated: Sequence[SliceRecord], shares: _Shares) -> Validity | None
         return Validity(
             Status.DRIVER_BOUND, (f"{shares}: the driver was the limit, the server can do more than is shown",)
         )
-    for who, ran, waited in (
-        ("server", shares.server, shares.server_waited),
-        ("driver", shares.driver, shares.driver_waited),
-    ):
-        if ran + waited + shares.steal >= BUSY_SHARE:
-            reason = f"the {who} waited for a core for {waited:.0%} of the time, steal {shares.steal:.0%}"
-            return Validity(Status.STARVED, (f"{shares}; {reason}: end what else runs on these cores",))
-    return Validity(
-        Status.NOT_SATURATED, (f"{shares}: neither was the limit; offer more users or look for other load",)
+    return (
+        _held_up(shares, "server", shares.server, shares.server_waited)
+        or held_up_driver(shares)
+        or Validity(
+            Status.NOT_SATURATED, (f"{shares}: neither was the limit; offer more users or look for other load",)
+        )
     )
 
 
-def _offered(saturated: Sequence[SliceRecord]) -> Validity | None:
+def held_up_driver(shares: Shares) -> Validity | None:
+    """Judges whether others kept the driver off its core: it has one thread, which waits for no other of its own."""
+    return None if shares.driver is None else _held_up(shares, "driver", shares.driver, shares.driver_waited)
+
+
+def _held_up(shares: Shares, who: str, ran: float, waited: float) -> Validity | None:
+    if ran + waited + shares.steal < BUSY_SHARE:
+        return None
+    reason = f"the {who} waited for a core for {waited:.0%} of the time, steal {shares.steal:.0%}"
+    return Validity(Status.STARVED, (f"{shares}; {reason}: end what else runs on these cores",))
+
+
+def offered(saturated: Sequence[SliceRecord]) -> Validity | None:
     """Judges by Little's law whether the users that were to be offered were there.
 
     Throughput times mean latency is how many requests were under way (Little, A proof for the queuing formula L = λW,
@@ -225,7 +255,7 @@ def _offered(saturated: Sequence[SliceRecord]) -> Validity | None:
     return None
 
 
-def _punctual(fixed: Sequence[SliceRecord], shares: _Shares) -> Validity | None:
+def _punctual(fixed: Sequence[SliceRecord], shares: Shares) -> Validity | None:
     """Judges whether latencies at a fixed rate are the server's: with time to spare, under a driver that is on time."""
     if shares.driver is not None and shares.driver >= BUSY_SHARE:
         return Validity(Status.DRIVER_BOUND, (f"{shares}: latencies are the driver's own; lower load.rate_share",))
@@ -233,21 +263,89 @@ def _punctual(fixed: Sequence[SliceRecord], shares: _Shares) -> Validity | None:
         return Validity(
             Status.UNSTABLE, (f"{shares}: at this rate requests queue up while a slice lasts; lower load.rate_share",)
         )
-    latency_ms = _median_ms([record.latency_from_intended_us for record in fixed]) or 0.0
+    return late(fixed)
+
+
+def late(fixed: Sequence[SliceRecord]) -> Validity | None:
+    """Judges how much of the latencies of an open load is the driver's, at the median and in the tail."""
+    latency_ms = _percentile_ms([record.latency_from_intended_us for record in fixed], 50) or 0.0
     for what, lateness in (
         ("sent requests", [record.send_lateness_us for record in fixed]),
         ("saw answers", [record.hub_lateness_us for record in fixed]),
     ):
-        late_ms = _median_ms(lateness) or 0.0
+        late_ms = _percentile_ms(lateness, 50) or 0.0
         if late_ms > max(LATE_MS, LATE_SHARE * latency_ms):
             said = f"the driver {what} {late_ms:.2f} ms late, which is in the latency of {latency_ms:.2f} ms (medians)"
             return Validity(Status.DRIVER_BOUND, (f"{said}; end what else runs on its core",))
-    return None
+    return _late_tail(fixed)
 
 
-def _median_ms(encoded: Sequence[str | None]) -> float | None:
+def _late_tail(fixed: Sequence[SliceRecord]) -> Validity | None:
+    """Judges the tail, by the p99 of most Rounds: one hiccup in one of them is no habit."""
+    rounds = sorted({record.round for record in fixed})
+    tails = [tail for index in rounds if (tail := _tail_ms([record for record in fixed if record.round == index]))]
+    if not tails:
+        return None
+    late_ms, latency_ms = sorted(tails, key=lambda tail: tail[0] / tail[1])[(len(tails) - 1) // 2]
+    if late_ms <= max(LATE_MS, LATE_TAIL_SHARE * latency_ms):
+        return None
+    said = f"the driver was {late_ms:.2f} ms late at p99, which is most of the p99 of {latency_ms:.2f} ms"
+    return Validity(Status.DRIVER_BOUND, (f"{said} (in most rounds); end what else runs on its core",))
+
+
+def _tail_ms(of_round: Sequence[SliceRecord]) -> tuple[float, float] | None:
+    """Returns the p99 of how late the driver was, and of the latency; None for too few answers, or unknown.
+
+    A request is sent late by the server too, where it left no connection free: the driver's event loop was not late
+    then. So the driver was as late as both say.
+    """
+    if stats.beyond(sum(record.requests for record in of_round), 99) < 1:
+        return None
+    sent, looped, latency_ms = (
+        _percentile_ms([getattr(record, field) for record in of_round], 99)
+        for field in ("send_lateness_us", "hub_lateness_us", "latency_from_intended_us")
+    )
+    return (min(sent, looped), latency_ms) if sent is not None and looped is not None and latency_ms else None
+
+
+def _own_wait_ms(saturated: Sequence[SliceRecord], workers: int) -> float | None:
+    """Returns how long a server's own threads may keep a request waiting: nothing, if it was starved when saturated."""
+    found = _limit(saturated, shares_of(saturated, workers))
+    return 0.0 if found and found.status is Status.STARVED else own_wait_ms(saturated)
+
+
+def own_wait_ms(saturated: Sequence[SliceRecord]) -> float | None:
+    """Returns how long a server's own threads may keep a request waiting, by slices in which it had its cores."""
+    wait_ms = _wait_ms(saturated)
+    return None if wait_ms is None else USUAL_WAIT * wait_ms
+
+
+def kept_waiting(records: Sequence[SliceRecord], own_ms: float | None) -> Validity | None:
+    """Judges whether others kept a server off its cores that had time to spare: how long it waited a request.
+
+    Of that its own threads may have done ``own_ms``; where that is not known, nothing is found.
+    """
+    waited_ms = _wait_ms(records)
+    if waited_ms is None or own_ms is None:
+        return None
+    latency_ms = _percentile_ms([record.latency_from_intended_us or record.latency_us for record in records], 50) or 0.0
+    if waited_ms <= own_ms + max(LATE_MS, LATE_SHARE * latency_ms):
+        return None
+    said = f"the server waited for a core for {waited_ms:.2f} ms a request"
+    of_it = f"its own threads explain {own_ms:.2f} ms, the rest is in the latency of {latency_ms:.2f} ms (median)"
+    return Validity(Status.STARVED, (f"{said}: {of_it}; end what else runs on its cores",))
+
+
+def _wait_ms(records: Sequence[SliceRecord]) -> float | None:
+    """Returns how long the server's threads waited for a core, by right answers; None where it is unknown."""
+    known = [record for record in records if record.server_run_queue_ns is not None]
+    answers = sum(record.requests_in_slice for record in known)
+    return sum(record.server_run_queue_ns or 0 for record in known) / 1e6 / answers if answers else None
+
+
+def _percentile_ms(encoded: Sequence[str | None], percentile: float) -> float | None:
     histogram = stats.merged([text for text in encoded if text is not None])
-    return stats.percentile_ms(histogram, 50) if histogram.total_count else None
+    return stats.percentile_ms(histogram, percentile) if histogram.total_count else None
 
 
 def _severity(validity: Validity) -> int:

@@ -8,10 +8,10 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import settings
 from msgspec.structs import replace
 
-from bench import plan
+from bench import completeness, plan, starts
 from bench.messages import MAX_LATENCY_US, SIGNIFICANT_DIGITS, Closed, Open
 from bench.plan import Phase, Slice
-from bench.records import FORMAT_VERSION, Failure, LaneFacts, Machine, Manifest, SliceRecord, Step
+from bench.records import FORMAT_VERSION, Failure, LaneFacts, Machine, Manifest, Observation, SliceRecord, Step
 from bench.spec import Adapter, App, Contract, Experiment, Interface, Lane, League, Offer, Preset, Server, Serving
 
 settings.register_profile("bench", deadline=None, max_examples=50)  # a busy machine breaks no law
@@ -232,6 +232,21 @@ def run_records(
                 )
             )
     return rows
+
+
+def run_observations(whole: Experiment) -> list[Observation]:
+    """Returns what a run that came to its end observed outside slices."""
+    counts = dict.fromkeys(completeness.AT_REST, 1)
+    for kind, count in starts.counts(whole.preset).items():
+        counts |= dict.fromkeys(starts.METRICS[kind], count)
+    footprint = [
+        Observation(lane=lane.name, metric=metric, value=7.0)
+        for lane in starts.footprint_lanes(whole)
+        for metric, count in counts.items()
+        for _ in range(count)
+    ]
+    counted = [lane.name for lane in whole.lanes if whole.preset.instructions and not lane.twin]
+    return [*footprint, *(Observation(lane=lane, metric=completeness.INSTRUCTIONS, value=9.0) for lane in counted)]
 
 
 TWIN = replace(LANES[0], twin=True)

@@ -195,6 +195,7 @@ def without_intervals() -> Report:
         summary=replace(
             summary,
             complete=False,
+            lacking=("280 of 392 slices", "the footprint"),
             totals=replace(summary.totals, rounds=2),
             lanes=tuple(replace(lane, metrics=_bare(lane.metrics)) for lane in summary.lanes),
             leagues=tuple(_undecided(league) for league in summary.leagues),

@@ -4,15 +4,18 @@ import pytest
 from conftest import fixed, histogram, saturated, spread
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bench import absent, metrics
+from bench.absent import MEMORY
+from bench.plan import Phase
 from bench.records import SliceRecord
 
 NOTHING_FOUND: list[str] = []
 
 
-def silent(record: SliceRecord) -> SliceRecord:
-    return saturated(requests=0, requests_in_slice=0, latency_us=histogram(), unknown=record.unknown)
+def silent(record: SliceRecord, **changes: object) -> SliceRecord:
+    return replace(record, requests=0, requests_in_slice=0, latency_us=histogram(), **changes)
 
 
 def test_a_counter_says_itself_why_it_is_unknown() -> None:
@@ -41,11 +44,12 @@ def test_no_right_answer_is_the_reason_for_all_that_needs_one() -> None:
     }
 
 
-def test_too_few_answers_say_how_many_there_are() -> None:
-    """And how many would have to be expected beyond."""
+def test_too_few_answers_say_how_many_it_takes() -> None:
+    """In the run and in each Round, and why so many; so it is one reason for all Lanes."""
     found = absent.reasons([fixed(requests=250, round=index) for index in (0, 1)], NOTHING_FOUND)
-    assert found["latency_fixed_p99_ms"].startswith("500 answers in 2 rounds are too few: 5 of the run")
-    assert found["latency_fixed_p99_ms"].endswith("beyond 99 %")
+    assert found["latency_fixed_p99_ms"] == (
+        "too few answers: it takes 500 in the run and 100 in each round for 5 and 1 to be expected beyond 99 %"
+    )
     assert found["service_fixed_p999_ms"].endswith("beyond 99.9 %")
 
 
@@ -74,3 +78,31 @@ def test_reasons_are_sentences(metric: str) -> None:
     reason = absent.reasons([silent(saturated()), fixed()], NOTHING_FOUND)[metric]
     assert reason
     assert "\n" not in reason
+
+
+def test_a_slice_without_a_right_answer_says_itself_why() -> None:
+    """The reason is the one that was recorded with it."""
+    reason = "no right answer in the window: 3 x timeout"
+    found = absent.reasons([silent(saturated(unknown={"requests": reason}))], MEMORY)
+    assert set(found.values()) == {reason}
+
+
+def test_slices_that_were_planned_and_not_measured_are_a_reason() -> None:
+    """An interrupted run says why it has no latencies; of a Lane without any slice its status says it."""
+    found = absent.reasons([saturated()], NOTHING_FOUND, {Phase.SATURATED, Phase.FIXED})
+    assert found["latency_fixed_p50_ms"] == absent.NOT_REACHED
+    assert found["throughput_rps"] != absent.NOT_REACHED
+    assert absent.reasons([], NOTHING_FOUND, {Phase.SATURATED, Phase.FIXED}) == {}
+
+
+def test_a_mean_over_fewer_rounds_says_which_and_why() -> None:
+    """Of those metrics alone that other Rounds have; a Round without slices is none of the Lane's."""
+    lost = saturated(round=1, server_cpu_ns=None, unknown={"server_cpu_ns": "the counter went backwards"})
+    records = [saturated(round=0), lost, silent(saturated(), round=2), saturated(round=4)]
+    rounds = {"throughput_rps": {0, 1, 4}, "cpu_us_per_request": {0, 4}, "rss_mib": {0, 1, 2, 4}}
+    found = absent.in_rounds(records, {**rounds, "pss_mib": rounds["rss_mib"], "error_ratio": {0, 1, 4}})
+    assert found == {
+        "throughput_rps": f"not in round 3: {absent.SILENT}",
+        "error_ratio": f"not in round 3: {absent.SILENT}",
+        "cpu_us_per_request": f"not in round 2: the counter went backwards; not in round 3: {absent.SILENT}",
+    }

@@ -8,16 +8,17 @@ import jsonschema
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from conftest import experiment, manifest, run_records
+from conftest import experiment, manifest, run_records, sweep_records
 from msgspec.structs import replace
 from test_diagnosis import HERE, HOST, TRIAL
 
 from bench import diagnosis, store, trial
 from bench.cli import main
 from bench.diagnosis import Diagnosis
+from bench.messages import Closed
 from bench.records import SliceRecord
 from bench.report.doctor import diagnosis_text, verdict
-from bench.spec import Experiment
+from bench.spec import Experiment, Sweep
 
 PROJECT = Path(__file__).parent.parent
 ONE_LANE = ("--preset", "quick", "--lane", "raw_hello@uvicorn")
@@ -115,6 +116,17 @@ def test_without_a_run_nothing_is_proposed(tmp_path: Path) -> None:
     assert result.stderr == (
         f"bench: {tmp_path}/latest: found no run, expected one whose spread to go by; run `make bench` first\n"
     )
+
+
+def test_a_sweep_is_nothing_to_go_by(tmp_path: Path) -> None:
+    """It is not the Lanes' fault that nothing can be proposed: one line, and what to do."""
+    whole = replace(experiment(), sweep=Sweep(loads=(Closed(1), Closed(2)), slo_ms=10.0))
+    stored(tmp_path, whole, sweep_records(whole))
+    result = call("plan", "--detect", "3%", "--out", tmp_path)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "latest: found a sweep, expected a run whose spread to go by" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("wrong", ["3", "0.03", "0%", "-3%", "100%", "three%", "%", "nan%"])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,13 @@ async def asgi(scope, receive, send):
 """
 LONG = SHORT.replace("presets.test", "presets.long").replace("rounds = 3", "rounds = 1000")
 
+STARTING = BRIEF.replace("presets.brief", "presets.starting") + "cold_starts = 1000\n"
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Returns a copy of the project with presets for tests, and the environments that are made already."""
-    (tmp_path / "bench.toml").write_text((PROJECT / "bench.toml").read_text() + SHORT + WHOLE + BRIEF + LONG)
+    (tmp_path / "bench.toml").write_text((PROJECT / "bench.toml").read_text() + SHORT + WHOLE + BRIEF + LONG + STARTING)
     shutil.copytree(PROJECT / "apps", tmp_path / "apps")
     made = PROJECT / ".bench"
     made.mkdir(exist_ok=True)
@@ -265,23 +268,29 @@ def test_lanes_that_differ_are_not_compared(project: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def started(project: Path) -> "subprocess.Popen[bytes]":
+def measured(project: Path, file: str = "slices.jsonl", word: bytes = b'"fixed"') -> list[bytes]:
+    return [
+        line
+        for path in (project / "results").glob(f"*/{file}")
+        for line in path.read_bytes().splitlines()
+        if word in line
+    ]
+
+
+def observed(project: Path) -> list[bytes]:
+    return measured(project, "observations.jsonl", b"first_response_ms")
+
+
+def started(
+    project: Path, preset: str = "long", measured: Callable[[Path], list[bytes]] = measured
+) -> "subprocess.Popen[bytes]":
     """Starts a run that would take hours, and returns once it has measured something."""
-    command = [BENCH, "run", "--preset", "long", "--lane", "raw_hello@*"]
+    command = [BENCH, "run", "--preset", preset, "--lane", "raw_hello@*"]
     process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + HANG_S
     while time.monotonic() < deadline and not measured(project):
         time.sleep(0.05)
     return process
-
-
-def measured(project: Path) -> list[bytes]:
-    return [
-        line
-        for path in (project / "results").glob("*/slices.jsonl")
-        for line in path.read_bytes().splitlines()
-        if b'"fixed"' in line
-    ]
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
@@ -299,6 +308,21 @@ def test_an_interrupted_run_keeps_and_reports_what_it_had(project: Path, by: sig
     assert not json.loads((folder / "summary.json").read_text())["complete"]
     assert not (project / "results" / "latest").exists()
     assert processes_in(project) == []
+
+
+def test_a_run_that_was_interrupted_during_its_footprint_is_not_complete(project: Path) -> None:
+    """It says what it lacks, what its rounds found is reported, and it does not become the latest."""
+    process = started(project, "starting", observed)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=HANG_S) == 3
+    (folder,) = (project / "results").iterdir()
+    summary = json.loads((folder / "summary.json").read_text())
+    assert not summary["complete"]
+    (lacking,) = summary["lacking"]
+    assert lacking.startswith("the footprint (first_response_ms, ")
+    assert all("throughput_rps" in lane["metrics"] for lane in summary["lanes"])
+    assert f"INCOMPLETE: 1 of 1 rounds were begun; missing: {lacking}." in (folder / "report.html").read_text()
+    assert not (project / "results" / "latest").exists()
 
 
 def test_a_killed_run_leaves_its_records_and_no_process(project: Path) -> None:

@@ -38,6 +38,7 @@ FLOORS = (
         "evidence",
         "metrics",
         "absent",
+        "completeness",
         "observed",
         "summary",
         "outcome",

@@ -11,11 +11,10 @@ from msgspec.structs import replace
 
 from bench import code_lines, footprint, machine, observed, session
 from bench.config import select_lanes
-from bench.footprint import METRICS
 from bench.project import Project, open_project, source_files
 from bench.records import Estimate, Observation
 from bench.site import Site
-from bench.starts import Kind
+from bench.starts import METRICS, Kind
 
 PROJECT = Path(__file__).parent.parent
 FLASK, UVICORN = "flask_hello@gunicorn-gthread", "raw_hello@uvicorn"

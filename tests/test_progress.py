@@ -4,8 +4,10 @@ import io
 
 import pytest
 from conftest import experiment, failure, saturated
+from msgspec.structs import replace
 from rich.console import Console
 
+from bench import footprint, plan, session
 from bench.messages import Closed
 from bench.plan import Phase, Slice
 from bench.progress import run_progress
@@ -48,3 +50,22 @@ def test_without_a_terminal_there_is_a_line_a_round() -> None:
         "  | first",
         "  | [bold]last[/bold]",
     ]
+
+
+def test_what_is_measured_outside_slices_is_named_with_the_time_that_it_takes() -> None:
+    """First the footprint, then the instructions: each says what it is, and the time left never grows."""
+    whole = experiment(preset=replace(experiment().preset, cold_starts=4, instructions=True))
+    screen = io.StringIO()
+    with run_progress(Console(file=screen, width=80, force_terminal=True, color_system=None), whole) as watcher:
+        for what in (footprint.FOOTPRINT, session.COUNTING):
+            for share in (0.0, 0.5, 1.0):
+                watcher.observing(what, share)
+    bars = [line for line in screen.getvalue().replace("\x1b[2K", "").split("\r") if ": " in line and "% " in line]
+    named = [bar for bar in bars if "footprint" in bar or "counting" in bar]
+    assert [bar.split("left")[1].split("\n")[0].strip() for bar in named[:6]] == [
+        *("footprint: 0 %", "footprint: 50 %", "footprint: 100 %"),
+        *("counting instructions: 0 %", "counting instructions: 50 %", "counting instructions: 100 %"),
+    ]
+    left_s = [float(bar.split(" s left")[0].split()[-1]) for bar in named[:6]]
+    assert left_s == sorted(left_s, reverse=True)
+    assert (left_s[2], left_s[-1]) == (plan.INSTRUCTIONS_S, 0)

@@ -25,6 +25,7 @@ from rich.console import Console
 from bench.plan import Phase
 from bench.records import Cell, Estimate, LaneSummary, LeagueSummary, NoiseFloor, Ratio, Report, Status, Trace, Validity
 from bench.report import charts, charts_of, facts, html, leagues, looks, markdown, text, words
+from bench.report.footprints import FOOTPRINT, footprints
 from bench.report.leagues import Row, Table
 
 CHARTS = charts_of(standard())
@@ -329,19 +330,23 @@ def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
         ratio=Estimate(1.004, 0.987, 1.021, 7, "ratio", ""),
         difference=0.021,
     )
-    leagues_of_run = tuple(replace(league, noise_floors=(floor,)) for league in report.summary.leagues)
+    others = tuple(replace(floor, metric=metric, difference=0.012) for metric in leagues.FLOORS)
+    leagues_of_run = tuple(
+        replace(league, noise_floors=(floor,), other_noise_floors=others) for league in report.summary.leagues
+    )
     noisy = replace(report, summary=replace(report.summary, leagues=leagues_of_run))
     for form in (terminal(noisy), unescape(html.render(noisy, {})), markdown.render(noisy)):
         words_of = " ".join(form.split())
         assert "Flask, run twice, served 1.004x" in words_of
         assert "differ by less than 2.10 % count as tied" in words_of
+        assert "decide about no rank: CPU time per request 1.20 % and median latency 1.20 %." in words_of
     assert "Noise floor" not in terminal(report)
 
 
 def test_every_form_says_what_is_missing() -> None:
     """A run that was stopped, and a Lane that failed."""
     for name, said in everywhere(VARIANTS["without_intervals"]()).items():
-        assert "INCOMPLETE: 2 of 7 rounds" in said, name
+        assert "INCOMPLETE: 2 of 7 rounds were begun; missing: 280 of 392 slices and the footprint" in said, name
         assert words.NO_INTERVAL in said, name
     for name, said in everywhere(failed()).items():
         assert "FAILED: flask_hello@gunicorn-gthread" in said, name
@@ -358,10 +363,39 @@ def test_every_form_says_once_why_instructions_are_missing() -> None:
     )
     without, with_value = everywhere(missing), everywhere(counted)
     for form in ("text", "markdown", "html"):
-        assert without[form].count(f"Instructions per request of all lanes: {reason}.") == 1, form
+        assert without[form].count(f"Not measured of all lanes: instructions per request ({reason}).") == 1, form
         assert reason not in with_value[form], form
     for form in ("markdown", "html"):
         assert "364,192" in with_value[form], form
+
+
+@pytest.mark.parametrize("metric", words.METRICS)
+def test_every_form_says_once_why_a_metric_is_absent(metric: str) -> None:
+    """Or why its mean lacks Rounds: one sentence for all Lanes with the same reason, wherever its dash is."""
+    report, lost, fewer = standard(), "[it was lost]", "not in round 3: the counter went backwards"
+    lanes = (
+        replace(lane, missing={metric: lost} if index % 2 else {}, partial={} if index % 2 else {metric: fewer})
+        for index, lane in enumerate(report.summary.lanes)
+    )
+    said = everywhere(replace(report, summary=replace(report.summary, lanes=tuple(lanes))))
+    terminal_has = {*words.COLUMNS, *FOOTPRINT, "instructions_per_request"}
+    for form in ("text", "markdown", "html") if metric in terminal_has else ("markdown", "html"):
+        assert said[form].count(f"{words.METRICS[metric].title} ({lost}).") == 1, form
+        assert said[form].count(f"{words.METRICS[metric].title} ({fewer}).") == 1, form
+
+
+@pytest.mark.parametrize("status", [Status.STARVED, Status.FAILING])
+def test_memory_under_load_of_an_invalid_cell_is_marked(status: Status) -> None:
+    """In the footprint too, and its notes say why; what needs no load stands, unless answers were wrong."""
+    report, doubt = single(), Validity(status, ("the hypervisor took 60%",))
+    lanes = tuple(replace(lane, cells=(Cell(Phase.SATURATED, doubt),), validity=doubt) for lane in report.summary.lanes)
+    doubtful = replace(report, summary=replace(report.summary, lanes=lanes))
+    (row,) = footprints(doubtful)
+    assert row.cell("pss_mib")[0].endswith("?")
+    assert row.cell("idle_pss_mib")[0].endswith("?") == (status is Status.FAILING)
+    assert not footprints(report)[0].cell("pss_mib")[0].endswith("?")
+    for form in ("text", "markdown", "html"):
+        assert "? Flask on gunicorn-gthread: something was found against it" in everywhere(doubtful)[form], form
 
 
 @variants
@@ -420,7 +454,7 @@ def test_a_footprint_says_why_a_metric_is_missing() -> None:
     lane = replace(lane, missing={"idle_pss_mib": "the system does not tell"})
     said = everywhere(replace(report, summary=replace(report.summary, lanes=(lane,))))
     for name in ("text", "markdown", "html"):
-        assert "Flask on gunicorn-gthread: no idle memory: the system does not tell" in said[name], name
+        assert "Not measured of Flask on gunicorn-gthread: idle memory (the system does not tell)." in said[name], name
 
 
 def test_a_run_without_a_footprint_shows_none() -> None:

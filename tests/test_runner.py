@@ -208,6 +208,17 @@ def test_repeats_are_bounded_and_every_slice_counts_once(repeats: int, spoilt: s
         seen = [record for record in diary.records if record.round == index]
         assert sum(record.spoilt is not None for record in seen) <= repeats
         assert sum(record.spoilt is None for record in seen) == plan.slices_per_round(whole)
+        assert all(record.spoilt or record.not_repeated for record in seen if record.steal_s)
+
+
+def test_a_slice_that_was_spoilt_and_counts_says_why() -> None:
+    """In the warm-up, and where the Round's repeats are used up."""
+    whole = replace(WHOLE, preset=replace(WHOLE.preset, repeats=1))
+    warm, measured = 0, len(WHOLE.lanes)
+    seen = {row.slice: row for row in Stage(stolen_in({warm, measured, measured + 1}), whole=whole).run().records}
+    assert (seen[warm].not_repeated or "").endswith("a warm-up is not repeated")
+    assert (seen[measured].spoilt is not None, seen[measured].not_repeated) == (True, None)
+    assert (seen[measured + 1].not_repeated or "").endswith("the round's repeats (1) were used up")
 
 
 @pytest.mark.parametrize("text", ["users=1..8", "rate=100..1000"])

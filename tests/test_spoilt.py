@@ -4,7 +4,8 @@ from conftest import saturated
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.spoilt import SPOILT_STEAL, SPOILT_STEP_S, why_spoilt
+from bench.plan import Phase
+from bench.spoilt import SPOILT_STEAL, SPOILT_STEP_S, judged, why_spoilt
 
 
 @given(steal_s=st.none() | st.floats(0, 1), step_s=st.floats(-1, 1))
@@ -14,3 +15,14 @@ def test_a_slice_is_spoilt_by_the_machine_alone(steal_s: float | None, step_s: f
     stolen = steal_s is not None and steal_s > SPOILT_STEAL * seen.slice_s
     stepped = abs(step_s) > SPOILT_STEP_S
     assert (why_spoilt(seen) is not None) == (stolen or stepped)
+
+
+@given(steal_s=st.floats(0, 1), repeats_left=st.integers(0, 3), phase=st.sampled_from(Phase))
+def test_a_spoilt_slice_is_either_repeated_or_says_why_not(steal_s: float, repeats_left: int, phase: Phase) -> None:
+    """Its record has what spoilt it in any case, under one of two names; that of any other slice has neither."""
+    seen = saturated(steal_s=steal_s, phase=phase)
+    found, reason = judged(seen, repeats_left, 3), why_spoilt(seen)
+    repeatable = phase is not Phase.WARM_UP and repeats_left > 0
+    assert found.spoilt == (reason if repeatable else None)
+    assert (found.not_repeated is not None) == (reason is not None and not repeatable)
+    assert found.not_repeated is None or found.not_repeated.startswith(f"{reason}; ")

@@ -19,8 +19,10 @@ from conftest import (
     failure,
     histogram,
     manifest,
+    run_observations,
     run_records,
     spread,
+    twinned,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,6 +54,7 @@ pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")  # arithmetic o
 WHOLE = experiment()
 MANIFEST = manifest(WHOLE)
 RECORDS = run_records(WHOLE)
+OBSERVED = run_observations(WHOLE)
 NO_ANSWERS = histogram()
 LATENCIES = {f"{kind}_{name}_ms" for kind in ("latency_saturated", "latency_fixed") for name in ("p50", "p90")}
 POSITIVE = {"rss_mib", *PHASES} - {"overhead_us_per_request"}
@@ -189,6 +192,13 @@ def test_totals_add_up(whole: Folded) -> None:
     assert (totals.errors, totals.missed) == (0, 0)
 
 
+def test_slices_that_were_spoilt_are_counted() -> None:
+    """Those that were repeated and do not count, and those that count although they were spoilt; no warm-up."""
+    rows = [*changed(RECORDS[:6], spoilt="steal"), *changed(RECORDS, A, not_repeated="steal; no repeats")]
+    totals = fold(rows).report.summary.totals
+    assert (totals.repeated, totals.not_repeated) == (6, 9)
+
+
 def test_errors_and_missed_requests_are_added_up() -> None:
     """Over all Lanes and kinds; errors of the warm-up too, so that "0 errors" is said of the whole run."""
     totals = fold(changed(RECORDS, A, errors={"timeout": 2, "status 500": 1}, missed=4)).report.summary.totals
@@ -245,7 +255,7 @@ def test_a_split_needs_a_round_in_common(late: str, left: set[str]) -> None:
 
 def test_a_split_is_of_the_rounds_in_common() -> None:
     """Raw and framework add up to the Lane's own CPU time also where the Lane was left out of later, slower Rounds."""
-    folded = fold([row for row in RECORDS if row.lane != A or row.round == 0], [failure(A, round=1)])
+    folded = fold([row for row in RECORDS if row.lane != A or row.round == 0])
     split, own = folded.splits[A], folded.lanes[A].metrics["cpu_us_per_request"]
     assert split.raw.n == split.framework.n
     assert split.raw.point + split.framework.point == pytest.approx(own.point, rel=0.02)
@@ -319,13 +329,14 @@ def test_an_invalid_lane_is_not_ranked(changes: dict[str, object], status: Statu
 
 
 def test_wrong_answers_in_the_warm_up_make_a_lane_failing(whole: Folded) -> None:
-    """It is not ranked, and its metrics, which are of measured slices, are what they were."""
+    """It is not ranked, nothing is derived, and its metrics, which are of measured slices, are what they were."""
     rows = [
         replace(row, errors={"timeout": 1}) if row.phase is Phase.WARM_UP and row.lane == A else row for row in RECORDS
     ]
     folded = fold(rows)
     assert folded.lanes[A].validity.status is Status.FAILING
-    assert folded.lanes[A].metrics == whole.lanes[A].metrics
+    measured = {name: found for name, found in whole.lanes[A].metrics.items() if name != "overhead_us_per_request"}
+    assert folded.lanes[A].metrics == measured
     assert A not in [standing.lane for standing in folded.standings]
 
 
@@ -340,7 +351,7 @@ def test_a_lane_that_never_ran_has_no_metrics(step: Step) -> None:
     assert A not in [curve.lane for curve in folded.report.curves]
     assert A not in [trace.lane for trace in folded.report.traces]
     assert folded.report.summary.failures == (failure(A, step=step),)
-    assert folded.report.summary.complete
+    assert "slices" not in str(folded.report.summary.lacking)
 
 
 def test_a_lane_that_failed_later_keeps_what_was_measured() -> None:
@@ -352,18 +363,19 @@ def test_a_lane_that_failed_later_keeps_what_was_measured() -> None:
     assert [(standing.lane, standing.rank) for standing in folded.standings] == [(B, 1), (G, 2)]
 
 
-def test_a_run_is_complete_when_all_was_measured(whole: Folded) -> None:
+def test_a_run_is_complete_when_all_was_measured() -> None:
     """One missing slice of a Lane that did not fail is enough to be incomplete."""
-    assert whole.report.summary.complete
+    assert build_report(MANIFEST, RECORDS, (), OBSERVED).summary.complete
     missing = next(row for row in RECORDS if (row.round, row.lane, row.phase) == (2, A, Phase.SATURATED))
-    assert not fold([row for row in RECORDS if row is not missing]).report.summary.complete
+    summary = build_report(MANIFEST, [row for row in RECORDS if row is not missing], (), OBSERVED).summary
+    assert (summary.complete, summary.lacking) == (False, ("1 of 45 slices",))
 
 
 @pytest.mark.parametrize("rounds", [1, 2])
 def test_a_run_without_its_last_rounds_folds(rounds: int) -> None:
     """What was measured is reported, without intervals and ranks where Rounds are too few."""
     folded = fold([row for row in RECORDS if row.round < rounds])
-    assert not folded.report.summary.complete
+    assert "slices" in folded.report.summary.lacking[0]
     assert folded.report.summary.totals.rounds == rounds
     assert {metric.n for lane in folded.lanes.values() for metric in lane.metrics.values()} == {rounds}
     assert [standing.rank for standing in folded.standings] == [None] * 3
@@ -376,7 +388,7 @@ PER_ROUND = len(RECORDS) // 3
 def test_a_run_may_end_anywhere(count: int) -> None:
     """After any number of slices, half-way through a Round too, there is a report of what there is."""
     folded = fold(RECORDS[:count])
-    assert not folded.report.summary.complete
+    assert "slices" in folded.report.summary.lacking[0]
     measured = {row.lane for row in RECORDS[:count] if row.phase is not Phase.WARM_UP}
     assert {name for name, lane in folded.lanes.items() if lane.metrics} == measured
     not_measured = {name for name, status in folded.statuses().items() if status is Status.NOT_MEASURED}
@@ -398,7 +410,7 @@ def test_a_run_without_records_has_no_metrics() -> None:
     folded = fold([])
     assert all(lane.metrics == {} for lane in folded.lanes.values())
     assert set(folded.statuses().values()) == {Status.NOT_MEASURED}
-    assert not folded.report.summary.complete
+    assert "slices" in folded.report.summary.lacking[0]
     totals = folded.report.summary.totals
     assert (totals.rounds, totals.requests, totals.wall_s, totals.measured_s) == (0, 0, 0.0, 0.0)
     assert (totals.fixed_rate_rps, totals.driver_cpu_share) == (None, None)
@@ -410,14 +422,14 @@ def test_all_lanes_may_have_failed() -> None:
     folded = fold([], [failure(name, step=Step.START) for name in RPS])
     assert set(folded.statuses().values()) == {Status.FAILED}
     assert folded.standings == ()
-    assert not folded.report.summary.complete
+    assert folded.report.summary.lacking[0] == "a lane that did not fail"
 
 
 def test_a_run_whose_lanes_all_failed_is_not_complete() -> None:
     """However much was measured before the last of them failed."""
     folded = fold(RECORDS, [failure(name, round=2) for name in RPS])
     assert set(folded.statuses().values()) == {Status.FAILED}
-    assert not folded.report.summary.complete
+    assert folded.report.summary.lacking[0] == "a lane that did not fail"
 
 
 def test_slices_without_an_answer_have_no_metrics() -> None:
@@ -429,16 +441,21 @@ def test_slices_without_an_answer_have_no_metrics() -> None:
     assert A not in folded.splits
 
 
-def test_a_round_without_an_answer_is_left_out() -> None:
-    """The other Rounds still count."""
+def test_a_round_without_an_answer_is_not_left_out_in_silence() -> None:
+    """Its figures are of the other Rounds, say so, and can't be trusted; the Lane is not ranked."""
     rows = [
         row
         for original in RECORDS
         for row in (silent([original]) if (original.lane, original.round) == (A, 1) else [original])
     ]
-    metrics = fold(rows).lanes[A].metrics
-    assert metrics["throughput_rps"].n == metrics["cpu_us_per_request"].n == 2
-    assert metrics["rss_mib"].n == 3
+    folded = fold(rows)
+    lane = folded.lanes[A]
+    assert lane.metrics["throughput_rps"].n == lane.metrics["cpu_us_per_request"].n == 2
+    assert lane.metrics["rss_mib"].n == 3
+    assert {"throughput_rps", "cpu_us_per_request"} <= lane.partial.keys()
+    assert all(reason.startswith("not in round 2: no right answer") for reason in lane.partial.values())
+    assert {cell.validity.status for cell in lane.cells} == {Status.FAILING}
+    assert A not in [standing.lane for standing in folded.standings]
 
 
 @pytest.mark.parametrize(
@@ -523,6 +540,42 @@ def test_an_overhead_needs_a_baseline_that_can_be_trusted() -> None:
     assert set(folded.splits) == {A, B}
     assert folded.lanes[G].missing["overhead_us_per_request"] == f"{RG} is not-saturated: nothing to compare with"
     assert set(fold(changed(RECORDS, R, **idle)).splits) == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({"server_cpu_ns": 100_000_000}, "not-saturated"), ({"errors": {"timeout": 1}}, "failing")],
+)
+def test_nothing_is_derived_from_a_lane_that_cannot_be_trusted(changes: dict[str, object], status: str) -> None:
+    """No framework's part of its CPU time, no overhead; the reason is the Lane's own."""
+    folded = fold(changed(RECORDS, A, **changes))
+    assert set(folded.splits) == {B, G}
+    assert folded.lanes[A].missing["overhead_us_per_request"] == f"{A} is {status}: nothing is derived from it"
+    latency = [replace(row, missed=3) if row.lane == A and row.phase is Phase.FIXED else row for row in RECORDS]
+    assert set(fold(latency).splits) == {A, B, G}
+
+
+def test_an_overhead_needs_raw_on_the_same_server() -> None:
+    """A run without it says so."""
+    alone = experiment(lanes=tuple(lane for lane in LANES if lane.name not in (R, RG)))
+    lanes = build_report(manifest(alone), [row for row in RECORDS if row.lane not in (R, RG)], ()).summary.lanes
+    assert {lane.missing["overhead_us_per_request"] for lane in lanes} == {"raw was not run on the same server"}
+
+
+def test_a_twin_gives_a_noise_floor_of_more_than_throughput() -> None:
+    """Of CPU time per request and of the median latency too, each where its own cell can be trusted on both sides."""
+    whole = twinned()
+    twin = whole.lanes[-1].name
+    rps, cpu_us = {**RPS, twin: 1000.0}, {**CPU_US, twin: 960.0}
+    rows = run_records(whole, rps, cpu_us)
+    (league,) = build_report(manifest(whole), rows, ()).summary.leagues
+    assert [floor.metric for floor in league.noise_floors] == ["throughput_rps"]
+    found = {floor.metric: floor for floor in league.other_noise_floors}
+    assert set(found) == {"cpu_us_per_request", "latency_fixed_p50_ms"}
+    assert found["cpu_us_per_request"].ratio.point == pytest.approx(960 / 950, rel=0.001)
+    late = [replace(row, missed=3) if row.lane == twin and row.phase is Phase.FIXED else row for row in rows]
+    (league,) = build_report(manifest(whole), late, ()).summary.leagues
+    assert [floor.metric for floor in league.other_noise_floors] == ["cpu_us_per_request"]
 
 
 def test_a_doubtful_latency_takes_no_rank() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from conftest import RPS, A, B, experiment, histogram, manifest, sweep_records
+from conftest import RPS, A, B, experiment, histogram, manifest, run_observations, spread, sweep_records
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -20,6 +20,7 @@ from bench.sweep_records import LaneSweep, SweepPoint
 
 USERS, RATES = parse_sweep("users=1..256"), parse_sweep("rate=100..20000")
 VALID = Validity(Status.VALID)
+IDLE = {"server_cpu_ns": 150_000_000}
 
 
 def swept(loads: Sequence[Load], slo_ms: float = 10.0) -> Experiment:
@@ -127,7 +128,7 @@ def test_overload_is_a_result() -> None:
     assert last.throughput_rps.point == pytest.approx(RPS[A])
     assert last.missed == 3 * 19_000 * whole.preset.window_s
     assert last.latency_ms == {}
-    summary = build_report(manifest(whole), records, []).summary
+    summary = build_report(manifest(whole), records, [], run_observations(whole)).summary
     assert {lane.validity.status for lane in summary.lanes} == {Status.VALID}
     assert summary.complete
     assert [each.lane for each in summary.sweeps] == [lane.name for lane in whole.lanes]
@@ -158,6 +159,51 @@ def test_wrong_answers_fail_their_point_alone() -> None:
     assert found[B].knee.at is not None
 
 
+@pytest.mark.parametrize(
+    ("load", "changes", "status", "said"),
+    [
+        (Closed(8), {"steal_s": 0.15}, Status.STARVED, "the hypervisor took"),
+        (
+            Closed(8),
+            {"driver_cpu_ns": 150_000_000, "driver_run_queue_ns": 140_000_000, **IDLE},
+            Status.STARVED,
+            "driver",
+        ),
+        (Closed(8), {"server_run_queue_ns": 140_000_000, **IDLE}, Status.STARVED, "the server waited for a core"),
+        (Open(200.0), {"server_run_queue_ns": 140_000_000, **IDLE}, Status.STARVED, "the server waited for a core"),
+        (Closed(8), {"latency_us": spread(250, 2000), "requests": 250}, Status.DRIVER_BOUND, "Little's law"),
+        (Open(500.0), {"steal_s": 0.15}, Status.STARVED, "the hypervisor took"),
+        (Open(500.0), {"send_lateness_us": spread(250, 900)}, Status.DRIVER_BOUND, "the driver sent requests"),
+        (Open(500.0), {"hub_lateness_us": spread(250, 900)}, Status.DRIVER_BOUND, "the driver saw answers"),
+    ],
+)
+def test_a_point_is_judged_as_cells_are(load: Load, changes: dict[str, object], status: Status, said: str) -> None:
+    """By theft, by who waited for a core, by whether the users were there, by whether the driver was on time."""
+    loads = USERS if isinstance(load, Closed) else RATES
+    whole, at = swept(loads), loads.index(load)
+    rows = changed(sweep_records(whole), loads[-1], slice_s=0.3, server_cpu_ns=290_000_000)
+    found = folded(whole, changed(rows, load, slice_s=0.3, **changes))[A]
+    assert [each.validity.status for each in found.points[:at]] == [Status.VALID] * at
+    assert found.points[at].validity.status is status
+    assert said in found.points[at].validity.reasons[0]
+
+
+def test_threads_that_wait_for_each_other_starve_no_point() -> None:
+    """They do so, a request, at every load, also at those that fill the server's cores."""
+    whole = swept(USERS)
+    rows = [replace(row, server_run_queue_ns=row.requests_in_slice * 600_000) for row in sweep_records(whole)]
+    idle = changed(rows, Closed(1), server_cpu_ns=200_000_000)
+    assert {each.validity.status for each in folded(whole, idle)[A].points} == {Status.VALID}
+
+
+@pytest.mark.parametrize("loads", [USERS, RATES])
+def test_no_knee_is_derived_from_a_point_that_cannot_be_trusted(loads: tuple[Load, ...]) -> None:
+    """Its own figures stand under its finding."""
+    whole = swept(loads)
+    found = folded(whole, changed(sweep_records(whole), loads[0], steal_s=9.0))[A]
+    assert (found.knee.at, found.knee.reason) == (None, f"starved at {sweep.said(loads[0])}")
+
+
 def test_a_load_that_was_not_reached_is_not_measured() -> None:
     """An interrupted sweep says so, and shows the rest."""
     whole = swept(USERS)
@@ -174,6 +220,17 @@ def test_no_answer_at_all_is_no_number() -> None:
     first = folded(whole, empty)[A].points[0]
     assert (first.throughput_rps, first.latency_ms) == (None, {})
     assert first.validity.status is Status.FAILING
+
+
+def test_a_round_without_an_answer_is_not_averaged_over() -> None:
+    """Its point is failing, and says which Round it was."""
+    whole = swept(USERS)
+    rows = [
+        replace(row, answers_in_window=0) if row.load == Closed(8) and row.round == 1 else row
+        for row in sweep_records(whole)
+    ]
+    found = folded(whole, rows)[A].points[3]
+    assert found.validity == Validity(Status.FAILING, ("no right answer came within the windows of round 2",))
 
 
 def test_shares_are_of_the_cores_that_there_are() -> None:

@@ -292,3 +292,88 @@ def test_a_metric_stands_under_the_finding_of_its_phase(metric: str, status: Sta
 def test_every_metric_of_a_phase_is_known() -> None:
     """The names are those that the fold gives."""
     assert set(validity.PHASES) - {"overhead_us_per_request"} <= set(metrics.by_round(metrics.tidy([])).columns)
+
+
+def test_one_round_without_a_right_answer_is_enough_to_be_failing() -> None:
+    """Its mean would be that of the other Rounds, in silence. The reason names the Round, and what its record says."""
+    why = {"requests": "no right answer in the window: 3 x timeout"}
+    empty = [saturated(requests=0, latency_us=histogram(), round=1, unknown=why) for _ in range(2)]
+    found = judged([*at_shares(0.97, 0.5), *empty])
+    assert found.status is Status.FAILING
+    assert "in the 2 slices that count of round 2 (no right answer in the window: 3 x timeout)" in found.reasons[0]
+    assert judged([*at_shares(0.97, 0.5), empty[0], saturated(round=1)]).status is not Status.FAILING
+
+
+def tails(rounds: Sequence[tuple[int, int, int]]) -> list[SliceRecord]:
+    """Returns a slice a Round with these p99s in us: of sending, of the event loop, of the latency; fine medians."""
+
+    def ending(tail_us: int, median_us: int) -> str:
+        return histogram(*[median_us] * 245, *[tail_us] * 5)
+
+    return [
+        fixed(
+            round=index,
+            send_lateness_us=ending(sent, 50),
+            hub_lateness_us=ending(looped, 50),
+            latency_from_intended_us=ending(latency, 1000),
+        )
+        for index, (sent, looped, latency) in enumerate(rounds)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "status"),
+    [
+        ([(1900, 1900, 4000)] * 3, Status.VALID),
+        ([(2100, 2100, 4000)] * 3, Status.DRIVER_BOUND),
+        ([(90, 90, 100)] * 3, Status.VALID),
+        ([(9000, 500, 10_000)] * 3, Status.VALID),
+        ([(500, 9000, 10_000)] * 3, Status.VALID),
+        ([(2100, 2100, 4000), (200, 200, 4000)], Status.VALID),
+        ([(2100, 2100, 4000), (3100, 2900, 4000), (200, 200, 4000)], Status.DRIVER_BOUND),
+    ],
+)
+def test_the_tail_of_a_latency_is_not_the_drivers(rounds: list[tuple[int, int, int]], status: Status) -> None:
+    """Not for the most part, in most Rounds; what the server made late by having no connection free is its own."""
+    found = judged(tails(rounds))
+    assert found.status is status
+    assert all("late at p99" in reason and "p99 of 4.00 ms" in reason for reason in found.reasons)
+
+
+def waiting(ms_a_request: float, make: Callable[..., SliceRecord], **changes: object) -> list[SliceRecord]:
+    """Returns slices in which the server's threads waited so long for a core, a right answer."""
+    return [make(server_run_queue_ns=round(ms_a_request * 300 * 1e6), **changes) for _ in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("usual_ms", "fixed_ms", "status"),
+    [
+        (0.0, 0.09, Status.VALID),
+        (0.0, 0.2, Status.STARVED),
+        (0.6, 0.9, Status.VALID),
+        (0.6, 1.1, Status.STARVED),
+    ],
+)
+def test_a_server_at_a_fixed_rate_has_to_have_its_core(usual_ms: float, fixed_ms: float, status: Status) -> None:
+    """What its threads wait for each other is what they do when saturated; the reason has both, and what to do."""
+    cells = cells_of([*waiting(usual_ms, saturated), *waiting(fixed_ms, fixed)])
+    assert cells[Phase.SATURATED] == Validity(Status.VALID)
+    assert cells[Phase.FIXED].status is status
+    for reason in cells[Phase.FIXED].reasons:
+        assert f"the server waited for a core for {fixed_ms:.2f} ms a request" in reason
+        assert f"its own threads explain {1.5 * usual_ms:.2f} ms" in reason
+        assert reason.endswith("end what else runs on its cores")
+
+
+def test_a_server_that_was_starved_when_saturated_shows_nothing_usual() -> None:
+    """Then its waiting was not its own threads' doing, and is no measure for the fixed rate."""
+    robbed = waiting(0.6, saturated, server_cpu_ns=150_000_000)
+    assert cells_of([*robbed, *waiting(0.6, fixed)])[Phase.FIXED].status is Status.STARVED
+    assert cells_of([*waiting(0.6, saturated), *waiting(0.6, fixed)])[Phase.FIXED].status is Status.VALID
+
+
+def test_without_a_saturated_slice_nothing_shows_what_a_server_usually_waits() -> None:
+    """Nor without the counter: no finding."""
+    assert judged(waiting(0.6, fixed)).status is Status.VALID
+    unknown = [saturated(server_run_queue_ns=None), *waiting(0.6, fixed)]
+    assert cells_of(unknown)[Phase.FIXED].status is Status.VALID

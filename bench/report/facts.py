@@ -1,7 +1,7 @@
 """What stands beside every result: intervals, load, servers, versions, machine, and proof of the configuration."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
@@ -9,8 +9,9 @@ from msgspec import Struct
 from bench.messages import Closed, Open
 from bench.plan import Phase
 from bench.records import Failure, LaneFacts, Machine, Report
-from bench.report.footprints import described
-from bench.report.words import NO_INTERVAL, interval, listed, number, one_line
+from bench.report import absences
+from bench.report.footprints import AT_STARTS, described
+from bench.report.words import METRICS, NO_INTERVAL, interval, listed, number, one_line
 from bench.spec import Lane, Server
 from bench.sweep_loads import loads
 
@@ -42,6 +43,10 @@ SWEEP_READING = (
     "Overloaded: less was served than offered. Its latency grows for as long as the load lasts, and is left out.",
 )
 """How to read a sweep."""
+DASHES = (
+    "Dashes without a reason above: the footprint is measured of each App on its native server alone, and raw has no "
+    "cost above raw."
+)
 
 _Value = TypeVar("_Value")
 
@@ -69,9 +74,10 @@ def notices(report: Report) -> tuple[str, ...]:
     """Returns what a reader must know before any number: not pinned, incomplete, too few rounds."""
     totals = report.summary.totals
     made = f"{totals.rounds} of {totals.rounds_planned} rounds"
+    missing = listed(report.summary.lacking) or "some of what was planned"
     found = (
         (not report.manifest.machine.pinned, UNPINNED),
-        (not report.summary.complete, f"INCOMPLETE: {made} were begun, and some of the planned slices are missing."),
+        (not report.summary.complete, f"INCOMPLETE: {made} were begun; missing: {missing}."),
         (bool(report.summary.failures), f"FAILED: {_failed_lanes(report)} could not be measured to the end."),
         (totals.rounds < 3, f"n = {totals.rounds} rounds; {NO_INTERVAL}, so nothing is ranked."),
     )
@@ -108,7 +114,8 @@ def measured(report: Report) -> tuple[str, ...]:
         *(of_sweep if report.summary.sweeps else of_others),
         *adapter_costs(report),
         totals(report),
-        *uncounted(report),
+        *absent(report, tuple(METRICS)),
+        DASHES,
         servers(report),
         versions(report),
         driver(report),
@@ -241,23 +248,21 @@ def totals(report: Report) -> str:
         driver_said += (
             f" {_plural(whole.repeated, 'slice')} spoilt by others on this machine {_were(whole.repeated)} repeated."
         )
+    if whole.not_repeated:
+        driver_said += (
+            f" {_plural(whole.not_repeated, 'slice')} spoilt when no repeats were left {_count(whole.not_repeated)}"
+            " nevertheless."
+        )
     return (
         f"{whole.requests:,} right answers, {_plural(whole.errors, 'error')} and {whole.missed:,} missed sends "
         f"in {number(whole.measured_s)} s of measured windows ({number(whole.wall_s)} s of rounds).{driver_said}"
     )
 
 
-def uncounted(report: Report) -> tuple[str, ...]:
-    """Says why instructions per request are missing, once for all Lanes that have the same reason."""
-    lanes = [lane for lane in report.summary.lanes if not lane.twin]
-    by_reason: dict[str, list[str]] = {}
-    for lane in lanes:
-        if reason := lane.missing.get("instructions_per_request"):
-            by_reason.setdefault(reason, []).append(lane.lane)
-    return tuple(
-        one_line(f"Instructions per request of {'all lanes' if len(of) == len(lanes) else listed(of)}: {reason}.")
-        for reason, of in by_reason.items()
-    )
+def absent(report: Report, metrics: Sequence[str]) -> tuple[str, ...]:
+    """Says why some of these metrics are absent, or of fewer rounds; those of a footprint stand below its table."""
+    lanes = {lane.lane: lane for lane in report.summary.lanes if not lane.twin}
+    return absences.sentences(lanes, [metric for metric in metrics if metric not in AT_STARTS])
 
 
 def proofs(report: Report) -> tuple[Proof, ...]:
@@ -316,6 +321,10 @@ def _cores(cores: Iterable[int]) -> str:
 
 def _were(count: int) -> str:
     return "was" if count == 1 else "were"
+
+
+def _count(count: int) -> str:
+    return "counts" if count == 1 else "count"
 
 
 def _plural(count: int, noun: str) -> str:

@@ -1,11 +1,12 @@
 """What the footprint's table says: a row for each App on the server that it is native to, and what its columns are."""
 
-from itertools import groupby
-
 from msgspec import Struct
 
-from bench.records import Estimate, LaneSummary, Report
-from bench.report.words import METRICS, cell, one_line
+from bench import validity
+from bench.records import Estimate, LaneSummary, Report, Status
+from bench.report import absences
+from bench.report.leagues import DOUBT
+from bench.report.words import cell, listed, one_line
 
 FOOTPRINT = (
     "first_response_ms",
@@ -20,7 +21,9 @@ FOOTPRINT = (
 )
 """The footprint's metrics, in the order of its columns."""
 UNDER_LOAD = "pss_mib"
-"""The one that comes from the slices, so that Lanes without a footprint have it too."""
+"""The one that comes from the slices, so that Lanes without a footprint have it too ..."""
+AT_STARTS = tuple(metric for metric in FOOTPRINT if metric != UNDER_LOAD)
+"""... and the others."""
 
 
 class Footprint(Struct, frozen=True):
@@ -43,30 +46,32 @@ class Footprint(Struct, frozen=True):
         return self.lane.metrics.get(metric)
 
     def cell(self, metric: str) -> tuple[str, str]:
-        """Returns the metric as a table cell: the point, and beside it the margin."""
-        return cell(metric, self.estimate(metric))
+        """Returns the metric as a table cell: the point, marked where it can't be trusted, and beside it the margin."""
+        point, beside = cell(metric, self.estimate(metric))
+        return f"{point}{DOUBT if self.doubtful(metric) else ''}", beside
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Returns why metrics are missing, a sentence a reason."""
-        missing = [(reason, metric) for metric, reason in self.lane.missing.items() if metric in FOOTPRINT]
-        grouped = groupby(sorted(missing), key=lambda pair: pair[0])
-        return tuple(
-            one_line(f"{self.title}: no {', no '.join(METRICS[metric].title for _, metric in of_reason)}: {reason}")
-            for reason, of_reason in grouped
-        )
+    def doubtful(self, metric: str) -> bool:
+        """Returns whether a metric is there and stands under a finding against the Lane."""
+        return bool(self.estimate(metric)) and validity.of_metric(self.lane.cells, metric).status is not Status.VALID
 
 
 def footprints(report: Report) -> tuple[Footprint, ...]:
     """Returns the footprints that the run has, the ceilings last; none in a run without."""
-    observed = set(FOOTPRINT) - {UNDER_LOAD}
-    lanes = [lane for lane in report.summary.lanes if observed & {*lane.metrics, *lane.missing}]
+    lanes = [lane for lane in report.summary.lanes if {*AT_STARTS} & {*lane.metrics, *lane.missing}]
     return tuple(Footprint(lane) for lane in sorted(lanes, key=lambda lane: lane.baseline))
 
 
 def columns(report: Report) -> tuple[str, ...]:
     """Returns the metrics that any Lane's footprint has."""
     return tuple(metric for metric in FOOTPRINT if any(each.estimate(metric) for each in footprints(report)))
+
+
+def notes(report: Report) -> tuple[str, ...]:
+    """Returns why metrics are missing, a sentence a reason, and where the marks of doubt are explained."""
+    rows = footprints(report)
+    doubtful = [row.title for row in rows if any(row.doubtful(metric) for metric in FOOTPRINT)]
+    why = f"{DOUBT} {listed(doubtful)}: something was found against it under load, see its League." if doubtful else ""
+    return (*filter(None, [why]), *absences.sentences({row.title: row.lane for row in rows}, AT_STARTS))
 
 
 def code_files(report: Report) -> list[tuple[str, str, int]]:

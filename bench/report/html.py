@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from bench.records import Report
 from bench.report import CHARTS, charts_of, facts
-from bench.report.footprints import code_files, columns, described, footprints
+from bench.report.footprints import code_files, columns, described, footprints, notes
 from bench.report.leagues import comparisons, noise, tables, verdict
 from bench.report.sweeps import POINT_COLUMNS, point_cells, sweep_tables
 from bench.report.words import COLUMNS, METRICS, one_line, printable, times
@@ -28,6 +28,7 @@ def render(report: Report, charts: Mapping[str, bytes]) -> str:
         sweeps=sweep_tables(report),
         footprint=footprints(report),
         footprint_columns=columns(report),
+        footprint_notes=notes(report),
         footprint_described=described(report),
         code_files=code_files(report),
         reading=facts.reading(report),

@@ -16,6 +16,8 @@ TIE = "="
 UNRANKED = "–"  # noqa: RUF001 - a dash
 DOUBT = "?"
 """Stands behind a number that can't be trusted."""
+FLOORS = {"cpu_us_per_request": "CPU time per request", "latency_fixed_p50_ms": "median latency"}
+"""How metrics with a noise floor are called, beside throughput."""
 WHERE = {
     Phase.SATURATED: "under saturation",
     Phase.FIXED: "at the fixed rate",
@@ -176,10 +178,21 @@ def noise(table: Table) -> str:
     sentences = [_noise(table, floor) for floor in table.league.noise_floors]
     known = [floor.difference for floor in table.league.noise_floors if floor.difference is not None]
     if not sentences and table.has_twin:
-        return "No noise floor: the Lane that ran twice can't be trusted, so ranks rest on intervals alone."
+        sentences = ["No noise floor: the Lane that ran twice can't be trusted, so ranks rest on intervals alone."]
     if known:
         sentences.append(f"Throughputs that differ by less than {share(max(known))} count as tied.")
-    return " ".join(sentences)
+    return " ".join([*sentences, *_other_noise(table)])
+
+
+def _other_noise(table: Table) -> Iterator[str]:
+    """Yields what the noise floors are of figures that decide about no rank."""
+    found: dict[str, float] = {}
+    for floor in table.league.other_noise_floors:
+        if floor.difference is not None:
+            found[floor.metric] = max(floor.difference, found.get(floor.metric, 0.0))
+    if found:
+        said = [f"{FLOORS[metric]} {share(most)}" for metric, most in found.items()]
+        yield f"Noise floors of figures that decide about no rank: {listed(said)}."
 
 
 def _noise(table: Table, floor: NoiseFloor) -> str:

@@ -8,12 +8,14 @@ from zlib import crc32
 
 from msgspec import Struct
 
+from bench import validity
 from bench.records import Report, Status
 from bench.report.leagues import Row, Table
 
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#56B4E9", "#CC79A7", "#D55E00")
 """Okabe and Ito's palette, safe for colour-blind readers, without its black and its yellow, which is lost on white."""
 MARKERS = "oDs^vPXpdh<>"
+CPU = "cpu_us_per_request"
 RAW = "#777777"
 RAW_MARKERS = "x+123"
 RAW_DASHES: tuple[tuple[float, ...], ...] = ((4, 2), (1, 1.5), (6, 2, 1, 2), (8, 2), (3, 1, 1, 1, 1, 1))
@@ -71,17 +73,14 @@ def looks_of(report: Report) -> dict[str, Look]:
 def parts_of(report: Report) -> dict[str, Parts]:
     """Returns the parts of every Lane that can be split. A raw Lane is raw, and behind an adapter raw and adapter."""
     splits = {split.lane: split for split in report.summary.cpu_splits}
-    costs = {lane.lane: lane.metrics.get("cpu_us_per_request") for lane in report.summary.lanes}
-    bare = {
-        lane.server: costs[lane.lane]
-        for lane in report.summary.lanes
-        if lane.baseline and not lane.adapter and lane.validity.status is Status.VALID
-    }
+    costs = {lane.lane: lane.metrics.get(CPU) for lane in report.summary.lanes}
+    trusted = [lane for lane in report.summary.lanes if validity.of_metric(lane.cells, CPU).status is Status.VALID]
+    bare = {lane.server: costs[lane.lane] for lane in trusted if lane.baseline and not lane.adapter}
     parts = {
         lane: (split.raw.point, split.adapter.point if split.adapter else 0.0, split.framework.point)
         for lane, split in splits.items()
     }
-    for lane in report.summary.lanes:
+    for lane in trusted:
         cost, raw = costs[lane.lane], bare.get(lane.server)
         if lane.baseline and cost and raw:
             parts[lane.lane] = (raw.point, cost.point - raw.point, 0.0)

@@ -7,7 +7,7 @@ from html import escape
 from bench.records import Report
 from bench.report import charts_of, facts
 from bench.report.facts import Proof
-from bench.report.footprints import code_files, columns, described, footprints
+from bench.report.footprints import code_files, columns, described, footprints, notes
 from bench.report.leagues import Row, Table, comparisons, noise, tables, verdict
 from bench.report.sweeps import POINT_COLUMNS, SweepTable, point_cells, sweep_tables
 from bench.report.words import COLUMNS, METRICS, one_line, printable, times
@@ -45,9 +45,9 @@ def _league(table: Table) -> Iterator[str]:
         yield safe(noise(table))
     head = ["#", "lane", *(METRICS[metric].column for metric in COLUMNS)]
     yield grid(head, "rl" + "r" * len(COLUMNS), map(_row, table.rows))
-    notes = [f"{row.title}: {note}" for row in table.rows for note in row.notes]
-    if notes:
-        yield bullets(notes)
+    said = [f"{row.title}: {note}" for row in table.rows for note in row.notes]
+    if said:
+        yield bullets(said)
 
 
 def _footprint(report: Report) -> Iterator[str]:
@@ -57,7 +57,7 @@ def _footprint(report: Report) -> Iterator[str]:
     yield "## Footprint"
     cells = ([safe(row.title), *(_cell(row.cell(metric)) for metric in metrics)] for row in rows)
     yield grid(["lane", *(METRICS[metric].column for metric in metrics)], "l" + "r" * len(metrics), cells)
-    yield bullets((*(note for row in rows for note in row.notes), *described(report)))
+    yield bullets((*notes(report), *described(report)))
     files = [[safe(app), safe(path), str(lines)] for app, path, lines in code_files(report)]
     yield folded("Lines of code by file", grid(["app", "file", "lines"], "llr", files))
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from bench.plan import Phase
 from bench.records import Failure, Report
 from bench.report import EXPORTS, HTML, MARKDOWN, charts_of, facts
-from bench.report.footprints import columns, described, footprints
+from bench.report.footprints import UNDER_LOAD, columns, described, footprints, notes
 from bench.report.leagues import Row, Table, noise, tables, verdict
 from bench.report.sweeps import SweepRow, SweepTable, sweep_tables
 from bench.report.words import COLUMNS, METRICS, one_line, printable
@@ -105,7 +105,7 @@ def _footprint(report: Report) -> Iterator[RenderableType]:
         name = Text.assemble((one_line(row.lane.title), "bold"), (f"\n{row.place}", "dim"))
         grid.add_row(name, *(_two_lines(row.cell(metric)) for metric in metrics))
     yield from (Text(), Text("footprint", style="bold"), grid)
-    yield from (Text(note, style="yellow") for row in rows for note in row.notes)
+    yield from (Text(note, style="yellow") for note in notes(report))
     yield from (Text(sentence, style="dim") for sentence in described(report))
 
 
@@ -142,7 +142,7 @@ def _reading(report: Report) -> tuple[str, ...]:
         f"p50, p99: {facts.load(report, Phase.FIXED)}",
         facts.machine(report.manifest.machine),
         facts.totals(report),
-        *facts.uncounted(report),
+        *facts.absent(report, (*COLUMNS, UNDER_LOAD, "instructions_per_request")),
     )
 
 
