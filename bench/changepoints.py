@@ -82,7 +82,7 @@ class _Part(Struct, frozen=True, order=True):
     @classmethod
     def of(cls, logs: Floats, start: int, end: int) -> "_Part":
         """Returns the part from start to end."""
-        gains = _gains(logs[start:end])
+        gains = _gains(_sums(logs[start:end]))
         best = int(gains.argmax())
         return cls(-float(gains[best]), start, end, start + best + 1)
 
@@ -176,23 +176,29 @@ def _step(logs: Floats, start: int, at: int, end: int) -> Step:
     return Step(at=at, earliest=start + int(likely[0]), latest=start + int(likely[-1]), ratio=ratio)
 
 
-def _gains(logs: Floats) -> Floats:
+def _sums(logs: Floats) -> Floats:
+    """Returns the sums of the first 1, 2, … values less the mean of all; that of all, which is 0, is left out."""
+    return np.cumsum(logs - logs.mean())[:-1]
+
+
+def _gains(sums: Floats) -> Floats:
     """Returns by how much a step after 1, 2, … values lowers the sum of squares; -inf where a segment is too short."""
-    n = len(logs)
+    n = len(sums) + 1
     before = np.arange(1, n)
-    gains = np.cumsum(logs - logs.mean())[:-1] ** 2 * n / (before * (n - before))
+    gains = sums**2 * n / (before * (n - before))
     gains[: MIN_SEGMENT - 1] = gains[n - MIN_SEGMENT :] = -np.inf
     return np.asarray(gains)
 
 
 def _fit(logs: Floats, at: int | None = None) -> _Fit:
     """Tests at least two segments' values, with the noise that is left by a step ``at``, or by the most likely one."""
-    n, gains = len(logs), _gains(logs)
+    n, sums = len(logs), _sums(logs)
+    gains = _gains(sums)
     at = int(gains.argmax()) + 1 if at is None else at
     before, after = float(logs[:at].mean()), float(logs[at:].mean())
     variance, effective = _noise(np.concatenate([logs[:at] - before, logs[at:] - after]))
-    largest = abs(np.cumsum(logs - logs.mean())).max()
-    return _Fit(gains, float(largest / sqrt(n * variance)), at, after - before, variance, effective)
+    statistic = float(abs(sums).max() / sqrt(n * variance))
+    return _Fit(gains, statistic, at, after - before, variance, effective)
 
 
 def _noise(residuals: Floats) -> tuple[float, float]:

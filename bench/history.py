@@ -1,7 +1,8 @@
 """From the records of the history to its trends: one for each Lane and metric, with the steps in it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -94,17 +95,25 @@ def history(records: Sequence[HistoryRecord], found: Iterable[Series], left_out:
 
 def line(one: Series, most: int) -> Line:
     """Returns a Series as at most so many points: medians of as many runs each, in which no single run shows."""
-    groups = np.array_split(np.arange(len(one.at)), min(most, len(one.at)))
+    count = min(most, len(one.at))
     levels = changepoints.levels(one.points, one.steps)
     edges = [0, *(step.at for step in one.steps), len(one.at)]
     return Line(
-        xs=np.array([one.at[group].mean() for group in groups]),
-        readings=np.array([np.median(one.readings[group], axis=0) for group in groups]),
+        xs=_folded(one.at, count, np.mean),
+        readings=_folded(one.readings, count, np.median),
         levels=tuple(
             (float(one.at[start]), float(one.at[end - 1]), level)
             for (start, end), level in zip(pairwise(edges), levels, strict=True)
         ),
     )
+
+
+def _folded(values: NDArray[Any], count: int, fold: Callable[..., Floats]) -> Floats:
+    """Returns so many groups of neighbouring values, each folded into one; the first are one longer than the last."""
+    size, longer = divmod(len(values), count)
+    end, *rest = longer * (size + 1), *values.shape[1:]
+    parts = values[:end].reshape(longer, size + 1, *rest), values[end:].reshape(count - longer, size, *rest)
+    return np.concatenate([fold(part, axis=1) for part in parts])
 
 
 def _order(key: tuple[str, str]) -> tuple[str, int, str]:
