@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from msgspec import Struct
 
-from bench import autocorrelation, compare, metrics, relative, stats, summary, validity, verdict
+from bench import compare, metrics, relative, stats, summary, validity, verdict
 from bench.autocorrelation import Floats
 from bench.comparable import prove_comparable
 from bench.evidence import Allowed
@@ -93,7 +93,7 @@ def _ratios(run: Measured, baseline: Measured, metric: str) -> dict[str, Estimat
     """Returns RUN:BASELINE of one metric, relative to raw, by Lane. All of the intervals hold at once."""
     new, old = (_logs(each, metric) for each in (run, baseline))
     common = sorted(new.keys() & old.keys())
-    rhos = (_resemblance(run, metric), _resemblance(baseline, metric))
+    rhos = (relative.resemblance(run.by_round, metric), relative.resemblance(baseline.by_round, metric))
     return {
         lane: stats.unpaired_ratio_estimate(new[lane], old[lane], rhos=rhos, comparisons=len(common)) for lane in common
     }
@@ -102,12 +102,6 @@ def _ratios(run: Measured, baseline: Measured, metric: str) -> dict[str, Estimat
 def _logs(run: Measured, metric: str) -> dict[str, Floats]:
     found = relative.to_raw(run.manifest.experiment, run.by_round, metric)
     return {lane: np.log(list(by_round.values())) for lane, by_round in found.items()}
-
-
-def _resemblance(run: Measured, metric: str) -> float:
-    """Returns how much a round resembles the next in what Lanes do not share, by the Lanes that had all rounds."""
-    values = run.by_round[metric].unstack("lane").dropna(axis=1).to_numpy(dtype=float)
-    return autocorrelation.resemblance(np.log(values.T)).of_ratios
 
 
 def _judged(

@@ -23,6 +23,7 @@ from rich.console import Console, RenderableType
 from bench import __version__, footprint, plan, session, store
 from bench.config import ConfigError, select_lanes
 from bench.driver_process import DriverFailed
+from bench.history_records import DamagedHistory, NoHistory
 from bench.messages import Closed, Open, Request, Target
 from bench.options import Percent
 from bench.parity import NotComparable
@@ -41,6 +42,8 @@ NOT_MEASURED = 3
 EXIT_CODES: dict[type[Exception], int] = {
     ConfigError: 2,
     store.Unreadable: 2,
+    DamagedHistory: 2,
+    NoHistory: NOT_MEASURED,
     NotComparable: NOT_MEASURED,
     NothingToMeasure: NOT_MEASURED,
     DriverFailed: NOT_MEASURED,
@@ -62,6 +65,7 @@ err = Console(stderr=True, highlight=False)
 LAZY_COMMANDS = {
     "check": ("bench.check_command", "check_command"),
     "compare": ("bench.compare_command", "compare"),
+    "history": ("bench.history_command", "history_command"),
 }
 """Commands that live in modules of their own: the module, and the name there."""
 
@@ -182,6 +186,8 @@ def run(  # noqa: PLR0913 - one for each option
     summary = _publish(sink.folder, as_json=as_json)
     if summary.complete:
         store.mark_latest(results, sink.folder)
+        if not sweep:
+            _remember(results, sink.folder)
     if not whole or summary.failures:
         sys.exit(NOT_MEASURED)
 
@@ -210,6 +216,13 @@ def _publish(folder: Path, *, as_json: bool) -> Summary:
         click.echo(f"bench: {line}", err=True)
     _show(publish.text(published.report, folder), store.summary_bytes(summary), as_json=as_json)
     return summary
+
+
+def _remember(results: Path, folder: Path) -> None:
+    """Adds a run to the history."""
+    from bench import publish  # noqa: PLC0415 - as for the reports
+
+    publish.record(results, folder)
 
 
 @main.command("plan")

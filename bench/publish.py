@@ -5,7 +5,7 @@ from pathlib import Path
 from msgspec import Struct
 from rich.console import RenderableType
 
-from bench import store
+from bench import check, history_entry, history_file, store
 from bench.records import Report
 from bench.report import (
     EXPORTS,
@@ -41,6 +41,13 @@ def publish(folder: Path) -> Published:
     files |= {f"{EXPORTS}/{name}": content for name, content in exported.files.items()}
     store.write_files(folder, files)
     return Published(report, exported.left_out)
+
+
+def record(results: Path, folder: Path) -> bool:
+    """Adds a run to the history of ``results``; returns whether it was new there. Raises Unreadable or NoHistory."""
+    run = store.read(folder)
+    measured = check.measured(run.manifest, run.records, run.failures, run.observations)
+    return history_file.append(results, history_entry.record(measured))
 
 
 def text(report: Report, folder: Path) -> RenderableType:

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
+from bench import autocorrelation
 from bench.compare import ByRound
 from bench.spec import Experiment, Lane
 
@@ -27,3 +29,9 @@ def to_raw(experiment: Experiment, by_round: pd.DataFrame, metric: str) -> Mappi
         lane: (columns[lane] / columns[raw]).dropna() for lane, raw in pairs if {lane, raw} <= set(columns.columns)
     }
     return {lane: dict(ratio) for lane, ratio in ratios.items() if len(ratio)}
+
+
+def resemblance(by_round: pd.DataFrame, metric: str) -> float:
+    """Returns how much a round resembles the next in what Lanes do not share, by the Lanes that had all rounds."""
+    values = by_round[metric].unstack("lane").dropna(axis=1).to_numpy(dtype=float)
+    return autocorrelation.resemblance(np.log(values.T)).of_ratios

@@ -17,6 +17,7 @@ from bench.metrics import MIN_BEYOND_IN_ROUND
 from bench.plan import Phase
 from bench.records import SliceRecord
 from bench.spec import Experiment, Sweep
+from bench.sweep_loads import said
 from bench.sweep_records import Knee, LaneSweep, SweepPoint, WithinSlo
 from bench.validity import Shares
 
@@ -97,15 +98,6 @@ def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
             return _within(best, f"{breach} at {said(each.load)}")
         best = each if "p99" in each.latency_ms else best
     return _within(best, "the highest load of the sweep" if best else "too few requests for a p99")
-
-
-def said(load: Load) -> str:
-    """Writes a load: ``16 users``, ``2,000/s``."""
-    match load:
-        case Closed(users):
-            return f"{users:,} user{'s' if users > 1 else ''}"
-        case Open(rate_rps):
-            return f"{rate_rps:,.10g}/s"
 
 
 def _records(rounds: ByRound) -> list[SliceRecord]:

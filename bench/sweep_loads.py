@@ -99,3 +99,12 @@ def loads(sweep: Sweep) -> str:
 def value(load: Load) -> float:
     """Returns the users of a load, or its rate."""
     return load.users if isinstance(load, Closed) else load.rate_rps
+
+
+def said(load: Load) -> str:
+    """Writes a load: ``16 users``, ``2,000/s``."""
+    match load:
+        case Closed(users):
+            return f"{users:,} user{'s' if users > 1 else ''}"
+        case Open(rate_rps):
+            return f"{rate_rps:,.10g}/s"

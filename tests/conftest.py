@@ -9,6 +9,7 @@ from hypothesis import settings
 from msgspec.structs import replace
 
 from bench import completeness, plan, starts
+from bench.history_records import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
 from bench.messages import MAX_LATENCY_US, SIGNIFICANT_DIGITS, Closed, Open
 from bench.plan import Phase, Slice
 from bench.records import FORMAT_VERSION, Failure, LaneFacts, Machine, Manifest, Observation, SliceRecord, Step
@@ -289,3 +290,35 @@ def sweep_records(whole: Experiment, rps: Mapping[str, float] = RPS, idle_ms: fl
                 )
             )
     return rows
+
+
+IDENTITY = MachineIdentity(cpu="Example", cores=2, system="Linux", python="3.11.2", server_cores=(0,))
+
+
+def history_record(**changes: Any) -> HistoryRecord:
+    """Returns a line of the history: one Lane with one figure."""
+    line = HistoryRecord(
+        format_version=HISTORY_VERSION,
+        run_id="20260301T101500Z-3f9a1c",
+        started_utc="2026-03-01T10:15:00Z",
+        git_revision="0123456789ab",
+        bench_version="0.1.0",
+        preset="standard",
+        machine=IDENTITY,
+        lanes={A: {"cpu_us_per_request": Reading(1.5, 1.4, 1.6)}},
+    )
+    return replace(line, **changes)
+
+
+def history_records(*cpu: float, lane: str = A, **changes: Any) -> list[HistoryRecord]:
+    """Returns a run an hour with these figures, each 3 % sure, and a commit each."""
+    return [
+        history_record(
+            run_id=f"run-{index:04}",
+            started_utc=f"2026-03-{1 + index // 24:02}T{index % 24:02}:00:00Z",
+            git_revision=f"{index:07}00000",
+            lanes={lane: {"cpu_us_per_request": Reading(value, value / 1.03, value * 1.03)}},
+            **changes,
+        )
+        for index, value in enumerate(cpu)
+    ]

@@ -115,6 +115,9 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
         assert "Flask" in (folder / report).read_text()
     assert {path.name for path in (folder / "exports").iterdir()} > {"junit.xml", "pyperf.json", "slices.parquet"}
     assert str(project) not in (folder / "manifest.json").read_text()
+    (remembered,) = (project / "results" / "history.jsonl").read_text().splitlines()
+    assert json.loads(remembered)["run_id"] == folder.name
+    jsonschema.validate(json.loads(remembered), schema("history.jsonl"))
 
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     again = bench(project, "report", "latest", "--json")

@@ -18,6 +18,7 @@ FLOORS = (
         "plan",
         "starts",
         "estimates",
+        "history_records",
         "sweep_records",
         "sweep_loads",
         "records",
@@ -34,6 +35,9 @@ FLOORS = (
         "drift",
         "spoilt",
         "validity",
+        "changepoints",
+        "history",
+        "history_entry",
         "verdict",
         "evidence",
         "metrics",
@@ -58,6 +62,7 @@ FLOORS = (
         "machine",
         "instructions",
         "store",
+        "history_file",
         "project",
         "driver_process",
         "processes",
@@ -65,7 +70,7 @@ FLOORS = (
         "driver/",
     ),
     ("site", "sides", "rounds", "runner", "footprint", "comparison", "session", "comparing", "publish", "doctor"),
-    ("cli", "options", "compare_command", "check_command", "progress"),
+    ("cli", "options", "compare_command", "check_command", "history_command", "progress"),
 )
 """Nouns, reasoning, rendering, adapters, the run, the command line. A name with a slash is a package with all in it."""
 

@@ -61,7 +61,7 @@ class Scale(Struct, frozen=True):
 def looks_of(report: Report) -> dict[str, Look]:
     """Returns the look of every Lane; a framework looks the same on every Server, a ceiling is grey and dashed."""
     lanes = report.manifest.experiment.lanes
-    apps = _app_looks(sorted({lane.app.name for lane in lanes if not lane.app.baseline}))
+    apps = app_looks(sorted({lane.app.name for lane in lanes if not lane.app.baseline}))
     raw = [lane.name for lane in lanes if lane.app.baseline]
     ceilings = {
         lane: Look(RAW, RAW_MARKERS[index % len(RAW_MARKERS)], RAW_DASHES[index % len(RAW_DASHES)])
@@ -145,7 +145,7 @@ def _broken(word: str, width: float, measure: Callable[[str], float]) -> Iterato
     yield word
 
 
-def _app_looks(apps: Sequence[str]) -> dict[str, Look]:
+def app_looks(apps: Sequence[str]) -> dict[str, Look]:
     """Gives each App the colour that its name asks for, or the next free one: so it has the same from run to run."""
     free: list[int] = []
     looks = {}

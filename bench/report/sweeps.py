@@ -10,7 +10,7 @@ from bench.records import Report
 from bench.report.leagues import Row, Table, tables
 from bench.report.words import NO_INTERVAL, listed, margin, number, one_line
 from bench.spec import Sweep
-from bench.sweep import said
+from bench.sweep_loads import said
 from bench.sweep_records import LaneSweep, SweepPoint
 
 NOTHING = "–"  # noqa: RUF001 - a dash

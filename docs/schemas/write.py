@@ -8,6 +8,7 @@ import msgspec
 
 from bench.diagnosis import Diagnosis
 from bench.gate import Check, Comparison
+from bench.history_records import History, HistoryRecord
 from bench.records import Failure, Manifest, Observation, SliceRecord, Summary
 
 FILES = {
@@ -19,6 +20,8 @@ FILES = {
     "check.json": Check,
     "summary.json": Summary,
     "doctor.json": Diagnosis,
+    "history.jsonl": HistoryRecord,
+    "history.json": History,
 }
 
 

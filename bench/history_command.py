@@ -1,0 +1,47 @@
+"""``bench history``: what became of every Lane over all runs of this machine, and where it changed."""
+
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+
+from bench import history, history_file, store
+from bench.report import charts
+from bench.report.charts.history import NAME, history_chart
+from bench.report.history import terminal
+
+out = Console(highlight=False)
+
+
+@click.command("history")
+@click.option(
+    "--out",
+    "results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    help="Folder of runs. Default: results.",
+)
+@click.option("--add", "runs", multiple=True, metavar="RUN", help="Add a stored run first; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
+def history_command(*, results: Path, runs: tuple[str, ...], as_json: bool) -> None:
+    """Show the trend of every Lane relative to raw, over the runs of one machine, and the steps in it."""
+    for run in runs:
+        _add(results, store.find(results, run))
+    records = history_file.read(results)
+    shown = history.of_latest_machine(records)
+    series = history.series(shown)
+    found = history.history(shown, series, left_out=len(records) - len(shown))
+    drawn = charts.render(history_chart(found, series))
+    store.write_files(results, {f"{NAME}.{kind}": content for kind, content in drawn.items()})
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+    else:
+        out.print(terminal(found, f"chart: {results / NAME}.svg, .png"))
+
+
+def _add(results: Path, folder: Path) -> None:
+    from bench.publish import record  # noqa: PLC0415 - it needs pandas, which takes a second
+
+    said = "added to the history" if record(results, folder) else "it is in the history already"
+    click.echo(f"bench: {folder.name}: {said}", err=True)

@@ -1,0 +1,97 @@
+"""What the history holds, a HistoryRecord a run, and the trends that are made from it. No I/O.
+
+``HISTORY_VERSION`` is that of every line, and of ``bench history --json``. History:
+
+1. The first format.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from bench.estimates import Estimate
+
+HISTORY_VERSION = 1
+Positive = Annotated[float, Meta(gt=0)]
+INSTRUCTIONS = "instructions_per_request"
+
+
+class NoHistory(Exception):
+    """There is nothing to show, or a run cannot be in the history; the message says why, and what to do."""
+
+
+class DamagedHistory(Exception):
+    """A line is not what it should be; the message names the file, the line, what was found and what to do."""
+
+
+class MachineIdentity(Struct, frozen=True, kw_only=True):
+    """What has to be the same for two runs to be in one trend."""
+
+    cpu: str
+    cores: int
+    system: str
+    python: str
+    server_cores: tuple[int, ...]
+
+
+class Reading(Struct, frozen=True, array_like=True, gc=False):
+    """A figure of one run with its 95 % interval, ``[point, low, high]``; null where there were too few rounds."""
+
+    point: Positive
+    low: Positive | None
+    high: Positive | None
+
+
+class HistoryRecord(Struct, frozen=True, kw_only=True):
+    """One line of ``history.jsonl``: what a complete run found of each Lane that can be trusted, by metric.
+
+    Readings are of the Lane divided by raw on the same Server and Adapter in the same run; instructions per request are
+    counted, and stand as they are.
+    """
+
+    format_version: int
+    run_id: str
+    started_utc: str
+    git_revision: str | None
+    bench_version: str
+    preset: str
+    machine: MachineIdentity
+    lanes: dict[str, dict[str, Reading]]
+
+
+class LevelStep(Struct, frozen=True, kw_only=True):
+    """A change of a metric's level that stayed. ``ratio`` is after:before.
+
+    Most likely it came between the runs ``before`` and ``after``; with 95 % it lies between the two runs of
+    ``between``, so in the ``commits``, which git takes as a range (None where a revision is not known).
+    """
+
+    ratio: Estimate
+    before: str
+    after: str
+    between: tuple[str, str]
+    commits: str | None
+
+
+class Trend(Struct, frozen=True, kw_only=True):
+    """A metric of a Lane over ``runs`` runs: the latest reading, the run that it is of, and the steps, oldest first."""
+
+    lane: str
+    metric: str
+    runs: int
+    latest: Reading
+    latest_run: str
+    steps: tuple[LevelStep, ...]
+
+
+class History(Struct, frozen=True, kw_only=True):
+    """``bench history --json``: the trends of all runs on the machine of the latest one; ``left_out`` are of others."""
+
+    format_version: int
+    machine: MachineIdentity
+    runs: int
+    left_out: int
+    first_utc: str
+    latest_utc: str
+    latest_run: str
+    trends: tuple[Trend, ...]

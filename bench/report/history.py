@@ -1,0 +1,108 @@
+"""What the history says: for the terminal, and the sentences that the chart has too."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.estimates import Estimate
+from bench.history_records import INSTRUCTIONS, History, LevelStep, Reading, Trend
+from bench.report.words import cell, number, one_line, times
+
+METRIC_TITLES = {
+    "cpu_us_per_request": "CPU time",
+    "throughput_rps": "throughput",
+    "latency_fixed_p50_ms": "latency p50",
+    INSTRUCTIONS: "instructions",
+}
+WIDTHS = (12, 22, 6, 20, 16)
+"""Of the columns: 80 with what lies between them."""
+READING = (
+    "Figures are a Lane's divided by raw's in the same run, with 95 % intervals; instructions are counted.",
+    "A step is a level that changed and stayed for five runs at least: after divided by before. With 95 % it lies in "
+    "these commits; where there is only one, the machine changed or what is installed on it, and not the code.",
+)
+
+
+def terminal(history: History, chart: str) -> RenderableType:
+    """Returns the history for the terminal; ``chart`` is where its chart is, as the user should see it."""
+    return Group(*_blocks(history, chart))
+
+
+def conditions(history: History) -> Iterator[str]:
+    """Yields which runs are in the trend, and which are not."""
+    machine = history.machine
+    cores = (
+        f"servers on {_cores(machine.server_cores)} of {machine.cores} cores" if machine.server_cores else "not pinned"
+    )
+    yield one_line(
+        f"{_runs(history.runs)} from {history.first_utc} to {history.latest_utc} on {machine.cpu}, {cores}, "
+        f"{machine.system}, Python {machine.python}."
+    )
+    if history.left_out:
+        yield f"{_runs(history.left_out)} on other machines, or before this one was changed, left out."
+
+
+def where(step: LevelStep) -> str:
+    """Returns the commits that a step lies between; the runs where a commit is not known."""
+    return step.commits or "..".join(step.between)
+
+
+def change(ratio: Estimate) -> str:
+    """Writes the size of a step without its interval: ``1.05x``."""
+    return times(ratio).partition(" ")[0]
+
+
+def _blocks(history: History, chart: str) -> Iterator[RenderableType]:
+    yield from (Text(sentence, style="dim") for sentence in conditions(history))
+    yield from (Text(), _grid([], history.latest_run))
+    for lane, trends in groupby(history.trends, key=lambda trend: trend.lane):
+        yield from (Text(one_line(lane), style="bold"), _grid(list(trends), history.latest_run))
+    yield Text()
+    yield from (Text(sentence, style="dim") for sentence in (*_marks(history), *READING))
+    yield from (Text(), Text(chart))
+
+
+def _grid(trends: list[Trend], latest_run: str) -> Table:
+    """Returns the rows of one Lane; without any, the head of all."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False, show_header=not trends)
+    heads = ("", "latest : raw", "n", "last step", "commits")
+    for head, width in zip(heads, WIDTHS, strict=True):
+        table.add_column(head, width=width, overflow="fold", justify="right" if head == "n" else "left")
+    for trend in trends:
+        table.add_row(*_row(trend, latest_run))
+    return table
+
+
+def _row(trend: Trend, latest_run: str) -> Iterator[str]:
+    yield METRIC_TITLES.get(trend.metric, trend.metric)
+    yield f"{_reading(trend.metric, trend.latest)}{'' if trend.latest_run == latest_run else ' *'}"
+    yield f"{trend.runs:,}"
+    yield times(trend.steps[-1].ratio) if trend.steps else ""
+    yield where(trend.steps[-1]) if trend.steps else ""
+
+
+def _reading(metric: str, reading: Reading) -> str:
+    estimate = Estimate(reading.point, reading.low, reading.high, 1, "ratio", "")
+    if metric == INSTRUCTIONS:
+        return cell(metric, estimate)[0]
+    return times(estimate) if reading.low is not None else f"{number(reading.point)}x"
+
+
+def _marks(history: History) -> Iterator[str]:
+    """Yields what the marks in the tables mean, where there are any."""
+    if any(trend.latest_run != history.latest_run for trend in history.trends):
+        yield "* not measured, or not valid, in the latest run: from the last one that has it."
+    if any(len(trend.steps) > 1 for trend in history.trends):
+        yield "Only the last step of each is shown; --json has all."
+
+
+def _cores(cores: tuple[int, ...]) -> str:
+    return f"core {cores[0]}" if len(cores) == 1 else f"cores {', '.join(map(str, cores))}"
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} run{'' if count == 1 else 's'}"
