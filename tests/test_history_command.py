@@ -7,7 +7,7 @@ import jsonschema
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from conftest import experiment, history_records, manifest, run_records
+from conftest import experiment, history_records, manifest, run_observations, run_records
 
 from bench import history_file, store
 from bench.cli import main
@@ -33,6 +33,8 @@ def stored(results: Path, run_id: str) -> None:
         sink.describe(manifest(WHOLE, run_id=run_id))
         for record in run_records(WHOLE):
             sink.append(record)
+        for observation in run_observations(WHOLE):
+            sink.observe(observation)
 
 
 def test_it_shows_trends_and_writes_the_chart(tmp_path: Path) -> None:

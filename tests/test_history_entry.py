@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from conftest import CPU_US, RG, RPS, A, B, G, R, experiment, failure, manifest, run_records, twinned
+from conftest import CPU_US, RG, RPS, A, B, G, R, experiment, failure, manifest, run_observations, run_records, twinned
 from msgspec.structs import replace
 
 from bench.check import Measured, measured
@@ -24,7 +24,7 @@ def of(
     observations: Sequence[Observation] = (),
     whole: Experiment = WHOLE,
 ) -> Measured:
-    return measured(manifest(whole), records, failures, observations)
+    return measured(manifest(whole), records, failures, (*run_observations(whole), *observations))
 
 
 def line(**changes: Any) -> HistoryRecord:

@@ -15,7 +15,7 @@ from bench.plan import Phase
 from bench.records import SliceRecord
 from bench.spec import Experiment, Sweep
 from bench.summary import build_report
-from bench.sweep_loads import parse_sweep
+from bench.sweep_loads import parse_sweep, said
 from bench.sweep_records import LaneSweep, SweepPoint
 
 USERS, RATES = parse_sweep("users=1..256"), parse_sweep("rate=100..20000")
@@ -201,7 +201,7 @@ def test_no_knee_is_derived_from_a_point_that_cannot_be_trusted(loads: tuple[Loa
     """Its own figures stand under its finding."""
     whole = swept(loads)
     found = folded(whole, changed(sweep_records(whole), loads[0], steal_s=9.0))[A]
-    assert (found.knee.at, found.knee.reason) == (None, f"starved at {sweep.said(loads[0])}")
+    assert (found.knee.at, found.knee.reason) == (None, f"starved at {said(loads[0])}")
 
 
 def test_a_load_that_was_not_reached_is_not_measured() -> None:
