@@ -5,12 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bench import compare, metrics, relative, stats, summary, validity, verdict
 from bench.autocorrelation import Floats
 from bench.comparable import prove_comparable
 from bench.evidence import Allowed
-from bench.gate import Check, Evidence, LaneCheck
+from bench.gate import Check, Evidence, LaneCheck, Verdict
+from bench.parity import NotComparable
 from bench.plan import Phase
 from bench.records import (
     FORMAT_VERSION,
@@ -42,10 +44,12 @@ class Measured(Struct, frozen=True):
         else:
             yield Validity(Status.NOT_MEASURED, (f"no raw Lane on the same server to measure {lane} by",))
 
-    @property
-    def noise_floor(self) -> float:
-        """Returns the largest difference between a Lane and its twin, as a share."""
-        return compare.largest([floor for league in self.summary.leagues for floor in league.noise_floors])
+    def noise_floor(self, metric: str) -> float:
+        """Returns the largest difference between a Lane and its twin in a metric, as a share; 0 where no twin tells."""
+        floors = (
+            each for league in self.summary.leagues for each in (*league.noise_floors, *league.other_noise_floors)
+        )
+        return compare.largest([floor for floor in floors if floor.metric == metric])
 
 
 def measured(
@@ -62,20 +66,53 @@ def measured(
 def check(run: Measured, baseline: Measured, allowed: Allowed) -> Check:
     """Judges every Lane that both runs have. Raises NotComparable, which names the first field that differs."""
     prove_comparable(run.manifest, baseline.manifest)
-    noise = max(run.noise_floor, baseline.noise_floor)
-    ratios = {metric: _ratios(run, baseline, metric) for metric in _compared(run, baseline)}
-    seen = Allowed(max(allowed.time, noise), allowed.instructions)
-    lanes = [name for name in _contenders(run) if name in _contenders(baseline)]
+    lanes = _common_contenders(run, baseline)
+    compared = _compared(run, baseline)
+    ratios = {metric: _ratios(run, baseline, metric) for metric in compared}
+    noise = {metric: max(run.noise_floor(metric), baseline.noise_floor(metric)) for metric in compared}
     return Check(
         format_version=FORMAT_VERSION,
         run_id=run.manifest.run_id,
         baseline_run_id=baseline.manifest.run_id,
         max_regression=allowed.time,
         max_instructions=allowed.instructions,
-        noise_floor=noise,
-        lanes=tuple(LaneCheck(lane=lane, evidence=_judged(lane, ratios, run, baseline, seen)) for lane in lanes),
-        notes=tuple(_notes(run, baseline, allowed, noise)),
+        noise_floors=noise,
+        lanes=tuple(
+            LaneCheck(
+                lane=lane,
+                evidence=tuple(
+                    _above(noise.get(found.metric, 0.0), found)
+                    for found in _judged(lane, ratios, run, baseline, allowed)
+                ),
+            )
+            for lane in lanes
+        ),
+        notes=tuple(_notes(run, baseline)),
     )
+
+
+def _common_contenders(run: Measured, baseline: Measured) -> list[str]:
+    """Returns the Lanes to judge. Raises NotComparable where there is none, or no raw one to measure any of them by."""
+    lanes, experiment = [name for name in _contenders(run) if name in _contenders(baseline)], run.manifest.experiment
+    which = f"in run {run.manifest.run_id} and in baseline {baseline.manifest.run_id}"
+    if not lanes:
+        raise NotComparable(f"lanes: found none beside raw that are {which}; expected one at least")
+    if not any(experiment.raw(experiment.lane(name)) for name in lanes):
+        raise NotComparable(
+            f"raw: found no App with baseline = true on the servers of the lanes {which}; expected one, as every lane "
+            "is compared relative to it"
+        )
+    return lanes
+
+
+def _above(noise: float, found: Evidence) -> Evidence:
+    """Returns the evidence, undecided where a difference lies below what a Lane differs from its own twin."""
+    if found.ratio is None or found.verdict not in (Verdict.SLOWER, Verdict.FASTER):
+        return found
+    if verdict.exceeds(found.metric, found.ratio, noise):
+        return found
+    reason = f"not told from the noise floor of {100 * noise:.3g} %, which is how far Lanes differ from their twins"
+    return replace(found, verdict=Verdict.UNDECIDED, reasons=(reason,))
 
 
 def _contenders(run: Measured) -> list[str]:
@@ -137,11 +174,12 @@ def _metric(run: Measured, lane: str, metric: str) -> Estimate | None:
     return next((found.metrics.get(metric) for found in run.summary.lanes if found.lane == lane), None)
 
 
-def _notes(run: Measured, baseline: Measured, allowed: Allowed, noise: float) -> Iterator[str]:
+def _notes(run: Measured, baseline: Measured) -> Iterator[str]:
     """Yields what a reader has to know beside the verdicts."""
     yield "Every Lane is relative to raw on the same server in its own run; raw itself can't be checked."
-    if noise > allowed.time:
-        yield f"The noise floor, {100 * noise:.3g} %, is above what is allowed: a smaller regression can't be told."
+    for name, side in (("RUN", run), ("BASELINE", baseline)):
+        if not side.summary.complete:
+            yield f"{name} is incomplete: it has {side.summary.totals.rounds} rounds."
     rates = [side.summary.totals.fixed_rate_rps for side in (run, baseline)]
     if rates[0] != rates[1]:
         yield f"Latencies were measured at {_rate(rates[0])} and at {_rate(rates[1])}, so they are not compared."

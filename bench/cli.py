@@ -4,7 +4,6 @@ Exit codes: 0 fine, 1 a confirmed regression, 2 wrong usage or configuration, 3 
 """
 
 import importlib
-import math
 import re
 import signal
 import sys
@@ -25,7 +24,7 @@ from bench.config import ConfigError, select_lanes
 from bench.driver_process import DriverFailed
 from bench.history_records import DamagedHistory, NoHistory
 from bench.messages import Closed, Open, Request, Target
-from bench.options import Percent
+from bench.options import Percent, finite
 from bench.parity import NotComparable
 from bench.progress import run_progress
 from bench.project import Project, open_project
@@ -42,6 +41,7 @@ NOT_MEASURED = 3
 EXIT_CODES: dict[type[Exception], int] = {
     ConfigError: 2,
     store.Unreadable: 2,
+    store.OtherFormat: NOT_MEASURED,
     DamagedHistory: 2,
     NoHistory: NOT_MEASURED,
     NotComparable: NOT_MEASURED,
@@ -320,18 +320,11 @@ def _announce(launch: Launch) -> None:
     err.print(terminal.serving_text(f"http://{HOST}:{launch.port}", str(LOCUSTFILE)), soft_wrap=True)
 
 
-def _finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
-    """Refuses what float() reads and no clock can count: nan, inf."""
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"found {value}, expected a number")
-    return value
-
-
 @main.command()
 @click.argument("url")
 @click.option("--users", type=click.IntRange(min=1), help="Closed load: so many users, each waiting for its answer.")
-@click.option("--rate", type=ABOVE_ZERO, callback=_finite, help="Open load: so many requests a second.")
-@click.option("--seconds", type=ABOVE_ZERO, callback=_finite, default=10.0, help="Default: 10.")
+@click.option("--rate", type=ABOVE_ZERO, callback=finite, help="Open load: so many requests a second.")
+@click.option("--seconds", type=ABOVE_ZERO, callback=finite, default=10.0, help="Default: 10.")
 @click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
 def load(url: str, users: int | None, rate: float | None, seconds: float, as_json: bool) -> None:
     """Offer load to any http URL with the driver alone, in the manner of hey or wrk."""

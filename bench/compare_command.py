@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -14,16 +14,18 @@ from bench.comparison import Terms
 from bench.environments import Recipe
 from bench.evidence import Allowed
 from bench.gate import Comparison, Judged, Verdict
-from bench.options import Percent, Requirement
+from bench.options import Percent, Requirement, finite
 from bench.project import open_project
 from bench.report import comparison as words
 from bench.report.exports import junit, verdicts
 from bench.report.github import annotations
 from bench.sides import NothingDiffers, Wanted, open_sides
 from bench.spec import Side
-from bench.verdict import INSTRUCTIONS
+from bench.verdict import is_unusable
 
 REGRESSION, NOT_MEASURED = 1, 3
+MOST_S = 86_400.0
+BUDGET_HELP = "Seconds to spend; four rounds are measured in any case. Default: 120."
 PRECISION_SHARE = 1 / 3
 """Of what is allowed: an interval that narrow tells a regression of twice the allowed from none."""
 
@@ -42,7 +44,7 @@ err = Console(stderr=True, highlight=False)
 @click.option("--max-regression", type=Percent(), default=0.03, help="Of time and throughput. Default: 3%.")
 @click.option("--max-instructions", type=Percent(), default=0.005, help="Of instructions. Default: 0.5%.")
 @click.option("--precision", type=Percent(), help="Half an interval's width to stop at. Default: a third of the above.")
-@click.option("--budget", type=click.FloatRange(min=10), default=120.0, help="Seconds to spend. Default: 120.")
+@click.option("--budget", type=click.FloatRange(min=10, max=MOST_S), default=120.0, help=BUDGET_HELP, callback=finite)
 @click.option("--instructions/--no-instructions", default=True, help="Count instructions, where there is valgrind.")
 @click.option("--seed", type=int, default=1, help="Seed of the order of slices. Default: 1.")
 @click.option("--config", type=click.Path(path_type=Path), default=Path("bench.toml"), help="Default: bench.toml.")
@@ -127,19 +129,10 @@ def tell_github(commands: str, markdown: str) -> None:
 
 
 def exit_code(judged: Sequence[Judged]) -> int:
-    """Returns 3 where something could not be measured or answered wrongly, 1 for a confirmed regression, 0 else.
-
-    A wrong answer makes all evidence invalid; one metric alone may be invalid for a lesser reason.
-    """
-    found = [{each.metric: each.verdict for each in of_one.evidence} for of_one in judged]
-    if any(set(one.values()) == {Verdict.INVALID} for one in (_by_load(one) for one in found)):
+    """Returns 3 where something could not be measured or answered wrongly, 1 for a confirmed regression, 0 else."""
+    if any(is_unusable(each) for each in judged):
         return NOT_MEASURED
-    return REGRESSION if any(Verdict.SLOWER in one.values() for one in found) else 0
-
-
-def _by_load(verdicts_by_metric: Mapping[str, Verdict]) -> Mapping[str, Verdict]:
-    """Returns the verdicts that need a server that answers; a count of instructions does not."""
-    return {metric: verdict for metric, verdict in verdicts_by_metric.items() if metric != INSTRUCTIONS}
+    return REGRESSION if any(found.verdict is Verdict.SLOWER for each in judged for found in each.evidence) else 0
 
 
 class Progress:

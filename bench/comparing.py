@@ -25,8 +25,13 @@ def compare(
     def live_round(index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[comparison.Round]:
         return open_round(sides.site, index, lanes, began)
 
+    uncounted: dict[str, None] = {}
+
     def count() -> Sequence[Observation]:
-        return list(instructions_per_request(sides.site)) if instructions_too else ()
+        counted = list(instructions_per_request(sides.site)) if instructions_too else []
+        reasons = (f"Instructions of {each.lane}: {each.reason}." for each in counted if each.value is None)
+        uncounted.update(dict.fromkeys(reasons))
+        return counted
 
     job = comparison.Comparison(sides.site.experiment, sides.pairs, terms, live_round, count, sink)
     outcome = job.run(watcher, time.monotonic)
@@ -50,5 +55,5 @@ def compare(
             )
             for pair in sides.pairs
         ),
-        notes=sides.notes,
+        notes=(*sides.notes, *uncounted),
     )

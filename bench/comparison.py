@@ -184,22 +184,18 @@ class Comparison:
 
     def _unconfirmed(self, pair: Pair, counted: Sequence[Observation]) -> tuple[Evidence, ...]:
         """Returns the evidence where nothing was measured again: what came up too late for that is undecided."""
-        return tuple(
-            replace(
-                found, verdict=Verdict.UNDECIDED, reasons=("slower, but too late to be measured again: raise --budget",)
-            )
-            if found.verdict is Verdict.SLOWER
-            else found
-            for found in self._evidence(pair, counted)
-        )
+        return tuple(_too_late(found) for found in self._evidence(pair, counted))
 
     def _confirm(self, counted: Sequence[Observation], regressions: set[tuple[str, str]], *, first: int) -> Outcome:
         """Measures again with fresh processes, and lets those regressions stand that show again."""
-        counted_again = self._counted()
+        metrics = {metric for _, metric in regressions}
+        counted_again = self._counted() if verdict.INSTRUCTIONS in metrics else ()
         self._measure(self._terms.budget_s, first=first)
         found = {
             pair.app: tuple(
-                self._stands(item, pair, counted_again, first) if (pair.app, item.metric) in regressions else item
+                self._stands(item, pair, counted_again, first)
+                if (pair.app, item.metric) in regressions
+                else _too_late(item)
                 for item in self._evidence(pair, counted)
             )
             for pair in self._pairs
@@ -227,6 +223,14 @@ class Comparison:
 
     def _outcome(self, found: Mapping[str, tuple[Evidence, ...]], *, measured_again: bool) -> Outcome:
         return Outcome(found, self._facts, self._rounds, measured_again, self._spent_s)
+
+
+def _too_late(found: Evidence) -> Evidence:
+    """Returns the evidence, undecided where a regression showed too late to be measured again."""
+    if found.verdict is not Verdict.SLOWER:
+        return found
+    reasons = ("slower, but too late to be measured again: raise --budget",)
+    return replace(found, verdict=Verdict.UNDECIDED, reasons=reasons)
 
 
 def _said(failure: Failure) -> str:

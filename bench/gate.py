@@ -21,7 +21,7 @@ class Evidence(Struct, frozen=True):
     """HEAD:BASE of one metric, and what follows from it.
 
     ``bound`` is the largest difference, either way, that the interval leaves open (0.02 for 2 %): a comparison with no
-    difference has none larger, and an undecided one could not have seen one smaller.
+    difference has none larger.
     """
 
     metric: str
@@ -88,7 +88,7 @@ class LaneCheck(Struct, frozen=True, kw_only=True):
 class Check(Struct, frozen=True, kw_only=True):
     """``bench check --json``: two stored runs from one machine, Lane by Lane. ``max_*`` are shares: 0.03 for 3 %.
 
-    ``noise_floor`` is the larger one of the two runs, as a share; what lies below it is no regression.
+    ``noise_floors`` are shares, by metric, the larger one of the two runs; below it nothing is slower or faster.
     """
 
     format_version: int
@@ -96,7 +96,7 @@ class Check(Struct, frozen=True, kw_only=True):
     baseline_run_id: str
     max_regression: float
     max_instructions: float
-    noise_floor: float
+    noise_floors: dict[str, float]
     lanes: tuple[LaneCheck, ...]
     notes: tuple[str, ...]
 

@@ -1,5 +1,7 @@
 """Kinds of option values, parsed as they come in."""
 
+import math
+
 import click
 
 
@@ -33,3 +35,10 @@ class Requirement(click.ParamType[str]):
         if not text or text.startswith("-"):
             self.fail(f"found {text!r}, expected a requirement such as 'uvicorn==0.50.*'", param, ctx)
         return text
+
+
+def finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    """Refuses what float() reads and no clock can count: nan, inf."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"found {value}, expected a number")
+    return value

@@ -1,7 +1,8 @@
 """A project at a revision of its git repository, in a folder of its own that is gone at the end.
 
 Nothing of the user's checkout, index or branches is touched: a worktree is detached and made elsewhere, and what is not
-committed is copied. A worktree that a kill left behind is forgotten with ``git worktree prune`` by the next comparison.
+committed is copied. A worktree that a kill left behind is removed by the next comparison, and no other one: pruning
+would also forget those of the user's whose disk is away for the moment.
 """
 
 import hashlib
@@ -14,8 +15,12 @@ from pathlib import Path
 
 WORKTREE = "WORKTREE"
 """The name of what is not committed, where a revision is expected."""
-LEFT_OUT = ("__pycache__", ".bench", ".venv")
-"""Folders that do not belong to an App, should git track them or not."""
+PREFIX = "bench-compare-"
+"""What the folders that worktrees are made in begin with."""
+OWN = (".bench", "results")
+"""Where bench writes to in a project: neither a change of the user's, nor part of a side."""
+LEFT_OUT = ("__pycache__", ".venv", ".git", *OWN)
+"""Folders, and git's file in a worktree, that do not belong to an App, should git track them or not."""
 
 
 class RevisionFailed(Exception):
@@ -33,14 +38,31 @@ def checked_out(project: Path, revision: str, folder: Path) -> Iterator[Path]:
         yield folder
         return
     sha, top = resolved(project, revision), Path(_git(project, "rev-parse", "--show-toplevel"))
-    _git(top, "worktree", "prune")
-    # Without hooks: what a checkout of the user's runs has no business here.
-    _git(top, "-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", str(folder), sha)
+    below = project.resolve().relative_to(top.resolve())
+    _remove_left_over(top)
     try:
-        yield folder / project.resolve().relative_to(top.resolve())
+        # Without hooks: what a checkout of the user's runs has no business here.
+        _git(top, "-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", str(folder), sha)
+        if not (folder / below).is_dir():
+            raise RevisionFailed(f"{revision}: found no folder {below} in it, expected the project there")
+        yield folder / below
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        _git(top, "worktree", "prune")
+        _remove(top, folder)
+
+
+def _remove_left_over(top: Path) -> None:
+    """Removes the worktrees of comparisons that were killed: those whose folders are gone."""
+    listed = _git(top, "worktree", "list", "--porcelain").splitlines()
+    folders = [Path(line.removeprefix("worktree ")) for line in listed if line.startswith("worktree ")]
+    for folder in folders:
+        if folder.parent.name.startswith(PREFIX) and not folder.exists():
+            _remove(top, folder)
+
+
+def _remove(top: Path, folder: Path) -> None:
+    """Removes one worktree, also where its making was interrupted, which leaves it locked: hence two times --force."""
+    _said(top, "worktree", "remove", "--force", "--force", str(folder))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def resolved(project: Path, revision: str) -> str:
@@ -61,8 +83,9 @@ def resolved(project: Path, revision: str) -> str:
 
 
 def changed_files(project: Path) -> list[str]:
-    """Returns the files below the project that are not as in the last commit, those that git ignores left out."""
-    said = _said(project, "status", "--porcelain", "-z", "--no-renames", "--", ".") or ""
+    """Returns the files below the project that are not as in the last commit, but for bench's and what git ignores."""
+    others = (f":(exclude){name}" for name in OWN)
+    said = _said(project, "status", "--porcelain", "-z", "--no-renames", "--", ".", *others) or ""
     return [entry[3:] for entry in said.split("\0") if entry]
 
 
@@ -80,6 +103,8 @@ def _copy(project: Path, folder: Path) -> None:
     """Copies what git tracks, as it is now, and what it neither tracks nor ignores."""
     listed = _git(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
+        if name.startswith(tuple(f"{own}/" for own in OWN)):
+            continue
         source, target = project / name, folder / name
         if source.is_file() or source.is_symlink():  # neither for a file that was removed, or a submodule
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -50,7 +50,7 @@ def open_sides(project: Project, wanted: Mapping[Side, Wanted], app_names: Seque
     """
     _expect_no_changes(project, wanted)
     with ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-compare-")))
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=revisions.PREFIX)))
         roots = {
             side: stack.enter_context(revisions.checked_out(project.root, asked.revision, place / side))
             for side, asked in wanted.items()

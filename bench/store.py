@@ -33,6 +33,10 @@ class Unreadable(Exception):
     """A run's folder is not what it should be; the message names the file, what was found and what was expected."""
 
 
+class OtherFormat(Unreadable):
+    """A run was written by another version of bench, in a format that this one does not know."""
+
+
 class Run:
     """An open run: rows are on their way to the disk as soon as they are appended."""
 
@@ -99,7 +103,7 @@ def read(folder: Path) -> StoredRun:
     """Reads a run, complete or interrupted. Raises Unreadable, also for a comparison: its rounds have no end."""
     manifest = _versioned(folder / MANIFEST, Manifest)
     if any(lane.side for lane in manifest.experiment.lanes):
-        raise Unreadable(f"{folder}: found a comparison, expected a run; without a {COMPARISON} it was interrupted")
+        raise Unreadable(f"{folder}: found a comparison, expected a run; `bench report` shows one that came to its end")
     return StoredRun(
         folder,
         manifest,
@@ -160,7 +164,7 @@ def _versioned(path: Path, kind: type[_Document]) -> _Document:
         content = path.read_bytes()
         version = msgspec.json.decode(content).get("format_version")
         if version != FORMAT_VERSION:
-            raise Unreadable(
+            raise OtherFormat(
                 f"{path}: format_version: found {version}, expected {FORMAT_VERSION}; use the bench that made it"
             )
         return msgspec.json.decode(content, type=kind)

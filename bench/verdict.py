@@ -9,7 +9,7 @@ from math import exp, log
 from bench import stats
 from bench.compare import common_rounds
 from bench.estimates import inverted
-from bench.gate import Evidence, Verdict
+from bench.gate import Evidence, Judged, Verdict
 from bench.records import Estimate, Validity
 from bench.records import Status as Trust
 
@@ -62,6 +62,20 @@ def _verdict(ratio: Estimate, allowed: float) -> tuple[Verdict, float | None]:
     if ratio.high < 1 / (1 + allowed):
         return Verdict.FASTER, bound
     return (Verdict.NO_DIFFERENCE if bound <= allowed else Verdict.UNDECIDED), bound
+
+
+def is_unusable(judged: Judged) -> bool:
+    """Returns whether nothing that was measured under load is valid: a wrong answer makes all of it invalid.
+
+    One metric alone may be invalid for a lesser reason.
+    """
+    return {found.verdict for found in judged.evidence if found.metric != INSTRUCTIONS} == {Verdict.INVALID}
+
+
+def exceeds(metric: str, ratio: Estimate, limit: float) -> bool:
+    """Returns whether the whole interval lies beyond a limit, such as 0.03, to the worse or to the better."""
+    found = _verdict(worse(metric, ratio), limit)[0]
+    return found in (Verdict.SLOWER, Verdict.FASTER)
 
 
 def half_width(ratio: Estimate) -> float:

@@ -22,6 +22,8 @@ from bench.evidence import Allowed
 from bench.gate import Check, Evidence, Verdict
 from bench.parity import NotComparable
 from bench.records import Failure, Manifest, SliceRecord
+from bench.report.comparison import verdict
+from bench.spec import Experiment, only
 
 ALLOWED = Allowed(time=0.03, instructions=0.005)
 WHOLE = experiment()
@@ -82,15 +84,21 @@ def test_a_raw_lane_that_became_slower_is_seen_in_all_of_its_server() -> None:
 
 
 def test_what_lies_below_the_noise_floor_is_no_regression() -> None:
-    """A twin that differs by 20 % in one of the runs makes a change of 10 % indistinguishable."""
+    """A twin that differs by 20 % in one of the runs makes a change of 10 % undecided, and not a pass in silence."""
     whole = twinned()
     twin = whole.lanes[-1].name
     noisy = run_records(whole, RPS | {twin: RPS[A] * 1.2}, CPU_US | {twin: CPU_US[A]})
     changed = run_records(whole, RPS | {twin: RPS[A]}, costlier(B, 1.1) | {twin: CPU_US[A]})
     found = check(of(changed, made_from=manifest(whole)), of(noisy, made_from=manifest(whole)), ALLOWED)
-    assert found.noise_floor > 0.15
-    assert evidence(found, B, "cpu_us_per_request").verdict is Verdict.NO_DIFFERENCE
-    assert any("noise floor" in note for note in found.notes)
+    assert found.noise_floors["throughput_rps"] > 0.15
+    assert found.noise_floors["cpu_us_per_request"] < 0.03
+    assert evidence(found, B, "cpu_us_per_request").verdict is Verdict.SLOWER  # another metric's noise is not its own
+    noisy_cpu = run_records(whole, RPS | {twin: RPS[A]}, CPU_US | {twin: CPU_US[A] * 1.2})
+    found = check(of(changed, made_from=manifest(whole)), of(noisy_cpu, made_from=manifest(whole)), ALLOWED)
+    each = evidence(found, B, "cpu_us_per_request")
+    assert each.verdict is Verdict.UNDECIDED
+    assert "noise floor" in each.reasons[0]
+    assert "No regression" not in verdict(found.judged, 0.03)
 
 
 def test_a_lane_that_failed_is_invalid_and_exit_code_3() -> None:
@@ -105,6 +113,27 @@ def test_a_lane_that_failed_is_invalid_and_exit_code_3() -> None:
             assert each.verdict is Verdict.INVALID
             assert all("RUN: " in reason for reason in each.reasons)
         assert evidence(found, A, "cpu_us_per_request").verdict is Verdict.NO_DIFFERENCE
+
+
+def some(*lanes: str) -> Experiment:
+    return only(WHOLE, lanes)
+
+
+@pytest.mark.parametrize(
+    ("run", "baseline", "said"),
+    [(some(A, R), some(B, R), "lanes: found none beside raw"), (some(A, B), some(A, B), "raw: found no App")],
+)
+def test_runs_without_a_lane_to_judge_are_refused(run: Experiment, baseline: Experiment, said: str) -> None:
+    """Nothing compared is no pass: one line says what is missing."""
+    new, old = (of(run_records(whole), made_from=manifest(whole)) for whole in (run, baseline))
+    with pytest.raises(NotComparable, match=said):
+        check(new, old, ALLOWED)
+
+
+def test_an_incomplete_run_is_said_to_be_one() -> None:
+    """What is missing of it is not hidden behind a verdict."""
+    records = [row for row in run_records(WHOLE) if row.round < 2]
+    assert any("RUN is incomplete: it has 2 rounds" in note for note in check(of(records), of(records), ALLOWED).notes)
 
 
 def test_too_few_rounds_are_undecided() -> None:
@@ -218,6 +247,6 @@ def test_the_command_says_its_verdicts_and_its_exit_code(tmp_path: Path) -> None
     future = tmp_path / "base" / "manifest.json"
     future.write_text(future.read_text().replace('"format_version": 2', '"format_version": 99'))
     refused = run_check(tmp_path, "same", "--baseline", "base")
-    assert refused.exit_code == 2
+    assert refused.exit_code == 3
     assert "format_version: found 99" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1

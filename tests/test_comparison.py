@@ -176,6 +176,23 @@ def test_a_regression_that_does_not_show_again_is_undecided() -> None:
     assert "second measurement gave 1.000" in of(outcome).reasons[0]
 
 
+def test_a_regression_that_shows_while_another_is_measured_again_is_undecided() -> None:
+    """Instructions are counted again and were a false alarm; CPU time became worse meanwhile, and was seen once."""
+    factors = [1.02, 1.06, 1.03, 1.07]
+
+    def change(index: int, seen: SliceRecord) -> SliceRecord:
+        factor = factors[index] if index < len(factors) else 1.09
+        return costs(factor)(index, seen)
+
+    job = Job(change, instructions=[(1000.0, 1010.0), (1000.0, 1000.0)])
+    outcome = job.run(precision=0.2)
+    assert outcome.measured_again
+    found = of(outcome)
+    assert found.verdict is Verdict.UNDECIDED
+    assert "too late" in found.reasons[0]
+    assert not regressed(outcome)
+
+
 def test_an_improvement_is_not_measured_again() -> None:
     """Nobody is to be stopped by it."""
     outcome = Job(costs(0.9)).run()

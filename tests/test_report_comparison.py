@@ -57,7 +57,7 @@ def terminal(comparison: Comparison, width: int = 80) -> str:
     ("verdict", "begins"),
     [
         (Verdict.SLOWER, "Slower: shop (CPU time per request)."),
-        (Verdict.INVALID, "Could not be measured: shop (CPU time per request)."),
+        (Verdict.INVALID, "Could not be measured: shop."),
         (Verdict.UNDECIDED, "No confirmed regression; undecided: shop (CPU time per request)."),
         (Verdict.NO_DIFFERENCE, "No regression larger than 3.00 %."),
         (Verdict.FASTER, "No regression larger than 3.00 %."),
@@ -96,9 +96,21 @@ def test_the_terminal_is_readable_at_80_columns() -> None:
 
 def test_an_undecided_verdict_says_what_it_could_have_seen() -> None:
     """It is not a pass in silence."""
-    assert words.said(evidence(Verdict.UNDECIDED)) == "undecided: differences below 6.00 % can't be told"
+    assert words.said(evidence(Verdict.UNDECIDED)) == "undecided: differences below 1.01 % can't be told"
     assert words.said(evidence(Verdict.NO_DIFFERENCE)) == "no difference larger than 6.00 %"
-    assert "too few rounds" in words.said(replace(evidence(Verdict.UNDECIDED), bound=None))
+    assert "too few rounds" in words.said(replace(evidence(Verdict.UNDECIDED), ratio=None))
+    assert words.said(evidence(Verdict.UNDECIDED, CPU, "seen too late")) == "undecided: seen too late"
+
+
+def test_the_sentence_and_the_exit_code_agree() -> None:
+    """A regression is named first though another metric is lost; what is lost stands behind it."""
+    lost = compared(evidence(Verdict.SLOWER, CPU), evidence(Verdict.INVALID, RPS))
+    said = words.verdict(lost.judged, 0.03)
+    assert said == "Slower: shop (CPU time per request); could not be measured: shop (throughput)."
+    assert exit_code(lost.judged) == 1
+    fine = compared(evidence(Verdict.NO_DIFFERENCE, CPU), evidence(Verdict.INVALID, RPS))
+    assert words.verdict(fine.judged, 0.03).startswith("No regression larger than 3.00 %; could not be measured: ")
+    assert exit_code(fine.judged) == 0
 
 
 @pytest.mark.parametrize(

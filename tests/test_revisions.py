@@ -1,5 +1,6 @@
 """A project at its revisions: what is measured, and that nothing of the user's repository is touched."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -79,11 +80,54 @@ def test_two_revisions_may_be_out_at_once_and_an_error_leaves_nothing(project: P
 def test_a_worktree_that_a_kill_left_behind_is_forgotten(project: Path, tmp_path: Path) -> None:
     """Its folder was in a temporary place that is gone; the next comparison mends the repository."""
     before = state(project)
-    git(project, "worktree", "add", "--quiet", "--detach", str(tmp_path / "killed"), "one")
-    subprocess.run(["rm", "-rf", str(tmp_path / "killed")], check=True)  # noqa: S607
+    killed = tmp_path / f"{revisions.PREFIX}x1y2" / "base"
+    git(project, "worktree", "add", "--quiet", "--lock", "--detach", str(killed), "one")
+    shutil.rmtree(killed.parent)
     with checked_out(project, "one", tmp_path / "out"):
         pass
     assert state(project) == before
+
+
+def test_a_worktree_of_the_users_stays_though_its_disk_is_away(project: Path, tmp_path: Path) -> None:
+    """It is nobody's to forget: when its folder is back, it is the worktree that it was."""
+    mine, away = tmp_path / "mine", tmp_path / "away"
+    git(project, "worktree", "add", "--quiet", "-b", "mine", str(mine))
+    mine.rename(away)
+    with checked_out(project, "one", tmp_path / "out"):
+        pass
+    away.rename(mine)
+    assert git(mine, "branch", "--show-current") == "mine"
+
+
+def test_a_project_that_was_not_there_yet_is_named(project: Path, tmp_path: Path) -> None:
+    """One line has the revision and the folder, and no temporary place; nothing is left."""
+    (project.parent / "shop").mkdir()
+    before = state(project)
+    with (
+        pytest.raises(RevisionFailed, match="one: found no folder shop in it"),
+        checked_out(project.parent / "shop", "one", tmp_path / "out"),
+    ):
+        pass
+    assert state(project) == before
+
+
+def test_what_bench_writes_is_no_change(project: Path, tmp_path: Path) -> None:
+    """Results and environments in a project without a .gitignore neither forbid a comparison nor go into a side."""
+    git(project.parent, "add", ".")
+    git(project.parent, "commit", "--quiet", "-m", "third")
+    for own in revisions.OWN:
+        (project / own).mkdir()
+        (project / own / "file").write_text("made by bench")
+    assert changed_files(project) == []
+    with checked_out(project, WORKTREE, tmp_path / "out") as folder:
+        assert {path.name for path in folder.iterdir()} == {"apps", "bench.toml"}
+
+
+def test_two_worktrees_of_one_commit_are_the_same(project: Path, tmp_path: Path) -> None:
+    """Also where the App is the whole repository, in which git has a file that names the worktree."""
+    top = project.parent
+    with checked_out(top, "one", tmp_path / "a") as one, checked_out(top, "one", tmp_path / "b") as other:
+        assert fingerprint(one) == fingerprint(other)
 
 
 def test_hooks_and_variables_of_git_have_no_say(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bench.gate import Check
-from bench.report.comparison import evidence_grid, evidence_table, noise_floor, verdict
+from bench.report.comparison import METRIC_TITLES, evidence_grid, evidence_table, noise_floor, verdict
 from bench.report.markdown import bullets, folded, safe
 from bench.report.words import one_line, share
 
@@ -38,8 +38,13 @@ def conditions(check: Check) -> tuple[str, ...]:
     """Says what was compared, and what was allowed."""
     return (
         f"RUN {check.run_id}, BASELINE {check.baseline_run_id}.",
-        f"Allowed: {share(check.max_regression)}, of instructions {share(check.max_instructions)}. Twins in these runs "
-        f"differ by up to {share(check.noise_floor)}.",
+        f"Allowed: {share(check.max_regression)}, of instructions {share(check.max_instructions)}.",
+        *(
+            f"{METRIC_TITLES[metric]}: Lanes differ from their twins by up to {share(noise)}, and what lies "
+            "below that is told from nothing."
+            for metric, noise in check.noise_floors.items()
+            if noise
+        ),
         *check.notes,
     )
 

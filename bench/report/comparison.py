@@ -10,7 +10,7 @@ from rich.text import Text
 from bench.gate import AppComparison, Comparison, Evidence, Judged, SideFacts, Verdict
 from bench.report.markdown import bullets, folded, grid, safe
 from bench.report.words import listed, one_line, share, times
-from bench.verdict import half_width
+from bench.verdict import half_width, is_unusable
 
 METRIC_TITLES = {
     "cpu_us_per_request": "CPU time per request",
@@ -42,13 +42,14 @@ def verdict(judged: Sequence[Judged], allowed: float) -> str:
         wanted: [f"{each.name} ({METRIC_TITLES[found.metric]})" for each in judged for found in _of(each, wanted)]
         for wanted in Verdict
     }
-    if by_verdict[Verdict.INVALID]:
-        return f"Could not be measured: {_few(by_verdict[Verdict.INVALID])}."
+    lost = f"; could not be measured: {_few(by_verdict[Verdict.INVALID])}" if by_verdict[Verdict.INVALID] else ""
+    if unusable := [each.name for each in judged if is_unusable(each)]:
+        return f"Could not be measured: {_few(unusable)}."
     if by_verdict[Verdict.SLOWER]:
-        return f"Slower: {listed(by_verdict[Verdict.SLOWER])}."
+        return f"Slower: {_few(by_verdict[Verdict.SLOWER])}{lost}."
     if by_verdict[Verdict.UNDECIDED]:
-        return f"No confirmed regression; undecided: {_few(by_verdict[Verdict.UNDECIDED])}."
-    return f"No regression larger than {share(allowed)}."
+        return f"No confirmed regression; undecided: {_few(by_verdict[Verdict.UNDECIDED])}{lost}."
+    return f"No regression larger than {share(allowed)}{lost}."
 
 
 def _few(names: Sequence[str]) -> str:
@@ -65,10 +66,18 @@ def said(found: Evidence) -> str:
         case Verdict.NO_DIFFERENCE:
             return f"no difference larger than {bound}"
         case Verdict.UNDECIDED:
-            return f"undecided: differences below {bound} can't be told" if bound else "undecided: too few rounds"
+            return f"undecided: {_why_undecided(found)}"
         case Verdict.INVALID:
             return f"invalid: {one_line('; '.join(found.reasons))}"
     return str(found.verdict)
+
+
+def _why_undecided(found: Evidence) -> str:
+    if found.reasons:
+        return one_line("; ".join(found.reasons))
+    if found.ratio is None or found.ratio.low is None:
+        return "too few rounds"
+    return f"differences below {share(half_width(found.ratio))} can't be told"
 
 
 def terminal(comparison: Comparison) -> RenderableType:
@@ -156,7 +165,7 @@ def _ratio(found: Evidence) -> str:
 def _reasons(app: AppComparison) -> Iterator[tuple[Evidence, str]]:
     """Yields why evidence is less than it was, where its words do not say so already."""
     for found in app.evidence:
-        if found.verdict is not Verdict.INVALID:
+        if found.verdict not in (Verdict.INVALID, Verdict.UNDECIDED):
             yield from ((found, reason) for reason in found.reasons)
 
 
