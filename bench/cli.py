@@ -219,10 +219,13 @@ def _publish(folder: Path, *, as_json: bool) -> Summary:
 
 
 def _remember(results: Path, folder: Path) -> None:
-    """Adds a run to the history."""
+    """Adds a run to the history, or says why it cannot be there."""
     from bench import publish  # noqa: PLC0415 - as for the reports
 
-    publish.record(results, folder)
+    try:
+        publish.record(results, folder)
+    except NoHistory as problem:
+        click.echo(f"bench: {problem}", err=True)
 
 
 @main.command("plan")

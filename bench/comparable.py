@@ -1,7 +1,9 @@
 """Whether two stored runs may be compared: what they ran on, what with, and what they asked for."""
 
+import hashlib
 from collections.abc import Collection, Mapping
 
+import msgspec
 from msgspec.structs import asdict
 
 from bench import parity
@@ -16,6 +18,8 @@ SHOWN = 3
 """So many further fields are named."""
 PRESET = ("guard_s", "window_s")
 """How long a Slice is changes what it shows; how many there are does not."""
+DIGEST = 12
+"""Hexadecimal digits of a digest."""
 
 
 def prove_comparable(run: Manifest, baseline: Manifest) -> None:
@@ -58,14 +62,7 @@ def common_lanes(run: Manifest, baseline: Manifest) -> tuple[str, ...]:
 def fields(manifest: Manifest, lanes: Collection[str]) -> Fields:
     """Returns all that has to be the same in two runs, by a name that says where it is: ``machine.cpu``."""
     experiment = manifest.experiment
-    parts = {
-        "machine": manifest.machine,
-        "contract": experiment.contract,
-        "serving": experiment.serving,
-        "offer": experiment.offer,
-    }
-    found = {f"{part}.{name}": str(value) for part, struct in parts.items() for name, value in asdict(struct).items()}
-    found |= {f"preset.{name}": str(getattr(experiment.preset, name)) for name in PRESET}
+    found = _conditions(manifest)
     found |= {f"driver_versions.{name}": version for name, version in manifest.driver_versions.items()}
     found["bench_version"] = manifest.bench_version
     found["sweep"] = str(experiment.sweep)
@@ -75,6 +72,24 @@ def fields(manifest: Manifest, lanes: Collection[str]) -> Fields:
                 f"{facts.lane} {name}": value for name, value in _of_lane(experiment.lane(facts.lane), facts).items()
             }
     return found
+
+
+def digest(manifest: Manifest) -> str:
+    """Returns a short digest of the machine and of what was asked of every Lane, whatever is installed there."""
+    content = msgspec.json.encode(_conditions(manifest), order="sorted")
+    return hashlib.sha256(content).hexdigest()[:DIGEST]
+
+
+def _conditions(manifest: Manifest) -> dict[str, str]:
+    experiment = manifest.experiment
+    parts = {
+        "machine": manifest.machine,
+        "contract": experiment.contract,
+        "serving": experiment.serving,
+        "offer": experiment.offer,
+    }
+    found = {f"{part}.{name}": str(value) for part, struct in parts.items() for name, value in asdict(struct).items()}
+    return found | {f"preset.{name}": str(getattr(experiment.preset, name)) for name in PRESET}
 
 
 def _of_lane(lane: Lane, facts: LaneFacts) -> Fields:

@@ -22,14 +22,25 @@ from bench.history_records import (
     Trend,
 )
 
-METRICS = ("cpu_us_per_request", "throughput_rps", "latency_fixed_p50_ms", INSTRUCTIONS)
+LATENCY = "latency_fixed_p50_ms"
+"""What depends on the rate at which it was measured."""
+METRICS = ("cpu_us_per_request", "throughput_rps", LATENCY, INSTRUCTIONS)
 """In the order in which they are shown."""
 SHORT = 7
 """Digits of a commit that are shown."""
-
+UNCOMMITTED = "+"
+"""What a revision ends in when changes were not committed; git knows no such name."""
 
 _Rows = tuple[list[int], list[Reading]]
 """Places of runs, and what they found there: not one object a row, of which a long history has half a million."""
+
+
+class Chosen(Struct, frozen=True, kw_only=True):
+    """The records that may stand in one trend, by the time of their runs, and how many may not."""
+
+    records: tuple[HistoryRecord, ...]
+    other_machines: int
+    other_conditions: int
 
 
 class Series(Struct, frozen=True):
@@ -59,36 +70,58 @@ class Line(Struct, frozen=True):
     """From x to x, at a height."""
 
 
-def of_latest_machine(records: Sequence[HistoryRecord]) -> list[HistoryRecord]:
-    """Returns the records of the machine of the latest run, by the time of their runs. Raises NoHistory without one."""
+def like_latest(records: Sequence[HistoryRecord]) -> Chosen:
+    """Returns those on the machine, with the preset and under the conditions of the latest run.
+
+    Raises NoHistory without any.
+    """
     if not records:
         raise NoHistory("found no run in the history, expected one; `bench run` and `bench history --add RUN` add them")
     ordered = sorted(records, key=lambda record: record.started_utc)
-    return [record for record in ordered if record.machine == ordered[-1].machine]
+    latest = ordered[-1]
+    here = [record for record in ordered if record.machine == latest.machine]
+    alike = [record for record in here if _asked(record) == _asked(latest)]
+    return Chosen(
+        records=tuple(alike),
+        other_machines=len(ordered) - len(here),
+        other_conditions=len(here) - len(alike),
+    )
 
 
 def series(records: Sequence[HistoryRecord]) -> list[Series]:
-    """Returns the Series of every Lane and metric, in the order in which they are shown."""
+    """Returns the Series of every Lane and metric, in the order in which they are shown.
+
+    In those of latencies are the runs at the rate of the latest one.
+    """
     rows: dict[tuple[str, str], _Rows] = {}
     for at, record in enumerate(records):
         for lane, metrics in record.lanes.items():
             for metric, reading in metrics.items():
+                if metric == LATENCY and record.fixed_rate_rps != records[-1].fixed_rate_rps:
+                    continue
                 places, readings = rows.setdefault((lane, metric), ([], []))
                 places.append(at)
                 readings.append(reading)
     return [_series(lane, metric, *rows[lane, metric]) for lane, metric in sorted(rows, key=_order)]
 
 
-def history(records: Sequence[HistoryRecord], found: Iterable[Series], left_out: int) -> History:
+def history(chosen: Chosen, found: Iterable[Series]) -> History:
     """Returns all that is said of the Series of these records."""
+    records = chosen.records
+    latest = records[-1]
     return History(
         format_version=HISTORY_VERSION,
-        machine=records[-1].machine,
+        machine=latest.machine,
+        preset=latest.preset,
+        conditions=latest.conditions,
+        fixed_rate_rps=latest.fixed_rate_rps,
         runs=len(records),
-        left_out=left_out,
+        other_machines=chosen.other_machines,
+        other_conditions=chosen.other_conditions,
+        other_rates=sum(record.fixed_rate_rps not in (None, latest.fixed_rate_rps) for record in records),
         first_utc=records[0].started_utc,
-        latest_utc=records[-1].started_utc,
-        latest_run=records[-1].run_id,
+        latest_utc=latest.started_utc,
+        latest_run=latest.run_id,
         trends=tuple(_trend(one, records) for one in found),
     )
 
@@ -116,6 +149,10 @@ def _folded(values: NDArray[Any], count: int, fold: Callable[..., Floats]) -> Fl
     return np.concatenate([fold(part, axis=1) for part in parts])
 
 
+def _asked(record: HistoryRecord) -> tuple[str, str]:
+    return record.preset, record.conditions
+
+
 def _order(key: tuple[str, str]) -> tuple[str, int, str]:
     lane, metric = key
     return lane, METRICS.index(metric) if metric in METRICS else len(METRICS), metric
@@ -141,18 +178,20 @@ def _trend(one: Series, records: Sequence[HistoryRecord]) -> Trend:
 
 def _level_step(step: Step, runs: Sequence[HistoryRecord]) -> LevelStep:
     first, last = runs[step.earliest - 1], runs[step.latest]
+    revisions = (first.git_revision, last.git_revision)
     return LevelStep(
         ratio=step.ratio,
         before=runs[step.at - 1].run_id,
         after=runs[step.at].run_id,
         between=(first.run_id, last.run_id),
-        commits=_commits(first.git_revision, last.git_revision),
+        commits=_commits(*revisions),
+        uncommitted=any(revision is not None and revision.endswith(UNCOMMITTED) for revision in revisions),
     )
 
 
 def _commits(first: str | None, last: str | None) -> str | None:
-    """Returns a range as git takes it, or one commit where it is the same; a ``+`` says that changes were not in it."""
+    """Returns a range as git takes it, or one commit where it is the same."""
     if first is None or last is None:
         return None
-    shown = [f"{revision[:SHORT]}{'+' if revision.endswith('+') else ''}" for revision in (first, last)]
-    return shown[0] if first == last else "..".join(shown)
+    before, after = (revision.removesuffix(UNCOMMITTED) for revision in (first, last))
+    return before[:SHORT] if before == after else f"{before[:SHORT]}..{after[:SHORT]}"

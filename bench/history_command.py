@@ -1,4 +1,4 @@
-"""``bench history``: what became of every Lane over all runs of this machine, and where it changed."""
+"""``bench history``: what became of every Lane over all runs that are like the latest one, and where it changed."""
 
 from pathlib import Path
 
@@ -25,13 +25,12 @@ out = Console(highlight=False)
 @click.option("--add", "runs", multiple=True, metavar="RUN", help="Add a stored run first; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
 def history_command(*, results: Path, runs: tuple[str, ...], as_json: bool) -> None:
-    """Show the trend of every Lane relative to raw, over the runs of one machine, and the steps in it."""
+    """Show the trend of every Lane relative to raw, over the runs that are like the latest, and the steps in it."""
     for run in runs:
         _add(results, store.find(results, run))
-    records = history_file.read(results)
-    shown = history.of_latest_machine(records)
-    series = history.series(shown)
-    found = history.history(shown, series, left_out=len(records) - len(shown))
+    chosen = history.like_latest(history_file.read(results))
+    series = history.series(chosen.records)
+    found = history.history(chosen, series)
     drawn = charts.render(history_chart(found, series))
     store.write_files(results, {f"{NAME}.{kind}": content for kind, content in drawn.items()})
     if as_json:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench import relative, stats, validity
+from bench import comparable, relative, stats, validity
 from bench.check import Measured
 from bench.estimates import Estimate, Status
 from bench.history_records import (
@@ -19,10 +19,13 @@ DIGITS = 5
 
 
 def record(run: Measured) -> HistoryRecord:
-    """Returns a run's line. Raises NoHistory where the run is none that the history has a place for."""
+    """Returns a run's line. Raises NoHistory where the history has no place for the run, or it has nothing to add."""
     manifest = run.manifest
     if reason := _refusal(run):
         raise NoHistory(f"{manifest.run_id}: found {reason}, expected a complete run; the history has no others")
+    lanes = _lanes(run)
+    if not lanes:
+        raise NoHistory(f"{manifest.run_id}: {_nothing(run)}; it is not in the history")
     return HistoryRecord(
         format_version=HISTORY_VERSION,
         run_id=manifest.run_id,
@@ -30,6 +33,8 @@ def record(run: Measured) -> HistoryRecord:
         git_revision=manifest.git_revision,
         bench_version=manifest.bench_version,
         preset=manifest.experiment.preset_name,
+        conditions=comparable.digest(manifest),
+        fixed_rate_rps=run.summary.totals.fixed_rate_rps,
         machine=MachineIdentity(
             cpu=manifest.machine.cpu,
             cores=manifest.machine.cores,
@@ -37,7 +42,7 @@ def record(run: Measured) -> HistoryRecord:
             python=manifest.machine.python,
             server_cores=manifest.machine.server_cores,
         ),
-        lanes=_lanes(run),
+        lanes=lanes,
     )
 
 
@@ -48,6 +53,14 @@ def _refusal(run: Measured) -> str | None:
     if any(lane.side for lane in experiment.lanes):
         return "a comparison of two revisions"
     return None if run.summary.complete else "an interrupted run"
+
+
+def _nothing(run: Measured) -> str:
+    """Returns why a run has no figure relative to raw."""
+    experiment = run.manifest.experiment
+    if any(experiment.raw(lane) for lane in relative.contenders(experiment)):
+        return "found no valid Lane beside a valid raw one, expected one; its report says what is not valid, and why"
+    return "found no Lane with a raw one, expected an App with `baseline = true` on the same server (and adapter)"
 
 
 def _lanes(run: Measured) -> dict[str, dict[str, Reading]]:

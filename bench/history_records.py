@@ -46,7 +46,9 @@ class HistoryRecord(Struct, frozen=True, kw_only=True):
     """One line of ``history.jsonl``: what a complete run found of each Lane that can be trusted, by metric.
 
     Readings are of the Lane divided by raw on the same Server and Adapter in the same run; instructions per request are
-    counted, and stand as they are.
+    counted, and stand as they are. ``conditions`` is the digest of the machine and of what was asked of all Lanes
+    (contract, serving, loads, length of a Slice), ``fixed_rate_rps`` the rate at which latencies were measured, None
+    where there was none.
     """
 
     format_version: int
@@ -55,6 +57,8 @@ class HistoryRecord(Struct, frozen=True, kw_only=True):
     git_revision: str | None
     bench_version: str
     preset: str
+    conditions: str
+    fixed_rate_rps: float | None
     machine: MachineIdentity
     lanes: dict[str, dict[str, Reading]]
 
@@ -63,7 +67,8 @@ class LevelStep(Struct, frozen=True, kw_only=True):
     """A change of a metric's level that stayed. ``ratio`` is after:before.
 
     Most likely it came between the runs ``before`` and ``after``; with 95 % it lies between the two runs of
-    ``between``, so in the ``commits``, which git takes as a range (None where a revision is not known).
+    ``between``, so in the ``commits``: a range as git takes it, one commit where it is the same at both, None where one
+    is not known. ``uncommitted`` is whether one of the two runs had changes that are in no commit.
     """
 
     ratio: Estimate
@@ -71,6 +76,7 @@ class LevelStep(Struct, frozen=True, kw_only=True):
     after: str
     between: tuple[str, str]
     commits: str | None
+    uncommitted: bool
 
 
 class Trend(Struct, frozen=True, kw_only=True):
@@ -85,12 +91,21 @@ class Trend(Struct, frozen=True, kw_only=True):
 
 
 class History(Struct, frozen=True, kw_only=True):
-    """``bench history --json``: the trends of all runs on the machine of the latest one; ``left_out`` are of others."""
+    """``bench history --json``: the trends of the ``runs`` that are like the latest one.
+
+    Left out are those on ``other_machines``, and of those on this one the ones under ``other_conditions``; those at
+    ``other_rates`` than ``fixed_rate_rps``, the latest one's, are left out of latencies only.
+    """
 
     format_version: int
     machine: MachineIdentity
+    preset: str
+    conditions: str
+    fixed_rate_rps: float | None
     runs: int
-    left_out: int
+    other_machines: int
+    other_conditions: int
+    other_rates: int
     first_utc: str
     latest_utc: str
     latest_run: str

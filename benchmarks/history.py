@@ -62,6 +62,8 @@ def lines(runs: int, lanes: int, seed: int) -> Iterator[bytes]:
             git_revision=f"{run:07x}00000",
             bench_version="0.1.0",
             preset="standard",
+            conditions="0123456789ab",
+            fixed_rate_rps=500.0,
             machine=MACHINE,
             lanes={
                 name: {

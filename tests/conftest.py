@@ -304,6 +304,8 @@ def history_record(**changes: Any) -> HistoryRecord:
         git_revision="0123456789ab",
         bench_version="0.1.0",
         preset="standard",
+        conditions="0123456789ab",
+        fixed_rate_rps=500.0,
         machine=IDENTITY,
         lanes={A: {"cpu_us_per_request": Reading(1.5, 1.4, 1.6)}},
     )

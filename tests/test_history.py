@@ -18,8 +18,8 @@ OTHER = replace(IDENTITY, python="3.13.1")
 
 def told(records: Sequence[HistoryRecord]) -> History:
     """Returns what is said of these records, as `bench history` does."""
-    shown = history.of_latest_machine(records)
-    return history.history(shown, history.series(shown), len(records) - len(shown))
+    chosen = history.like_latest(records)
+    return history.history(chosen, history.series(chosen.records))
 
 
 def only(records: Sequence[HistoryRecord]) -> Trend:
@@ -40,20 +40,26 @@ def test_a_step_lies_between_two_commits() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        ("0123456789ab", "ba9876543210+", "0123456..ba98765+"),
-        ("0123456789ab", "0123456789ab", "0123456"),
-        ("0123456789ab+", "0123456789ab+", "0123456+"),
-        (None, "0123456789ab", None),
-        ("0123456789ab", None, None),
+        ("0123456789ab", "ba9876543210", ("0123456..ba98765", False)),
+        ("0123456789ab", "ba9876543210+", ("0123456..ba98765", True)),
+        ("0123456789ab+", "ba9876543210", ("0123456..ba98765", True)),
+        ("0123456789ab", "0123456789ab", ("0123456", False)),
+        ("0123456789ab", "0123456789ab+", ("0123456", True)),
+        ("0123456789ab+", "0123456789ab+", ("0123456", True)),
+        (None, "0123456789ab", (None, False)),
+        ("0123456789ab+", None, (None, True)),
     ],
 )
-def test_commits_are_named_as_they_are_known(before: str | None, after: str | None, expected: str | None) -> None:
-    """A range, one commit where it is the same on both sides, None where one is not known; ``+`` stays."""
+def test_commits_are_named_as_git_takes_them(
+    before: str | None, after: str | None, expected: tuple[str | None, bool]
+) -> None:
+    """A range, one commit where it is the same, None where one is not known; what was not committed is said beside."""
     records = [
         replace(record, git_revision=before if index < 12 else after)
         for index, record in enumerate(history_records(*STEP))
     ]
-    assert only(records).steps[0].commits == expected
+    (step,) = only(records).steps
+    assert (step.commits, step.uncommitted) == expected
 
 
 @given(order=st.permutations(range(20)))
@@ -68,15 +74,39 @@ def test_only_runs_of_the_latest_machine_are_in_the_trend() -> None:
     records = history_records(*STEP)
     mixed = [replace(record, machine=OTHER) for record in records[:12]] + records[12:]
     found = told(mixed)
-    assert (found.runs, found.left_out, found.machine) == (8, 12, IDENTITY)
+    assert (found.runs, found.other_machines, found.other_conditions, found.machine) == (8, 12, 0, IDENTITY)
     assert [trend.steps for trend in found.trends] == [()]
     assert (found.first_utc, found.latest_utc) == (records[12].started_utc, records[-1].started_utc)
+
+
+@pytest.mark.parametrize("changes", [{"preset": "quick"}, {"conditions": "ba9876543210"}])
+def test_only_runs_that_were_asked_the_same_are_in_the_trend(changes: dict[str, str]) -> None:
+    """Those of another preset or other settings are counted beside those of other machines, and make no step."""
+    records = history_records(*STEP)
+    mixed = [replace(record, **changes) for record in records[:12]] + records[12:]
+    mixed[0] = replace(mixed[0], machine=OTHER)
+    found = told(mixed)
+    assert (found.runs, found.other_machines, found.other_conditions) == (8, 1, 11)
+    assert [trend.steps for trend in found.trends] == [()]
+
+
+def test_latencies_are_of_one_rate() -> None:
+    """Those at another rate than the latest run's are left out and counted; other metrics keep all of their runs."""
+    both = {name: Reading(2.0, None, None) for name in ("cpu_us_per_request", history.LATENCY)}
+    rates = [500.0, 600.0, None, 500.0, 600.0, 500.0]
+    records = [
+        replace(record, fixed_rate_rps=rate, lanes={A: both})
+        for record, rate in zip(history_records(*[2.0] * 6), rates, strict=True)
+    ]
+    found = told(records)
+    assert {trend.metric: trend.runs for trend in found.trends} == {"cpu_us_per_request": 6, history.LATENCY: 3}
+    assert (found.runs, found.other_rates, found.fixed_rate_rps) == (6, 2, 500)
 
 
 def test_an_empty_history_is_said_to_be_empty() -> None:
     """NoHistory says what adds to it."""
     with pytest.raises(NoHistory, match="found no run in the history, expected one; `bench run` and"):
-        history.of_latest_machine([])
+        history.like_latest([])
 
 
 def test_a_lane_that_is_missing_in_some_runs_keeps_its_places() -> None:

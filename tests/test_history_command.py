@@ -1,17 +1,20 @@
 """`bench history`: what it shows, what it adds, and what it says of a history that it cannot read."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import jsonschema
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from conftest import experiment, history_records, manifest, run_observations, run_records
+from conftest import A, B, experiment, history_records, manifest, run_observations, run_records
 
 from bench import history_file, store
 from bench.cli import main
 from bench.history_records import History
+from bench.records import Manifest
+from bench.spec import only
 
 SCHEMAS = Path(__file__).parent.parent / "docs" / "schemas"
 WHOLE = experiment()
@@ -110,3 +113,28 @@ def test_an_unknown_run_is_named(tmp_path: Path) -> None:
     result = history(tmp_path, "--add", "no-such-run")
     assert result.exit_code == 2
     assert "no-such-run: found no manifest.json" in result.stderr
+
+
+def test_a_run_without_raw_is_said_and_does_not_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`bench run` measured what it was asked for: exit code 0, one line that says so, and none in the history."""
+    whole = only(WHOLE, [A, B])
+
+    def measure(site: None, described: Manifest, sink: store.Run) -> bool:
+        sink.describe(described)
+        for row in run_records(WHOLE):
+            if row.lane in (A, B):
+                sink.append(row)
+        for observation in run_observations(WHOLE):
+            if observation.lane in (A, B):
+                sink.observe(observation)
+        return True
+
+    monkeypatch.setattr("bench.cli._chosen", lambda *_: (None, whole))
+    monkeypatch.setattr("bench.session.open_site", lambda *_: nullcontext())
+    monkeypatch.setattr("bench.session.draft", lambda _, run_id: manifest(whole, run_id=run_id))
+    monkeypatch.setattr("bench.cli._measured", measure)
+    result = CliRunner().invoke(main, ["run", "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    (line,) = (line for line in result.stderr.splitlines() if "baseline = true" in line)
+    assert line.startswith(f"bench: {(tmp_path / 'latest').resolve().name}: found no Lane with a raw one")
+    assert not (tmp_path / "history.jsonl").exists()

@@ -13,7 +13,7 @@ from bench.history_records import INSTRUCTIONS, HistoryRecord, NoHistory
 from bench.messages import Closed
 from bench.records import Failure, Observation, SliceRecord
 from bench.relative import METRICS
-from bench.spec import Experiment, Side, Sweep
+from bench.spec import Experiment, Side, Sweep, only
 
 WHOLE = experiment()
 
@@ -64,6 +64,31 @@ def test_what_the_run_was_stands_beside() -> None:
     assert (written.run_id, written.started_utc) == (made_from.run_id, made_from.started_utc)
     assert (written.bench_version, written.git_revision) == (made_from.bench_version, made_from.git_revision)
     assert written.machine.server_cores == made_from.machine.server_cores
+    assert written.fixed_rate_rps == of(run_records(WHOLE)).summary.totals.fixed_rate_rps is not None
+
+
+def conditions(**changes: Any) -> str:
+    whole = replace(WHOLE, **changes)
+    return record(measured(manifest(whole), run_records(whole), (), run_observations(whole))).conditions
+
+
+def test_conditions_tell_apart_what_was_asked() -> None:
+    """Users, serving, contract and the length of a Slice; how many Rounds there are and the seed ask nothing else."""
+    changed: list[dict[str, Any]] = [
+        {"offer": replace(WHOLE.offer, users=WHOLE.offer.users + 1)},
+        {"serving": replace(WHOLE.serving, threads=2)},
+        {"contract": replace(WHOLE.contract, load_names=20)},
+        {"preset": replace(WHOLE.preset, window_s=0.5)},
+        {},
+    ]
+    assert len({conditions(**change) for change in changed}) == len(changed)
+    assert conditions(seed=2) == conditions(preset=replace(WHOLE.preset, repeats=2)) == conditions()
+
+
+def test_conditions_are_the_same_whatever_is_installed() -> None:
+    """Another version is what a trend is to show, so it stays in the trend."""
+    newer = manifest(WHOLE, bench_version="0.2.0", driver_versions={"locust": "3.0.0"})
+    assert record(measured(newer, run_records(WHOLE), (), run_observations(WHOLE))).conditions == conditions()
 
 
 def test_figures_have_five_digits() -> None:
@@ -125,3 +150,25 @@ def test_other_runs_are_refused(whole: Experiment, records: list[SliceRecord], s
     """What is not a complete run has no place in the history; the message names it."""
     with pytest.raises(NoHistory, match=f"20260301T101500Z-3f9a1c: found {said}, expected a complete run"):
         record(of(records, whole=whole))
+
+
+def test_a_run_without_raw_is_refused() -> None:
+    """It would be an empty line; the message says what it needs."""
+    whole = only(WHOLE, [A, B])
+    records = [row for row in run_records(WHOLE) if row.lane in (A, B)]
+    observations = [one for one in run_observations(WHOLE) if one.lane in (A, B)]
+    run = measured(manifest(whole), records, (), observations)
+    assert run.summary.complete
+    with pytest.raises(
+        NoHistory, match="found no Lane with a raw one, expected an App with `baseline = true` on the s"
+    ):
+        record(run)
+    counted = [*observations, Observation(lane=B, metric=INSTRUCTIONS, value=352_752.0)]
+    assert list(record(measured(manifest(whole), records, (), counted)).lanes) == [B]
+
+
+def test_a_run_without_a_valid_lane_is_refused() -> None:
+    """Where raw is there and nothing can be trusted, that is what it says."""
+    records = [replace(row, errors={"wrong body": 3}) for row in run_records(WHOLE)]
+    with pytest.raises(NoHistory, match="3f9a1c: found no valid Lane beside a valid raw one, expected one; its report"):
+        record(of(records))

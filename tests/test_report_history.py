@@ -20,9 +20,9 @@ STEPS = [1.5] * 12 + [1.6] * 8 + [1.4] * 10
 
 
 def told(records: Sequence[HistoryRecord]) -> tuple[History, list[history.Series]]:
-    shown = history.of_latest_machine(records)
-    series = history.series(shown)
-    return history.history(shown, series, len(records) - len(shown)), series
+    chosen = history.like_latest(records)
+    series = history.series(chosen.records)
+    return history.history(chosen, series), series
 
 
 def text(records: Sequence[HistoryRecord]) -> str:
@@ -94,7 +94,27 @@ def test_runs_stand_for_commits_that_are_not_known() -> None:
     """A step always says where it lies."""
     records = [replace(record, git_revision=None) for record in history_records(*STEPS)]
     (step, _) = told(records)[0].trends[0].steps
-    assert where(step) == "run-0011..run-0012"
+    assert where(step) == ("run-0011..run-0012",)
+
+
+def test_uncommitted_changes_are_said_beside_the_commits() -> None:
+    """In the table and in the chart; the commits stay a range that git takes."""
+    records = [
+        replace(record, git_revision=f"{record.git_revision}+") for record in history_records(*[1.5] * 12, *[1.6] * 8)
+    ]
+    said = text(records)
+    assert row(said, "CPU time").endswith(" 0000011..0000012")
+    assert "with uncommitted" in said
+    assert "0000011..0000012\nwith uncommitted changes" in drawn(records)[0]
+
+
+def test_what_was_asked_otherwise_is_said_to_be_left_out() -> None:
+    """Runs of another preset or other settings, and of latencies those at another rate."""
+    records = history_records(*[1.5] * 5)
+    mixed = [replace(records[0], preset="quick"), replace(records[1], fixed_rate_rps=600.0), *records[2:]]
+    _, settings, rates = conditions(told(mixed)[0])
+    assert settings.startswith("1 run left out that had another preset than standard, or another contract")
+    assert rates == "1 run left out of latencies, which depend on the rate: the latest run's is 500 requests/s."
 
 
 def test_the_chart_names_lanes_steps_and_commits() -> None:
@@ -108,10 +128,10 @@ def test_the_chart_names_lanes_steps_and_commits() -> None:
 
 @pytest.mark.parametrize("runs", [1, 299, 300, 301, 2000])
 def test_the_chart_draws_few_points_however_many_runs_there_are(runs: int) -> None:
-    """At most MOST_POINTS, and from then on it says that a point is of several."""
+    """At most MOST_POINTS, and with more runs than that it says that a point is of several."""
     said, points = drawn(history_records(*[1.5] * runs))
     assert points <= MOST_POINTS
-    assert ("a point is the median of several" in said) == (runs > MOST_POINTS)
+    assert ("With more than 300 runs, a point is the median of several." in said) == (runs > MOST_POINTS)
 
 
 def test_many_steps_side_by_side_are_named_where_there_is_room() -> None:

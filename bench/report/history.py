@@ -20,10 +20,12 @@ METRIC_TITLES = {
 }
 WIDTHS = (12, 22, 6, 20, 16)
 """Of the columns: 80 with what lies between them."""
+UNCOMMITTED = "with uncommitted changes"
 READING = (
     "Figures are a Lane's divided by raw's in the same run, with 95 % intervals; instructions are counted.",
     "A step is a level that changed and stayed for five runs at least: after divided by before. With 95 % it lies in "
-    "these commits; where there is only one, the machine changed or what is installed on it, and not the code.",
+    "these commits; where there is only one, and no uncommitted changes, the machine changed or what is installed on "
+    "it, and not the code.",
 )
 
 
@@ -42,13 +44,23 @@ def conditions(history: History) -> Iterator[str]:
         f"{_runs(history.runs)} from {history.first_utc} to {history.latest_utc} on {machine.cpu}, {cores}, "
         f"{machine.system}, Python {machine.python}."
     )
-    if history.left_out:
-        yield f"{_runs(history.left_out)} on other machines, or before this one was changed, left out."
+    if history.other_machines:
+        yield f"{_runs(history.other_machines)} on other machines, or before this one was changed, left out."
+    if history.other_conditions:
+        yield one_line(
+            f"{_runs(history.other_conditions)} left out that had another preset than {history.preset}, or another "
+            "contract, serving, load, length of a slice, memory or core of the driver."
+        )
+    if history.other_rates:
+        yield (
+            f"{_runs(history.other_rates)} left out of latencies, which depend on the rate: the latest run's is "
+            f"{_rate(history.fixed_rate_rps)}."
+        )
 
 
-def where(step: LevelStep) -> str:
-    """Returns the commits that a step lies between; the runs where a commit is not known."""
-    return step.commits or "..".join(step.between)
+def where(step: LevelStep) -> tuple[str, ...]:
+    """Returns lines: the commits that a step lies between, or the runs where one is not known; what is in no commit."""
+    return (step.commits or "..".join(step.between), *([UNCOMMITTED] if step.uncommitted else []))
 
 
 def change(ratio: Estimate) -> str:
@@ -82,7 +94,7 @@ def _row(trend: Trend, latest_run: str) -> Iterator[str]:
     yield f"{_reading(trend.metric, trend.latest)}{'' if trend.latest_run == latest_run else ' *'}"
     yield f"{trend.runs:,}"
     yield times(trend.steps[-1].ratio) if trend.steps else ""
-    yield where(trend.steps[-1]) if trend.steps else ""
+    yield "\n".join(where(trend.steps[-1])) if trend.steps else ""
 
 
 def _reading(metric: str, reading: Reading) -> str:
@@ -102,6 +114,10 @@ def _marks(history: History) -> Iterator[str]:
 
 def _cores(cores: tuple[int, ...]) -> str:
     return f"core {cores[0]}" if len(cores) == 1 else f"cores {', '.join(map(str, cores))}"
+
+
+def _rate(rate_rps: float | None) -> str:
+    return "none" if rate_rps is None else f"{rate_rps:,.5g} requests/s"
 
 
 def _runs(count: int) -> str:

@@ -50,9 +50,9 @@ def _sheet(history: History, count: int) -> tuple[Figure, list[Axes]]:
         page.height += 0.3  # for the panels' titles
         page.panel(HEIGHT, COLUMNS, GAP)
     page.height += 0.2
-    averaged = f"From {MOST_POINTS} runs on, a point is the median of several." if history.runs > MOST_POINTS else ""
+    many = f"With more than {MOST_POINTS} runs, a point is the median of several." if history.runs > MOST_POINTS else ""
     lines = "Line: a run. Band: its 95 % interval. Black: the level between steps. Steps are named where there is room."
-    for sentence in (lines, averaged, *conditions(history), *READING):
+    for sentence in (lines, many, *conditions(history), *READING):
         page.write(sentence, CAPTION_PT, color="#444444")
     figure, panels = page.figure(NAME)
     for spare in panels[count:]:
@@ -108,7 +108,7 @@ def _with_room(axes: Axes, steps: Sequence[LevelStep], places: Sequence[float]) 
 
 
 def _name(step: LevelStep) -> str:
-    return f"{change(step.ratio)}\n{where(step)}"
+    return "\n".join((change(step.ratio), *where(step)))
 
 
 def _app(lane: str) -> str:
