@@ -107,7 +107,7 @@ def test_lingering_noise_would_fool_a_test_that_does_not_allow_for_it(monkeypatc
 @given(at=st.integers(5, 44), size=st.floats(0.5, 5), seed=SEEDS)
 def test_one_bad_run_is_no_step_and_hides_none(at: int, size: float, seed: int) -> None:
     """A value that is off by fifty standard deviations: the step of ten is found, and without noise no other."""
-    assume(abs(at - 25) > 2)
+    assume(not 22 <= at <= 27)  # nearer, the two are one window
     level = np.repeat([0.0, 0.1], 25)
     level[at] += size
     assert places(steps(np.exp(level))) == [25]
