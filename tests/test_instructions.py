@@ -111,14 +111,19 @@ def test_without_valgrind_every_lane_has_the_reason(
 
 @needs_valgrind
 def test_a_count_is_the_same_each_time_and_shows_a_loop(group: Group, tmp_path: Path) -> None:
-    """Two counts differ by less than 0.1 %, whatever the machine does; fifty turns of a loop are seen."""
+    """Two counts differ by less than 0.1 %, whatever the machine does; fifty turns of a loop are seen.
+
+    A folder whose name has another length moves what lies in memory, and CPython's tables of addresses with it: that was
+    seen to be 45 instructions, 0.16 % of so small an App.
+    """
     slower = RAW_APP.replace("    name = path", "    for _ in range(50): pass\n    name = path")
     assert slower != RAW_APP
     found = counted(
         instructions.count(
             {
                 "first": of(tmp_path / "a", RAW_APP),
-                "second": of(tmp_path / "another", RAW_APP),
+                "second": of(tmp_path / "b", RAW_APP),
+                "elsewhere": of(tmp_path / "another", RAW_APP),
                 "slower": of(tmp_path / "c", slower),
             },
             group,
@@ -126,6 +131,7 @@ def test_a_count_is_the_same_each_time_and_shows_a_loop(group: Group, tmp_path: 
         )
     )
     assert found["second"] == pytest.approx(found["first"], rel=0.001)
+    assert found["elsewhere"] == pytest.approx(found["first"], rel=0.004)
     assert found["slower"] > 1.01 * found["first"]
 
 
