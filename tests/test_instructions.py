@@ -113,8 +113,8 @@ def test_without_valgrind_every_lane_has_the_reason(
 def test_a_count_is_the_same_each_time_and_shows_a_loop(group: Group, tmp_path: Path) -> None:
     """Two counts differ by less than 0.1 %, whatever the machine does; fifty turns of a loop are seen.
 
-    A folder whose name has another length moves what lies in memory, and CPython's tables of addresses with it: that was
-    seen to be 45 instructions, 0.16 % of so small an App.
+    A folder whose name has another length moves what lies in memory, and CPython's tables of addresses with it: that
+    was seen to be 45 instructions, 0.16 % of so small an App.
     """
     slower = RAW_APP.replace("    name = path", "    for _ in range(50): pass\n    name = path")
     assert slower != RAW_APP
