@@ -16,6 +16,7 @@ from bench.parity import NotComparable
 from bench.plan import Phase
 from bench.records import (
     FORMAT_VERSION,
+    INSTRUCTIONS,
     Estimate,
     Failure,
     Manifest,
@@ -163,11 +164,11 @@ def _findings(lane: str, metric: str, run: Measured, baseline: Measured) -> list
 
 def _instructions(lane: str, run: Measured, baseline: Measured, allowed: Allowed) -> list[Evidence]:
     """Judges the instructions per request where both runs counted them; they are exact, and need no raw."""
-    counts = [_metric(side, lane, verdict.INSTRUCTIONS) for side in (run, baseline)]
+    counts = [_metric(side, lane, INSTRUCTIONS) for side in (run, baseline)]
     if counts[0] is None or counts[1] is None:
         return []
     ratio = verdict.exact(counts[1].point, counts[0].point)
-    return [verdict.judge(verdict.INSTRUCTIONS, ratio, allowed.instructions, [])]
+    return [verdict.judge(INSTRUCTIONS, ratio, allowed.instructions, [])]
 
 
 def _metric(run: Measured, lane: str, metric: str) -> Estimate | None:

@@ -11,7 +11,7 @@ from bench import store
 from bench.check import Measured, check, measured
 from bench.compare_command import exit_code, tell_github
 from bench.evidence import Allowed
-from bench.options import Percent
+from bench.options import Percent, out_option
 from bench.report import check as words
 from bench.report.exports import junit, verdicts
 from bench.report.github import annotations
@@ -24,13 +24,7 @@ out = Console(highlight=False)
 @click.option("--baseline", required=True, help="The run to compare with: its folder, its id, or latest.")
 @click.option("--max-regression", type=Percent(), default=0.03, help="Of time and throughput. Default: 3%.")
 @click.option("--max-instructions", type=Percent(), default=0.005, help="Of instructions. Default: 0.5%.")
-@click.option(
-    "--out",
-    "results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    help="Folder of runs. Default: results.",
-)
+@out_option
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write the verdicts there, as JUnit XML.")
 @click.option("--github", is_flag=True, help="Write annotations, and the summary of the job, for GitHub Actions.")
 @click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")

@@ -24,7 +24,7 @@ from bench.config import ConfigError, select_lanes
 from bench.driver_process import DriverFailed
 from bench.history_records import DamagedHistory, NoHistory
 from bench.messages import Closed, Open, Request, Target
-from bench.options import Percent, finite
+from bench.options import NOT_MEASURED, Percent, finite, out_option
 from bench.parity import NotComparable
 from bench.progress import run_progress
 from bench.project import Project, open_project
@@ -37,7 +37,6 @@ from bench.site import Site
 from bench.spec import Experiment, Sweep
 from bench.sweep_loads import DEFAULT_SLO, parse_slo_ms, parse_sweep, with_sweep
 
-NOT_MEASURED = 3
 EXIT_CODES: dict[type[Exception], int] = {
     ConfigError: 2,
     store.Unreadable: 2,
@@ -137,15 +136,6 @@ def sweep_options(command: Callable[..., None]) -> Callable[..., None]:
         "--sweep", "loads", help="Throughput and latency against load: users=1..256, rate=100..20000, rate=500,1000."
     )
     return loads(slo(with_sweep_or_none))
-
-
-out_option = click.option(
-    "--out",
-    "results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    help="Folder of runs. Default: results.",
-)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -14,7 +14,7 @@ from bench.comparison import Terms
 from bench.environments import Recipe
 from bench.evidence import Allowed
 from bench.gate import Comparison, Judged, Verdict
-from bench.options import Percent, Requirement, finite
+from bench.options import NOT_MEASURED, Percent, Requirement, finite, out_option
 from bench.project import open_project
 from bench.report import comparison as words
 from bench.report.exports import junit, verdicts
@@ -23,7 +23,7 @@ from bench.sides import NothingDiffers, Wanted, open_sides
 from bench.spec import Side
 from bench.verdict import is_unusable
 
-REGRESSION, NOT_MEASURED = 1, 3
+REGRESSION = 1
 MOST_S = 86_400.0
 BUDGET_HELP = "Seconds to spend; four rounds are measured in any case. Default: 120."
 PRECISION_SHARE = 1 / 3
@@ -48,13 +48,7 @@ err = Console(stderr=True, highlight=False)
 @click.option("--instructions/--no-instructions", default=True, help="Count instructions, where there is valgrind.")
 @click.option("--seed", type=int, default=1, help="Seed of the order of slices. Default: 1.")
 @click.option("--config", type=click.Path(path_type=Path), default=Path("bench.toml"), help="Default: bench.toml.")
-@click.option(
-    "--out",
-    "results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    help="Folder of runs. Default: results.",
-)
+@out_option
 @click.option("--github", is_flag=True, help="Write annotations, and the summary of the job, for GitHub Actions.")
 @click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
 def compare(  # noqa: PLR0913 - one for each option

@@ -12,7 +12,7 @@ from bench import evidence, plan, verdict
 from bench.evidence import Allowed, Pair
 from bench.gate import Evidence, Verdict
 from bench.plan import Bout, Phase, Slice
-from bench.records import Estimate, Failure, LaneFacts, Observation, SliceRecord
+from bench.records import INSTRUCTIONS, Estimate, Failure, LaneFacts, Observation, SliceRecord
 from bench.runner import NothingToMeasure, Sink
 from bench.spec import Experiment, Lane
 
@@ -189,7 +189,7 @@ class Comparison:
     def _confirm(self, counted: Sequence[Observation], regressions: set[tuple[str, str]], *, first: int) -> Outcome:
         """Measures again with fresh processes, and lets those regressions stand that show again."""
         metrics = {metric for _, metric in regressions}
-        counted_again = self._counted() if verdict.INSTRUCTIONS in metrics else ()
+        counted_again = self._counted() if INSTRUCTIONS in metrics else ()
         self._measure(self._terms.budget_s, first=first)
         found = {
             pair.app: tuple(
@@ -205,7 +205,7 @@ class Comparison:
     def _stands(self, found: Evidence, pair: Pair, counted_again: Sequence[Observation], first: int) -> Evidence:
         again = self._again(found.metric, pair, counted_again, first)
         allowed = self._terms.allowed
-        limit = allowed.instructions if found.metric == verdict.INSTRUCTIONS else allowed.time
+        limit = allowed.instructions if found.metric == INSTRUCTIONS else allowed.time
         if found.verdict is Verdict.INVALID or verdict.confirmed(found.metric, again, found.ratio, limit):
             return found
         seen = "was not measured" if again is None else f"gave {again.point:.3f}"
@@ -214,7 +214,7 @@ class Comparison:
         )
 
     def _again(self, metric: str, pair: Pair, counted_again: Sequence[Observation], first: int) -> Estimate | None:
-        if metric == verdict.INSTRUCTIONS:
+        if metric == INSTRUCTIONS:
             values = {item.lane: item.value for item in counted_again}
             base, head = values.get(pair.base), values.get(pair.head)
             return verdict.exact(base, head) if base and head else None

@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench import metrics, plan, starts
-from bench.records import Failure, Observation, SliceRecord, Step
+from bench.records import INSTRUCTIONS, Failure, Observation, SliceRecord, Step
 from bench.spec import Experiment
 
 AT_REST = ("code_lines", "packages", "installed_mib")
 """What a footprint has without a start."""
-INSTRUCTIONS = "instructions_per_request"
 
 
 def lacking(

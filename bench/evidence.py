@@ -8,7 +8,7 @@ from msgspec import Struct
 from bench import metrics, validity, verdict
 from bench.gate import Evidence
 from bench.plan import Phase
-from bench.records import Estimate, Failure, Observation, SliceRecord, Validity
+from bench.records import INSTRUCTIONS, Estimate, Failure, Observation, SliceRecord, Validity
 
 CPU = "cpu_us_per_request"
 THROUGHPUT = "throughput_rps"
@@ -76,15 +76,13 @@ def judge(
 
 def _instructions(pair: Pair, observations: Sequence[Observation], allowed: Allowed) -> list[Evidence]:
     """Judges the instructions per request, where they could be counted."""
-    counted = {
-        observation.lane: observation for observation in observations if observation.metric == verdict.INSTRUCTIONS
-    }
+    counted = {observation.lane: observation for observation in observations if observation.metric == INSTRUCTIONS}
     if not {pair.base, pair.head} <= counted.keys():
         return []
     base, head = counted[pair.base], counted[pair.head]
     if base.value is None or head.value is None:
         return []  # a comparison's notes say why
-    return [verdict.judge(verdict.INSTRUCTIONS, verdict.exact(base.value, head.value), allowed.instructions, [])]
+    return [verdict.judge(INSTRUCTIONS, verdict.exact(base.value, head.value), allowed.instructions, [])]
 
 
 def _by_round(lane: str, records: Sequence[SliceRecord]) -> Mapping[str, Mapping[int, float]]:

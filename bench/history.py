@@ -13,7 +13,6 @@ from bench.autocorrelation import Floats
 from bench.changepoints import Step
 from bench.history_records import (
     HISTORY_VERSION,
-    INSTRUCTIONS,
     History,
     HistoryRecord,
     LevelStep,
@@ -21,6 +20,7 @@ from bench.history_records import (
     Reading,
     Trend,
 )
+from bench.records import INSTRUCTIONS
 
 LATENCY = "latency_fixed_p50_ms"
 """What depends on the rate at which it was measured."""

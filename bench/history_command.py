@@ -7,6 +7,7 @@ import msgspec
 from rich.console import Console
 
 from bench import history, history_file, store
+from bench.options import out_option
 from bench.report import charts
 from bench.report.charts.history import NAME, history_chart
 from bench.report.history import terminal
@@ -15,13 +16,7 @@ out = Console(highlight=False)
 
 
 @click.command("history")
-@click.option(
-    "--out",
-    "results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    help="Folder of runs. Default: results.",
-)
+@out_option
 @click.option("--add", "runs", multiple=True, metavar="RUN", help="Add a stored run first; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
 def history_command(*, results: Path, runs: tuple[str, ...], as_json: bool) -> None:

@@ -7,12 +7,12 @@ from bench.check import Measured
 from bench.estimates import Estimate, Status
 from bench.history_records import (
     HISTORY_VERSION,
-    INSTRUCTIONS,
     HistoryRecord,
     MachineIdentity,
     NoHistory,
     Reading,
 )
+from bench.records import INSTRUCTIONS
 
 DIGITS = 5
 """Significant ones of a ratio: finer than any run can tell, and lines stay short."""

@@ -13,7 +13,6 @@ from bench.estimates import Estimate
 
 HISTORY_VERSION = 1
 Positive = Annotated[float, Meta(gt=0)]
-INSTRUCTIONS = "instructions_per_request"
 
 
 class NoHistory(Exception):

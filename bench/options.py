@@ -1,8 +1,20 @@
-"""Kinds of option values, parsed as they come in."""
+"""What commands share: an option, kinds of option values, which are parsed as they come in, and an exit code."""
 
 import math
+from pathlib import Path
 
 import click
+
+NOT_MEASURED = 3
+"""The exit code of what could not be measured: invalid, not comparable, failed."""
+
+out_option = click.option(
+    "--out",
+    "results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    help="Folder of runs. Default: results.",
+)
 
 
 class Percent(click.ParamType[float]):

@@ -21,6 +21,8 @@ from bench.spec import Experiment
 from bench.sweep_records import LaneSweep
 
 FORMAT_VERSION = 2
+INSTRUCTIONS = "instructions_per_request"
+"""The metric that is counted, and needs neither raw nor rounds."""
 
 
 class SliceRecord(Struct, frozen=True, kw_only=True):

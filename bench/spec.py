@@ -210,10 +210,11 @@ class Experiment(Struct, frozen=True, kw_only=True):
         """Returns the Lane of that name; raises KeyError."""
         return {lane.name: lane for lane in self.lanes}[name]
 
-    def raw(self, lane: Lane) -> Lane | None:
-        """Returns the baseline on the same Server, through the same Adapter; None without one."""
+    def raw(self, lane: Lane, *, adapted: bool = True) -> Lane | None:
+        """Returns the baseline on the same Server, through the same Adapter or through none; None without one."""
+        adapter = lane.adapter if adapted else None
         candidates = (other for other in self.lanes if other.app.baseline and other.server == lane.server)
-        return next((other for other in candidates if other.adapter == lane.adapter), None)
+        return next((other for other in candidates if other.adapter == adapter), None)
 
     def leagues_of(self, lane_name: str) -> tuple[str, ...]:
         """Returns the names of the Leagues that a Lane plays in."""

@@ -199,7 +199,7 @@ def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
 
     Returns why not where the Lane or raw behind the same Adapter can't be trusted, and None for raw and in a sweep.
     """
-    bare, ceiling = (_raw(rounds.experiment, lane, adapted=adapted) for adapted in (False, lane.adapter is not None))
+    bare, ceiling = (rounds.experiment.raw(lane, adapted=adapted) for adapted in (False, True))
     if lane.app.baseline or rounds.experiment.sweep:
         return None
     if not bare or not ceiling:
@@ -224,20 +224,13 @@ def _shown(rounds: _Rounds, splits: Iterable[CpuSplit | str | None]) -> Iterator
     """Yields the splits of which raw without an Adapter can be trusted too; a framework's own part does not need it."""
     for split in splits:
         if isinstance(split, CpuSplit):
-            bare = _raw(rounds.experiment, rounds.experiment.lane(split.lane), adapted=False)
+            bare = rounds.experiment.raw(rounds.experiment.lane(split.lane), adapted=False)
             if bare and rounds.valid(bare.name, CPU):
                 yield split
 
 
 def _mean_us(by_round: pd.Series, rho: float) -> Estimate:
     return stats.linear_estimate(list(by_round), "us", "lower", rho=rho)
-
-
-def _raw(experiment: Experiment, lane: Lane, *, adapted: bool) -> Lane | None:
-    """Returns the baseline's Lane on the same Server, through the same Adapter or through none."""
-    adapter = lane.adapter if adapted else None
-    candidates = (other for other in experiment.lanes if other.app.baseline and other.server == lane.server)
-    return next((other for other in candidates if other.adapter == adapter), None)
 
 
 def _league_summary(league: League, rounds: _Rounds) -> LeagueSummary:

@@ -10,10 +10,9 @@ from bench import stats
 from bench.compare import common_rounds
 from bench.estimates import inverted
 from bench.gate import Evidence, Judged, Verdict
-from bench.records import Estimate, Validity
+from bench.records import INSTRUCTIONS, Estimate, Validity
 from bench.records import Status as Trust
 
-INSTRUCTIONS = "instructions_per_request"
 EXACT = 0.001
 """Counts of instructions are the same to this share from one count to the next, so that is their interval."""
 HIGHER_IS_BETTER = ("throughput_rps",)

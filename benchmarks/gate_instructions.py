@@ -20,6 +20,7 @@ from bench import session, verdict
 from bench.environments import Recipe
 from bench.gate import Verdict
 from bench.project import open_project
+from bench.records import INSTRUCTIONS
 from bench.sides import Sides, Wanted, open_sides
 from bench.spec import Side
 
@@ -69,7 +70,7 @@ def once(sides: Sides) -> Counted:
     if base.value is None or head.value is None:
         sys.exit(f"{APP}: {base.reason or head.reason}")
     ratio = verdict.exact(base.value, head.value)
-    said = verdict.judge(verdict.INSTRUCTIONS, ratio, ALLOWED, []).verdict
+    said = verdict.judge(INSTRUCTIONS, ratio, ALLOWED, []).verdict
     print(f"{ratio.point:.6f} {said}", file=sys.stderr)
     return Counted(ratio.point, said, time.monotonic() - began)
 

@@ -19,7 +19,8 @@ import numpy as np
 
 from bench.history import METRICS
 from bench.history_file import HISTORY
-from bench.history_records import HISTORY_VERSION, INSTRUCTIONS, HistoryRecord, MachineIdentity, Reading
+from bench.history_records import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
+from bench.records import INSTRUCTIONS
 
 MACHINE = MachineIdentity(cpu="Example CPU", cores=2, system="Linux x86_64", python="3.11.7", server_cores=(0,))
 NOISE, HALF = 0.02, 0.03

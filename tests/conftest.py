@@ -12,7 +12,17 @@ from bench import completeness, plan, starts
 from bench.history_records import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
 from bench.messages import MAX_LATENCY_US, SIGNIFICANT_DIGITS, Closed, Open
 from bench.plan import Phase, Slice
-from bench.records import FORMAT_VERSION, Failure, LaneFacts, Machine, Manifest, Observation, SliceRecord, Step
+from bench.records import (
+    FORMAT_VERSION,
+    INSTRUCTIONS,
+    Failure,
+    LaneFacts,
+    Machine,
+    Manifest,
+    Observation,
+    SliceRecord,
+    Step,
+)
 from bench.spec import Adapter, App, Contract, Experiment, Interface, Lane, League, Offer, Preset, Server, Serving
 
 settings.register_profile("bench", deadline=None, max_examples=50)  # a busy machine breaks no law
@@ -247,7 +257,7 @@ def run_observations(whole: Experiment) -> list[Observation]:
         for _ in range(count)
     ]
     counted = [lane.name for lane in whole.lanes if whole.preset.instructions and not lane.twin]
-    return [*footprint, *(Observation(lane=lane, metric=completeness.INSTRUCTIONS, value=9.0) for lane in counted)]
+    return [*footprint, *(Observation(lane=lane, metric=INSTRUCTIONS, value=9.0) for lane in counted)]
 
 
 TWIN = replace(LANES[0], twin=True)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.completeness import INSTRUCTIONS, lacking
-from bench.records import Step
+from bench.completeness import lacking
+from bench.records import INSTRUCTIONS, Step
 from bench.summary import build_report
 
 WHOLE = experiment(preset=replace(experiment().preset, cold_starts=2, instructions=True))

@@ -18,6 +18,21 @@ def lock(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Returns what uv is told, in its order; environments are made, and nothing is installed."""
+    said: list[tuple[str, ...]] = []
+    original = environments._uv
+
+    def note(*arguments: str) -> None:
+        said.append(arguments)
+        if arguments[0] == "venv":
+            original(*arguments)
+
+    monkeypatch.setattr(environments, "_uv", note)
+    return said
+
+
 def test_an_environment_is_made_once(lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second call finds the first one's environment, and starts no process."""
     first = prepare("app", lock, tmp_path / "environments")
@@ -56,34 +71,16 @@ def test_a_lock_that_cannot_be_met_says_why(lock: Path, tmp_path: Path) -> None:
     ("locked", "checked"), [("flask\n", False), (f"flask==3.1.3 --hash=sha256:{'0' * 64}\n", True)]
 )
 def test_hashes_are_asked_for_where_a_lock_has_some(
-    lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: str, checked: bool
+    lock: Path, tmp_path: Path, said: list[tuple[str, ...]], locked: str, checked: bool
 ) -> None:
     """One hash is enough to demand the others, as pip has it; requirements without any are installed as they are."""
-    said: list[tuple[str, ...]] = []
-    original = environments._uv
-
-    def note(*arguments: str) -> None:
-        said.append(arguments)
-        if arguments[0] == "venv":
-            original(*arguments)
-
-    monkeypatch.setattr(environments, "_uv", note)
     lock.write_text(locked)
     prepare("app", lock, tmp_path / "environments")
     assert ("--require-hashes" in said[1]) is checked
 
 
-def test_an_environment_may_differ_from_its_lock(lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_may_differ_from_its_lock(lock: Path, tmp_path: Path, said: list[tuple[str, ...]]) -> None:
     """What replaces the locked versions is installed after them, into an environment of its own."""
-    said: list[tuple[str, ...]] = []
-    original = environments._uv
-
-    def note(*arguments: str) -> None:
-        said.append(arguments)
-        if arguments[0] == "venv":
-            original(*arguments)
-
-    monkeypatch.setattr(environments, "_uv", note)
     other = prepare("app", lock, tmp_path / "environments", Recipe(requirements=("flask==3.0.*",)))
     assert other.folder != prepare("app", lock, tmp_path / "environments").folder
     assert "--requirement" in said[1]

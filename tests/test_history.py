@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench import history
-from bench.history_records import INSTRUCTIONS, History, HistoryRecord, NoHistory, Reading, Trend
+from bench.history_records import History, HistoryRecord, NoHistory, Reading, Trend
+from bench.records import INSTRUCTIONS
 
 STEP = [1.5] * 12 + [1.6] * 8
 OTHER = replace(IDENTITY, python="3.13.1")

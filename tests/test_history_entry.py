@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from bench.check import Measured, measured
 from bench.history_entry import record
-from bench.history_records import INSTRUCTIONS, HistoryRecord, NoHistory
+from bench.history_records import HistoryRecord, NoHistory
 from bench.messages import Closed
-from bench.records import Failure, Observation, SliceRecord
+from bench.records import INSTRUCTIONS, Failure, Observation, SliceRecord
 from bench.relative import METRICS
 from bench.spec import Experiment, Side, Sweep, only
 

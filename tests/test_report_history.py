@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from bench import history
-from bench.history_records import INSTRUCTIONS, History, HistoryRecord, Reading
+from bench.history_records import History, HistoryRecord, Reading
+from bench.records import INSTRUCTIONS
 from bench.report import charts
 from bench.report.charts.history import MOST_POINTS, history_chart
 from bench.report.history import conditions, terminal, where

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.estimates import Estimate
-from bench.history_records import INSTRUCTIONS, History, LevelStep, Reading, Trend
+from bench.history_records import History, LevelStep, Reading, Trend
+from bench.records import INSTRUCTIONS
 from bench.report.words import cell, number, one_line, times
 
 METRIC_TITLES = {
