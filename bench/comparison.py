@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from bench import evidence, plan, verdict
 from bench.evidence import Allowed, Pair
 from bench.gate import Evidence, Verdict
-from bench.plan import Bout, Phase, Slice
+from bench.plan import Phase, Slice
 from bench.records import INSTRUCTIONS, Estimate, Failure, LaneFacts, Observation, SliceRecord
 from bench.runner import NothingToMeasure, Sink
 from bench.spec import Experiment, Lane
@@ -86,7 +86,7 @@ class Comparison:
         self._open_round = open_round
         self._count = count
         self._sink = sink
-        self._bout = Bout(users=experiment.offer.users, seed=experiment.seed)
+        self._bout = plan.bout(experiment, len(pairs), terms.budget_s * FIRST_SHARE / MIN_ROUNDS)
         self._records: list[SliceRecord] = []
         self._facts: tuple[LaneFacts, ...] = ()
         self._rates_rps: dict[str, float] = {}

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bench import starts
 from bench.messages import SEND_LIMIT_S, Closed, Load, Open
@@ -77,6 +77,16 @@ class Bout(Struct, frozen=True, kw_only=True):
         slices = self.duets + in_turn
         return self.duets * self.duet_s + in_turn * self.window_s + slices * (self.guard_s + SLICE_GAP_S)
 
+    def within(self, most_s: float) -> "Bout":
+        """Returns one with fewer slices where this one takes longer than that; each kind of slice is there still."""
+        share = min(1.0, most_s / self.expected_s)
+        return replace(
+            self,
+            duets=max(1, int(self.duets * share)),
+            saturated=max(1, int(self.saturated * share)),
+            fixed=max(1, int(self.fixed * share)),
+        )
+
 
 class Outline(Struct, frozen=True):
     """What a run would do, and how long it will take."""
@@ -141,6 +151,13 @@ def measured(experiment: Experiment, round_index: int, rate_rps: float, *, first
     ]
 
 
+def bout(experiment: Experiment, apps: int, round_s: float) -> Bout:
+    """Returns what a comparison measures of each of so many Apps, such that a Round takes no longer than that."""
+    start_s = ROUND_START_S + len(experiment.lanes) * (SERVER_START_S + experiment.preset.warm_up_s)
+    whole = Bout(users=experiment.offer.users, seed=experiment.seed)
+    return whole.within((round_s - start_s) / apps)
+
+
 def comparison(
     pair: tuple[str, str], bout: Bout, round_index: int, rate_rps: float, *, first_index: int
 ) -> list[Slice]:
@@ -190,7 +207,7 @@ def _swept(preset: Preset, index: int, lane: str, load: Load, slowest_rps: float
 
 def repeat(spoilt: Slice, index: int) -> Slice:
     """Returns a Slice that measures a spoilt one again."""
-    return msgspec.structs.replace(spoilt, index=index, repeat_of=spoilt.index)
+    return replace(spoilt, index=index, repeat_of=spoilt.index)
 
 
 def fixed_rate_rps(share: float, throughputs_rps: list[float]) -> float:

@@ -5,7 +5,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from conftest import experiment
+from conftest import USERS, A, B, experiment
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from bench import plan, stats
 from bench.messages import SEND_LIMIT_S, Closed, Open
 from bench.metrics import MIN_BEYOND_IN_ROUND
-from bench.plan import Phase, Slice
+from bench.plan import Bout, Phase, Slice
 from bench.spec import Experiment, Sweep, only
 from bench.sweep_loads import parse_sweep
 
@@ -184,6 +184,18 @@ def test_a_rate_of_two_digits_is_kept(tenths: int) -> None:
 SWEEPS = st.sampled_from(["users=1..256", "users=3,5", "rate=50..20000", "rate=1"]).map(
     lambda text: Sweep(loads=parse_sweep(text), slo_ms=10.0)
 )
+
+
+@given(st.integers(1, 4), st.floats(0.1, 60))
+def test_a_bout_fits_into_its_round_and_leaves_no_kind_of_slice_out(apps: int, round_s: float) -> None:
+    """More Apps, or a smaller budget, make fewer slices of each App; without need none is left out."""
+    bout = plan.bout(experiment(), apps, round_s)
+    slices = plan.comparison((A, B), bout, 0, 100.0, first_index=0)
+    of_phase = Counter(each.phase for each in slices)
+    assert of_phase.keys() == {Phase.DUET, Phase.SATURATED, Phase.FIXED}
+    assert bout.expected_s * apps <= round_s or of_phase[Phase.DUET] == 1
+    if round_s > 12.5 * apps:
+        assert bout == Bout(users=USERS, seed=1)
 
 
 @given(whole=EXPERIMENTS, sweep=SWEEPS, index=ROUND_INDICES, slowest_rps=st.floats(1, 1e5))
