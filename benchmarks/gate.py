@@ -1,13 +1,13 @@
 """How often the gate is right: ``python benchmarks/gate.py --change 0 --comparisons 10``.
 
 Compares an App with a version of itself that uses so many percent more CPU time a request (0 for none: every alarm is
-false), again and again, with ``bench compare`` in a repository of its own. Beside it, at the same time budget, the
-usual way: one load test after the other, and their average throughputs compared; it alarms where that of the changed
-version is lower by more than what is allowed.
+false), again and again, with ``bench compare`` in a repository of its own. ``--usual 10`` shows the usual way instead,
+at the same time budget: one load test after the other, and their average throughputs compared, which alarms where that
+of the second is lower by more than what is allowed. Its load tests are of the unchanged version twice, the changed one
+twice, and so on: each and the next are a comparison, every other one of two that are the same.
 """
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -17,10 +17,16 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle, islice, pairwise
 from pathlib import Path
+from statistics import median
 
-from bench import session
+import msgspec
+
+from bench import session, verdict
 from bench.config import select_lanes
+from bench.evidence import CPU
+from bench.gate import Comparison, Evidence, Verdict
 from bench.messages import Closed, Request, Target
 from bench.project import open_project
 from bench.server import HOST
@@ -35,13 +41,23 @@ USERS = 16
 
 @dataclass(frozen=True)
 class Trial:
-    """One comparison: the gate's verdicts, exit code and ratio of CPU time, and the ratio of the usual way."""
+    """One comparison: the gate's exit code, what it found of each metric, and its wall time."""
 
-    verdicts: dict[str, str]
     exit_code: int
-    cpu_ratio: float | None
+    evidence: tuple[Evidence, ...]
     spent_s: float
-    usual_ratio: float | None
+
+    @property
+    def cpu_ratio(self) -> float | None:
+        """Returns HEAD:BASE of the CPU time of a request."""
+        return next((found.ratio.point for found in self.evidence if found.metric == CPU and found.ratio), None)
+
+    @property
+    def nearest(self) -> float:
+        """Returns by what share the metric that is nearest to an alarm is worse for certain, where it is valid."""
+        valid = (each for each in self.evidence if each.ratio and each.verdict is not Verdict.INVALID)
+        lows = (verdict.worse(each.metric, each.ratio).low for each in valid if each.ratio)
+        return max((low - 1 for low in lows if low is not None), default=-1.0)
 
 
 def main() -> None:
@@ -49,13 +65,8 @@ def main() -> None:
     options = _parser().parse_args()
     with repository() as folder:
         turns = 0 if options.change == 0 else calibrated(folder, options.change)
-        change(folder, turns)
         print(f"{options.change:g} % more CPU time a request: a loop of {turns} turns in the view", file=sys.stderr)
-        trials = []
-        for number in range(options.comparisons):
-            trials.append(trial(folder, options, number))
-            print(f"{number + 1}: {trials[-1]}", file=sys.stderr)
-    print(render(trials, options))
+        print(usual(folder, options, turns) if options.usual else gate(folder, options, turns))
 
 
 @contextmanager
@@ -87,55 +98,57 @@ def change(folder: Path, turns: int) -> None:
 def calibrated(folder: Path, percent: float) -> int:
     """Returns how many turns of a loop add so many percent to the CPU time of a request."""
     change(folder, CALIBRATION_TURNS)
-    document = compared(folder, ["--budget", "60", "--precision", "2%"])[1]
-    slower = cpu_ratio(document)
+    slower = compared(folder, ["--budget", "60", "--precision", "2%"]).cpu_ratio
     if slower is None:
         raise SystemExit("calibration: the CPU time could not be measured")
     return round(CALIBRATION_TURNS * percent / 100 / (slower - 1))
 
 
-def trial(folder: Path, options: argparse.Namespace, number: int) -> Trial:
-    """Compares once by the gate, and once in the usual way."""
-    allowed = f"{options.max_regression:g}%"
-    began = time.monotonic()
-    code, document = compared(
-        folder, ["--budget", str(options.budget), "--max-regression", allowed, "--seed", str(number + 1)]
-    )
-    spent_s = time.monotonic() - began
-    found = document["apps"][0]["evidence"] if document else []
-    return Trial(
-        verdicts={item["metric"]: item["verdict"] for item in found},
-        exit_code=code,
-        cpu_ratio=cpu_ratio(document),
-        spent_s=spent_s,
-        usual_ratio=usual(folder, options.budget / 2) if options.usual else None,
-    )
+def gate(folder: Path, options: argparse.Namespace, turns: int) -> str:
+    """Compares the version with so many turns with the unchanged one, and returns what was found."""
+    change(folder, turns)
+    asked = ["--budget", str(options.budget), "--max-regression", f"{options.max_regression:g}%"]
+    trials = []
+    for number in range(1, options.comparisons + 1):
+        trials.append(compared(folder, [*asked, "--seed", str(number)]))
+        print(f"{number}: {trials[-1]}", file=sys.stderr, flush=True)
+    return render(trials, options)
 
 
-def compared(folder: Path, options: list[str]) -> tuple[int, dict]:  # type: ignore[type-arg]  # a JSON document
-    """Runs ``bench compare``; returns its exit code and its document."""
+def compared(folder: Path, options: list[str]) -> Trial:
+    """Runs ``bench compare`` of HEAD and what is not committed."""
     command = [str(BENCH), "compare", "HEAD", "WORKTREE", "--app", APP, "--json", *options]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    spent_s = time.monotonic() - began
     if not done.stdout:
-        print(done.stderr, file=sys.stderr)
-    return done.returncode, json.loads(done.stdout or "{}")
+        print(done.stderr.decode(), file=sys.stderr)
+        return Trial(done.returncode, (), spent_s)
+    (app,) = msgspec.json.decode(done.stdout, type=Comparison).apps
+    return Trial(done.returncode, app.evidence, spent_s)
 
 
-def cpu_ratio(document: dict) -> float | None:  # type: ignore[type-arg]  # a JSON document
-    """Returns HEAD:BASE of the CPU time of a request."""
-    found = document["apps"][0]["evidence"] if document else []
-    return next((item["ratio"]["point"] for item in found if item["metric"] == "cpu_us_per_request"), None)
+def usual(folder: Path, options: argparse.Namespace, turns: int) -> str:
+    """Runs one load test after the other, and returns how often two of them differ by more than is allowed."""
+    versions = list(islice(cycle((0, 0, turns, turns)), options.usual + 1))
+    rps = []
+    for turns_of_version in versions:
+        change(folder, turns_of_version)
+        rps.append(throughput_rps(folder, options.budget / 2))
+        print(f"{turns_of_version} turns: {rps[-1]:.1f}/s", file=sys.stderr, flush=True)
+    pairs = list(zip(pairwise(versions), pairwise(rps), strict=True))
+    same = [second / first for (before, after), (first, second) in pairs if before == after]
+    changed = [
+        second / first if after else first / second for (before, after), (first, second) in pairs if before != after
+    ]
+    named = {"the same version": same, f"{options.change:g} % more CPU time": changed}
+    return "\n".join(alarms(what, ratios, options) for what, ratios in named.items() if ratios)
 
 
-def usual(folder: Path, seconds: float) -> float:
-    """Returns the throughput of the changed version divided by that of the base: one load test after the other."""
-    changed = (folder / "apps" / APP / f"{APP}.py").read_text()
-    try:
-        shutil.copy(PROJECT / "apps" / APP / f"{APP}.py", folder / "apps" / APP)
-        base_rps = throughput_rps(folder, seconds)
-    finally:
-        (folder / "apps" / APP / f"{APP}.py").write_text(changed)
-    return throughput_rps(folder, seconds) / base_rps
+def alarms(what: str, ratios: list[float], options: argparse.Namespace) -> str:
+    """Returns how many ratios of throughput are too low."""
+    count = sum(ratio < 1 - options.max_regression / 100 for ratio in ratios)
+    return f"usual way, {what}: {count} of {len(ratios)} alarm, ratios {min(ratios):.3f} to {max(ratios):.3f}"
 
 
 def throughput_rps(folder: Path, seconds: float) -> float:
@@ -156,19 +169,15 @@ def render(trials: list[Trial], options: argparse.Namespace) -> str:
         f"budget {options.budget:g} s",
         f"exit codes: {dict(sorted(Counter(trial.exit_code for trial in trials).items()))}",
     ]
-    for metric in dict.fromkeys(metric for trial in trials for metric in trial.verdicts):
-        said = Counter(trial.verdicts.get(metric, "not measured") for trial in trials)
-        lines.append(f"{metric}: {', '.join(f'{count} {verdict}' for verdict, count in said.most_common())}")
-    ratios = sorted(trial.cpu_ratio for trial in trials if trial.cpu_ratio)
-    lines.append(f"CPU ratios: median {ratios[len(ratios) // 2]:.4f}, {ratios[0]:.4f} to {ratios[-1]:.4f}")
-    spent = sorted(trial.spent_s for trial in trials)
-    lines.append(f"wall time: median {spent[len(spent) // 2]:.0f} s, at most {spent[-1]:.0f} s")
-    usual_ratios = sorted(trial.usual_ratio for trial in trials if trial.usual_ratio)
-    if usual_ratios:
-        alarms = sum(ratio < 1 - options.max_regression / 100 for ratio in usual_ratios)
-        lines.append(
-            f"usual way: {alarms} of {len(usual_ratios)} alarm, ratios {usual_ratios[0]:.3f} to {usual_ratios[-1]:.3f}"
-        )
+    for metric in dict.fromkeys(found.metric for trial in trials for found in trial.evidence):
+        said = Counter(found.verdict for trial in trials for found in trial.evidence if found.metric == metric)
+        lines.append(f"{metric}: {', '.join(f'{count} {word}' for word, count in said.most_common())}")
+    ratios = [trial.cpu_ratio for trial in trials if trial.cpu_ratio]
+    if ratios:
+        lines.append(f"CPU ratios: median {median(ratios):.4f}, {min(ratios):.4f} to {max(ratios):.4f}")
+    lines.append(f"worse for certain, at most: {100 * max(trial.nearest for trial in trials):.2f} %")
+    spent_s = [trial.spent_s for trial in trials]
+    lines.append(f"wall time: median {median(spent_s):.0f} s, at most {max(spent_s):.0f} s")
     return "\n".join(lines)
 
 
@@ -178,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--comparisons", type=int, default=10, help="how many (default: %(default)s)")
     parser.add_argument("--max-regression", type=float, default=3.0, help="percent allowed (default: %(default)s)")
     parser.add_argument("--budget", type=float, default=120.0, help="seconds for each (default: %(default)s)")
-    parser.add_argument("--usual", action="store_true", help="compare in the usual way too, for as long again")
+    parser.add_argument("--usual", type=int, default=0, help="so many comparisons in the usual way instead")
     return parser
 
 
