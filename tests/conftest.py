@@ -1,5 +1,6 @@
 """Builders that tests share: a small valid Experiment, and what a run of it leaves behind."""
 
+import os
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -24,6 +25,8 @@ from bench.records import (
     Step,
 )
 from bench.spec import Adapter, App, Contract, Experiment, Interface, Lane, League, Offer, Preset, Server, Serving
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the commands under test keep their bytecode, as their users' do
 
 settings.register_profile("bench", deadline=None, max_examples=50)  # a busy machine breaks no law
 settings.load_profile("bench")

@@ -66,9 +66,7 @@ def every_figure(report: Report) -> dict[str, Figure]:
 
 @cache
 def page(variant: str) -> str:
-    return html.render(
-        VARIANTS[variant](), {name: charts.render(figure)["svg"] for name, figure in drawn(variant).items()}
-    )
+    return html.render(VARIANTS[variant](), {name: charts.svg(figure) for name, figure in drawn(variant).items()})
 
 
 def terminal(report: Report, width: int = 80) -> str:
@@ -428,7 +426,7 @@ def test_extreme_values_can_be_drawn() -> None:
     summary = replace(report.summary, cpu_splits=splits)
     odd = replace(report, summary=summary, curves=(curve,), traces=(trace, *report.traces[1:]))
     for figure in every_figure(odd).values():
-        charts.render(figure)
+        charts.png(figure)
 
 
 # ---------------------------------------------------------------- footprint
@@ -582,7 +580,7 @@ def test_a_title_is_text_and_not_mathematics() -> None:
     report = single()
     lanes = tuple(replace(lane, title="$x^$ --> <b>&") for lane in report.summary.lanes)
     for figure in every_figure(replace(report, summary=replace(report.summary, lanes=lanes))).values():
-        svg = charts.render(figure)["svg"]
+        svg = charts.svg(figure)
         assert b"<b>" not in svg
         assert "$x^$ --> <b>&" in said_in(figure)
 

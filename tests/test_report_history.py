@@ -151,7 +151,7 @@ def test_without_cpu_times_the_chart_says_so() -> None:
     """And it is drawn all the same."""
     figure = history_chart(*told([history_record(lanes={})]))
     assert "No run has a valid CPU time" in "\n".join(text.get_text() for text in figure.texts)
-    assert charts.render(figure)["png"].startswith(b"\x89PNG")
+    assert charts.png(figure).startswith(b"\x89PNG")
 
 
 def test_the_same_history_gives_the_same_chart() -> None:

@@ -75,7 +75,7 @@ def terminal(found: Report, width: int = 80) -> str:
 
 
 def page(variant: str) -> str:
-    rendered = {name: charts.render(figure)["svg"] for name, figure in drawn(variant).items()}
+    rendered = {name: charts.svg(figure) for name, figure in drawn(variant).items()}
     return html.render(VARIANTS[variant](), rendered)
 
 

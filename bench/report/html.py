@@ -16,7 +16,7 @@ from bench.report.words import COLUMNS, METRICS, one_line, printable, times
 
 
 def render(report: Report, charts: Mapping[str, bytes]) -> str:
-    """Returns the page; ``charts`` holds the SVG of each chart by its name, as ``charts.render`` makes it."""
+    """Returns the page; ``charts`` holds the SVG of each chart by its name, as ``charts.svg`` makes it."""
     return _template().render(
         title=facts.title(report),
         provenance=facts.provenance(report),

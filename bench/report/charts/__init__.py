@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 from bench.records import Report
 from bench.report import charts_of
 from bench.report.charts import bars, footprint, lines, sweep
-from bench.report.charts.sheet import render
+from bench.report.charts.sheet import png, render, svg
 
-__all__ = ["draw", "render"]
+__all__ = ["draw", "png", "render", "svg"]
 
 DRAWN_BY = {
     "throughput": bars.throughput,

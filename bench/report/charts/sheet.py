@@ -76,11 +76,25 @@ class Page:
 
 def render(figure: Figure) -> dict[str, bytes]:
     """Returns a chart as ``svg`` and ``png``: the same bytes for the same values, without a date."""
-    svg, png = io.BytesIO(), io.BytesIO()
+    return {"svg": svg(figure), "png": png(figure)}
+
+
+def svg(figure: Figure) -> bytes:
+    """Returns a chart as SVG, its letters as paths."""
+    without = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    return _saved(figure, format="svg", metadata=without)
+
+
+def png(figure: Figure) -> bytes:
+    """Returns a chart as PNG."""
+    return _saved(figure, format="png", dpi=160, metadata={"Software": None})
+
+
+def _saved(figure: Figure, **how: Any) -> bytes:
+    file = io.BytesIO()
     with mpl.rc_context({**STYLE, "svg.hashsalt": figure.get_label()}):
-        figure.savefig(svg, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-        figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
-    return {"svg": svg.getvalue(), "png": png.getvalue()}
+        figure.savefig(file, **how)
+    return file.getvalue()
 
 
 def sheet(
