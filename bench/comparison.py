@@ -180,7 +180,9 @@ class Comparison:
 
     def _evidence(self, pair: Pair, counted: Sequence[Observation]) -> tuple[Evidence, ...]:
         workers = self._experiment.serving.workers
-        return evidence.judge(pair, self._records, counted, (), self._terms.allowed, workers)
+        return evidence.judge(
+            pair, self._records, counted, (), self._terms.allowed, workers=workers, apps=len(self._pairs)
+        )
 
     def _unconfirmed(self, pair: Pair, counted: Sequence[Observation]) -> tuple[Evidence, ...]:
         """Returns the evidence where nothing was measured again: what came up too late for that is undecided."""
@@ -219,7 +221,7 @@ class Comparison:
             base, head = values.get(pair.base), values.get(pair.head)
             return verdict.exact(base, head) if base and head else None
         later = [record for record in self._records if record.round >= first and record.phase is not Phase.WARM_UP]
-        return evidence.ratios(pair, later).get(metric)
+        return evidence.ratios(pair, later, apps=len(self._pairs)).get(metric)
 
     def _outcome(self, found: Mapping[str, tuple[Evidence, ...]], *, measured_again: bool) -> Outcome:
         return Outcome(found, self._facts, self._rounds, measured_again, self._spent_s)
