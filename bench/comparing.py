@@ -55,5 +55,5 @@ def compare(
             )
             for pair in sides.pairs
         ),
-        notes=(*sides.notes, *uncounted),
+        notes=(*sides.notes, *uncounted, *outcome.notes),
     )

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from math import inf
 from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bench import evidence, plan, verdict
+from bench import evidence, plan, spoilt, verdict
 from bench.evidence import Allowed, Pair
 from bench.gate import Evidence, Verdict
 from bench.plan import Phase, Slice
 from bench.records import INSTRUCTIONS, Estimate, Failure, LaneFacts, Observation, SliceRecord
-from bench.runner import NothingToMeasure, Sink
+from bench.runner import NothingToMeasure, Sink, measure_with_repeats
 from bench.spec import Experiment, Lane
 
 MIN_ROUNDS = 4
@@ -66,6 +67,7 @@ class Outcome(Struct, frozen=True):
     rounds: int
     measured_again: bool
     spent_s: float
+    notes: tuple[str, ...]
 
 
 class Comparison:
@@ -87,6 +89,7 @@ class Comparison:
         self._count = count
         self._sink = sink
         self._bout = plan.bout(experiment, len(pairs), terms.budget_s * FIRST_SHARE / MIN_ROUNDS)
+        self._repeats = self._bout.repeats * len(pairs)
         self._records: list[SliceRecord] = []
         self._facts: tuple[LaneFacts, ...] = ()
         self._rates_rps: dict[str, float] = {}
@@ -126,28 +129,38 @@ class Comparison:
             for failure in live.failures:
                 raise NothingToMeasure(_said(failure))
             self._facts = self._facts or live.facts
-            warm = [self._measured(live, planned) for planned in plan.warm_up(self._experiment, index)]
-            next_index = len(warm)
-            for pair in self._pairs:
-                slices = self._slices(pair, index, [record for records in warm for record in records], next_index)
-                for planned in slices:
-                    self._measured(live, planned)
-                next_index += len(slices)
+            warm = [
+                record
+                for planned in plan.warm_up(self._experiment, index)
+                for record in self._measured(live, planned, repeats_left=0)
+            ]
+            measure_with_repeats(self._slices(index, warm), self._repeats, partial(self._attempt, live))
         self._sink.sync()
 
-    def _slices(self, pair: Pair, index: int, warm: Sequence[SliceRecord], first_index: int) -> list[Slice]:
-        """Returns an App's slices; the first Round's warm-up finds the rate of its open load."""
+    def _slices(self, index: int, warm: Sequence[SliceRecord]) -> list[Slice]:
+        """Returns the Round's slices after its warm-up, App by App."""
+        slices: list[Slice] = []
+        for pair in self._pairs:
+            lanes, rate_rps = (pair.base, pair.head), self._rate_rps(pair, warm)
+            first_index = len(warm) + len(slices)
+            slices += plan.comparison(lanes, self._bout, index, rate_rps, first_index=first_index)
+        return slices
+
+    def _rate_rps(self, pair: Pair, warm: Sequence[SliceRecord]) -> float:
+        """Returns the rate of an App's open load, which the first Round's warm-up finds."""
         if pair.app not in self._rates_rps:
             throughputs = [r.requests / r.window_s for r in warm if r.lane in (pair.base, pair.head) and r.requests]
             if not throughputs:
                 raise NothingToMeasure(f"{pair.app}: neither side gave one right answer under load")
             self._rates_rps[pair.app] = plan.fixed_rate_rps(self._experiment.offer.rate_share, throughputs)
-        return plan.comparison(
-            (pair.base, pair.head), self._bout, index, self._rates_rps[pair.app], first_index=first_index
-        )
+        return self._rates_rps[pair.app]
 
-    def _measured(self, live: Round, planned: Slice) -> tuple[SliceRecord, ...]:
-        records = live.measure_all(planned)
+    def _attempt(self, live: Round, planned: Slice, repeats_left: int) -> bool:
+        """Measures a Slice, and returns whether it has to be measured again."""
+        return any(record.spoilt for record in self._measured(live, planned, repeats_left=repeats_left))
+
+    def _measured(self, live: Round, planned: Slice, *, repeats_left: int) -> tuple[SliceRecord, ...]:
+        records = spoilt.judged(live.measure_all(planned), repeats_left, self._repeats)
         for record in records:
             self._sink.append(record)
             if failure := live.failure(record.lane):
@@ -180,7 +193,9 @@ class Comparison:
 
     def _evidence(self, pair: Pair, counted: Sequence[Observation]) -> tuple[Evidence, ...]:
         workers = self._experiment.serving.workers
-        return evidence.judge(pair, self._records, counted, (), self._terms.allowed, workers)
+        return evidence.judge(
+            pair, self._records, counted, (), self._terms.allowed, workers=workers, apps=len(self._pairs)
+        )
 
     def _unconfirmed(self, pair: Pair, counted: Sequence[Observation]) -> tuple[Evidence, ...]:
         """Returns the evidence where nothing was measured again: what came up too late for that is undecided."""
@@ -219,10 +234,10 @@ class Comparison:
             base, head = values.get(pair.base), values.get(pair.head)
             return verdict.exact(base, head) if base and head else None
         later = [record for record in self._records if record.round >= first and record.phase is not Phase.WARM_UP]
-        return evidence.ratios(pair, later).get(metric)
+        return evidence.ratios(pair, later, apps=len(self._pairs)).get(metric)
 
     def _outcome(self, found: Mapping[str, tuple[Evidence, ...]], *, measured_again: bool) -> Outcome:
-        return Outcome(found, self._facts, self._rounds, measured_again, self._spent_s)
+        return Outcome(found, self._facts, self._rounds, measured_again, self._spent_s, spoilt.note(self._records))
 
 
 def _too_late(found: Evidence) -> Evidence:

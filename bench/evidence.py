@@ -39,19 +39,24 @@ class Allowed(Struct, frozen=True):
     instructions: float
 
 
-def ratios(pair: Pair, records: Sequence[SliceRecord]) -> dict[str, Estimate]:
-    """Returns HEAD:BASE of each metric that both Lanes have, paired by Round."""
+def ratios(pair: Pair, records: Sequence[SliceRecord], *, apps: int) -> dict[str, Estimate]:
+    """Returns HEAD:BASE of each metric that both Lanes have, paired by Round.
+
+    The intervals of a metric hold for all of so many ``apps`` at once.
+    """
     by_side = {side: _by_round(lane, records) for side, lane in (("base", pair.base), ("head", pair.head))}
     found = {
-        metric: verdict.paired(by_side["base"].get(metric, {}), by_side["head"].get(metric, {})) for metric in PHASES
+        metric: verdict.paired(by_side["base"].get(metric, {}), by_side["head"].get(metric, {}), apps)
+        for metric in PHASES
     }
-    found[CPU] = verdict.paired(*_duets(pair, records))
+    found[CPU] = verdict.paired(*_duets(pair, records), apps)
     return {metric: ratio for metric, ratio in found.items() if ratio}
 
 
 def steering(pairs: Sequence[Pair], records: Sequence[SliceRecord]) -> list[Estimate]:
     """Returns the ratios of the steering metrics of all Apps; nothing as long as one of them has none."""
-    found = [[known[metric] for metric in STEERING if metric in known] for known in (ratios(p, records) for p in pairs)]
+    known = [ratios(pair, records, apps=len(pairs)) for pair in pairs]
+    found = [[of_app[metric] for metric in STEERING if metric in of_app] for of_app in known]
     return [ratio for of_app in found for ratio in of_app] if all(found) else []
 
 
@@ -61,10 +66,15 @@ def judge(
     observations: Sequence[Observation],
     failures: Sequence[Failure],
     allowed: Allowed,
+    *,
     workers: int,
+    apps: int,
 ) -> tuple[Evidence, ...]:
-    """Returns the evidence on one App, metric by metric. Nothing of it is valid where an answer was wrong."""
-    known = ratios(pair, records)
+    """Returns the evidence on one of so many ``apps``, metric by metric.
+
+    Nothing of it is valid where an answer was wrong.
+    """
+    known = ratios(pair, records, apps=apps)
     cells = {lane: _cells(lane, records, failures, workers) for lane in (pair.base, pair.head)}
     by_rounds = [
         verdict.judge(metric, known.get(metric), allowed.time, [cells[lane][phase] for lane in (pair.base, pair.head)])

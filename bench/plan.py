@@ -59,7 +59,10 @@ class Slice(Struct, frozen=True):
 
 
 class Bout(Struct, frozen=True, kw_only=True):
-    """What a comparison measures of one App in each Round: slices of so many seconds, for each Lane so many."""
+    """What a comparison measures of one App in each Round: slices of so many seconds, for each Lane so many.
+
+    ``repeats`` is the most spoilt Slices that are measured again.
+    """
 
     users: int
     seed: int
@@ -69,6 +72,7 @@ class Bout(Struct, frozen=True, kw_only=True):
     fixed: int = 4
     window_s: float = 0.2
     guard_s: float = 0.03
+    repeats: int = 4
 
     @property
     def expected_s(self) -> float:
@@ -85,6 +89,7 @@ class Bout(Struct, frozen=True, kw_only=True):
             duets=max(1, int(self.duets * share)),
             saturated=max(1, int(self.saturated * share)),
             fixed=max(1, int(self.fixed * share)),
+            repeats=max(1, int(self.repeats * share)),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -68,6 +69,8 @@ class Watcher(Protocol):
 
 
 OpenRound = Callable[[int, tuple[Lane, ...]], AbstractContextManager[Round]]
+Attempt = Callable[[Slice, int], bool]
+"""Measures a Slice, told how many repeats are left, and returns whether it has to be measured again."""
 
 
 class Runner:
@@ -103,7 +106,8 @@ class Runner:
         self._expect_lanes()
         if self._slowest_rps is None:
             self._slowest_rps = _slowest_rps([record for record in warm if self._is_left(record.lane)])
-        self._measure_with_repeats(live, self._measured(index, self._slowest_rps, first_index=len(warm)))
+        slices = self._measured(index, self._slowest_rps, first_index=len(warm))
+        measure_with_repeats(slices, self._repeats, partial(self._attempt, live))
 
     def _measured(self, index: int, slowest_rps: float, *, first_index: int) -> list[Slice]:
         """Returns the Round's slices after its warm-up. The rate of all fixed slices of the run is the same."""
@@ -124,15 +128,11 @@ class Runner:
             )
         )
 
-    def _measure_with_repeats(self, live: Round, slices: Sequence[Slice]) -> None:
-        """Measures slices, and at the end of the Round again those that were spoilt, as far as its repeats go."""
-        waiting, left = list(slices), self._repeats
-        next_index = waiting[-1].index + 1 if waiting else 0
-        while waiting:
-            planned = waiting.pop(0)
-            if self._is_left(planned.lanes[0]) and self._measure(live, planned, repeats_left=left).spoilt:
-                waiting.append(plan.repeat(planned, next_index))
-                left, next_index = left - 1, next_index + 1
+    def _attempt(self, live: Round, planned: Slice, repeats_left: int) -> bool:
+        """Measures a slice, if its Lane is left, and returns whether it has to be measured again."""
+        if not self._is_left(planned.lanes[0]):
+            return False
+        return self._measure(live, planned, repeats_left=repeats_left).spoilt is not None
 
     def _measure_all(self, live: Round, slices: Sequence[Slice]) -> list[SliceRecord]:
         return [self._measure(live, planned, repeats_left=0) for planned in slices if self._is_left(planned.lanes[0])]
@@ -144,7 +144,7 @@ class Runner:
     def _measure(self, live: Round, planned: Slice, *, repeats_left: int) -> SliceRecord:
         """Measures one slice, and records whether it is spoilt."""
         self._watcher.slice_started(planned)
-        record = judged(live.measure(planned), repeats_left, self._repeats)
+        (record,) = judged([live.measure(planned)], repeats_left, self._repeats)
         self._sink.append(record)
         self._watcher.slice_ended(record)
         if failure := live.failure(record.lane):
@@ -163,6 +163,17 @@ class Runner:
     def _expect_lanes(self) -> None:
         if not self._left.lanes:
             raise NothingToMeasure("no Lane is left to be measured")
+
+
+def measure_with_repeats(slices: Sequence[Slice], repeats: int, attempt: Attempt) -> None:
+    """Measures a Round's slices, and at its end again those that were spoilt, as far as its repeats go."""
+    waiting, left = list(slices), repeats
+    next_index = waiting[-1].index + 1 if waiting else 0
+    while waiting:
+        planned = waiting.pop(0)
+        if attempt(planned, left):
+            waiting.append(plan.repeat(planned, next_index))
+            left, next_index = left - 1, next_index + 1
 
 
 def _slowest_rps(warm: Sequence[SliceRecord]) -> float:

@@ -1,5 +1,7 @@
 """Which slices say more of the machine than of the Lane, and are measured again."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from bench.plan import Phase
@@ -20,11 +22,28 @@ def why_spoilt(record: SliceRecord) -> str | None:
     return None
 
 
-def judged(record: SliceRecord, repeats_left: int, repeats: int) -> SliceRecord:
-    """Returns the record with what spoilt it, if anything did; it counts all the same where it can't be repeated."""
-    reason = why_spoilt(record)
+def judged(records: Sequence[SliceRecord], repeats_left: int, repeats: int) -> tuple[SliceRecord, ...]:
+    """Returns the records of one Slice with what spoilt it, if anything did: for one Lane of a Duet is for both.
+
+    A Slice that can't be repeated counts all the same.
+    """
+    reason = next(filter(None, map(why_spoilt, records)), None)
     if reason is None:
-        return record
+        return tuple(records)
+    return tuple(_marked(record, reason, repeats_left, repeats) for record in records)
+
+
+def note(records: Sequence[SliceRecord]) -> tuple[str, ...]:
+    """Says how many slices were spoilt, and what became of them; nothing where none was."""
+    repeated = {(record.round, record.slice) for record in records if record.spoilt}
+    kept = {(r.round, r.slice) for r in records if r.not_repeated and r.phase is not Phase.WARM_UP}
+    if not (repeated or kept):
+        return ()
+    left = f", {len(kept)} more counted, as no repeats were left" if kept else ""
+    return (f"Slices spoilt by others on this machine: {len(repeated)} measured again{left}.",)
+
+
+def _marked(record: SliceRecord, reason: str, repeats_left: int, repeats: int) -> SliceRecord:
     if record.phase is Phase.WARM_UP:
         return replace(record, not_repeated=f"{reason}; a warm-up is not repeated")
     if repeats_left == 0:

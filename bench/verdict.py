@@ -23,12 +23,15 @@ def worse(metric: str, ratio: Estimate) -> Estimate:
     return inverted(ratio) if metric in HIGHER_IS_BETTER else ratio
 
 
-def paired(base: Mapping[int, float], head: Mapping[int, float]) -> Estimate | None:
-    """Returns HEAD:BASE of values by round, over the rounds that both have; None without one."""
+def paired(base: Mapping[int, float], head: Mapping[int, float], comparisons: int = 1) -> Estimate | None:
+    """Returns HEAD:BASE of values by round, over the rounds that both have; None without one.
+
+    The intervals of so many ``comparisons`` hold at once.
+    """
     rounds = common_rounds({"base": base, "head": head})
     if not rounds:
         return None
-    return stats.ratio_estimate([head[at] for at in rounds], [base[at] for at in rounds])
+    return stats.ratio_estimate([head[at] for at in rounds], [base[at] for at in rounds], comparisons=comparisons)
 
 
 def exact(base: float, head: float) -> Estimate:

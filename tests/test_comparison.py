@@ -1,25 +1,30 @@
 """A comparison, with Rounds that answer at once: when it stops, what it measures again, and what it then says."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from random import Random
 
 import pytest
-from conftest import LANES, experiment, failure, record
+from conftest import LANES, experiment, failure, record, spread
 from msgspec.structs import replace
 
+from bench import evidence, verdict
 from bench.comparison import MIN_ROUNDS, Comparison, Outcome, Terms
-from bench.evidence import CPU, Allowed, Pair
+from bench.evidence import CPU, STEERING, Allowed, Pair
 from bench.gate import Evidence, Verdict
 from bench.messages import Open
-from bench.plan import Phase, Slice
+from bench.plan import Bout, Phase, Slice
 from bench.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.runner import NothingToMeasure
 from bench.spec import Lane, Side
 
 BASE, HEAD = (replace(LANES[0], side=side) for side in Side)
+OTHERS = tuple(replace(LANES[1], side=side) for side in Side)
 PAIR = Pair("alpha", BASE.name, HEAD.name)
+TWO_PAIRS = (PAIR, Pair("beta", *(lane.name for lane in OTHERS)))
 WHOLE = experiment(lanes=(BASE, HEAD), leagues=())
+BOUT = Bout(users=1, seed=1)
 ROUND_S = 8.0
 CPU_NS = 290_000_000
 Change = Callable[[int, SliceRecord], SliceRecord]
@@ -69,10 +74,12 @@ class Job:
         self.started: list[bool] = []
         self.records: list[SliceRecord] = []
         self.observations: list[Observation] = []
+        self.widest: list[float] = []
 
-    def run(self, *, precision: float = 0.01, budget_s: float = 120.0) -> Outcome:
+    def run(self, *, precision: float = 0.01, budget_s: float = 120.0, pairs: Sequence[Pair] = (PAIR,)) -> Outcome:
         terms = Terms(allowed=Allowed(0.03, 0.005), precision=precision, budget_s=budget_s)
-        job = Comparison(WHOLE, [PAIR], terms, self.open_round, self.count, self)
+        whole = replace(WHOLE, lanes=(BASE, HEAD, *OTHERS)[: 2 * len(pairs)])
+        job = Comparison(whole, pairs, terms, self.open_round, self.count, self)
         return job.run(self, lambda: self.spent_s)
 
     def open_round(self, index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[FakeRound]:
@@ -112,6 +119,7 @@ class Job:
 
     def round_ended(self, spent_s: float, widest: float) -> None:
         assert widest > 0
+        self.widest.append(widest)
 
 
 def costs(factor: float) -> Change:
@@ -228,3 +236,69 @@ def test_a_side_that_cannot_be_served_ends_it() -> None:
     """The message names the Lane, and with it the side, the step and the reason."""
     with pytest.raises(NothingToMeasure, match=r"alpha@gthread#head failed at load: the server ended: bye"):
         Job(failures=[failure(HEAD.name)]).run()
+
+
+def stolen_in(spoilt_slices: set[int]) -> Change:
+    """Returns what it is that the hypervisor takes half of some Slices of each Round, as HEAD's record alone says."""
+    return lambda _, seen: replace(seen, steal_s=seen.slice_s / 2) if seen.slice in spoilt_slices else seen
+
+
+def test_a_duet_that_was_spoilt_for_one_lane_is_measured_again_for_both() -> None:
+    """Both records have the reason, and so have both of the repeat, at the end of its Round, what they repeat."""
+    spoilt_index = len(WHOLE.lanes)  # the first after the warm-up
+    job = Job(stolen_in({spoilt_index}), noise=0.001)
+    outcome = job.run()
+    of_round = [seen for seen in job.records if seen.round == 1]
+    spoilt = [seen for seen in of_round if seen.spoilt]
+    assert {(seen.phase, seen.slice, seen.lane) for seen in spoilt} == {
+        (Phase.DUET, spoilt_index, lane.name) for lane in (BASE, HEAD)
+    }
+    assert all("steal" in (seen.spoilt or "") for seen in spoilt)
+    repeats = of_round[-2:]
+    assert {(seen.repeat_of, seen.lane, seen.load) for seen in repeats} == {
+        (spoilt_index, seen.lane, seen.load) for seen in spoilt
+    }
+    assert outcome.notes == (f"Slices spoilt by others on this machine: {outcome.rounds} measured again.",)
+
+
+def test_what_was_spoilt_is_in_no_ratio() -> None:
+    """HEAD cost many times as much in slices of each phase that the hypervisor disturbed, and no more in the others."""
+    spoilt = {2, 8, 9, 18, 19}  # a Duet, and HEAD saturated and at the fixed rate: it comes first or second
+
+    def change(index: int, seen: SliceRecord) -> SliceRecord:
+        seen = stolen_in(spoilt)(index, seen)
+        slow = spread(9, 90_000)
+        disturbed = replace(costs(20.0)(index, seen), requests=9, latency_us=slow, latency_from_intended_us=slow)
+        return disturbed if seen.steal_s else seen
+
+    job = Job(change, noise=0.001)
+    outcome = job.run()
+    assert {seen.phase for seen in job.records if seen.spoilt} == {Phase.DUET, Phase.SATURATED, Phase.FIXED}
+    found = [of(outcome, metric).ratio for metric in STEERING]
+    assert [ratio.point for ratio in found if ratio] == pytest.approx([1.0] * len(STEERING), rel=0.01)
+
+
+@pytest.mark.parametrize("spoilt", [{3}, set(range(2, 8)), set(range(60))])
+def test_repeats_are_bounded_and_every_slice_counts_once(spoilt: set[int]) -> None:
+    """However bad it gets, a Round has at most its repeats more, and both sides count as often as they were to."""
+    job = Job(stolen_in(spoilt), noise=0.001)
+    job.run()
+    of_round = [seen for seen in job.records if seen.round == 0]
+    assert len({seen.slice for seen in of_round if seen.spoilt}) <= BOUT.repeats
+    planned = {Phase.WARM_UP: 1, Phase.DUET: BOUT.duets, Phase.SATURATED: BOUT.saturated, Phase.FIXED: BOUT.fixed}
+    assert Counter((seen.phase, seen.lane) for seen in of_round if not seen.spoilt) == {
+        (phase, lane.name): count for phase, count in planned.items() for lane in (BASE, HEAD)
+    }
+    assert all(seen.spoilt or seen.not_repeated for seen in of_round if seen.steal_s)
+
+
+@pytest.mark.parametrize("pairs", [TWO_PAIRS[:1], TWO_PAIRS])
+def test_what_is_judged_and_what_steers_is_corrected_for_the_number_of_apps(pairs: Sequence[Pair]) -> None:
+    """Both are the ratios whose intervals hold for all Apps of the comparison at once."""
+    job = Job()
+    outcome = job.run(pairs=pairs)
+    ratios = {pair.app: evidence.ratios(pair, job.records, apps=len(pairs)) for pair in pairs}
+    judged = {app: {found.metric: found.ratio for found in of_app} for app, of_app in outcome.evidence.items()}
+    assert judged == ratios
+    steering = [of_app[metric] for of_app in ratios.values() for metric in STEERING]
+    assert job.widest[-1] == max(map(verdict.half_width, steering))

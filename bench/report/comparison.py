@@ -30,7 +30,8 @@ STYLES = {
     Verdict.INVALID: "bold red",
 }
 READING = (
-    "Ratios are HEAD : BASE, measured side by side, with 95 % intervals over rounds that each have fresh processes.",
+    "Ratios are HEAD : BASE, measured side by side, with 95 % intervals over rounds that each have fresh processes; "
+    "those of a metric hold for all Apps at once.",
     "slower: the whole interval is worse than what is allowed, and a second measurement with fresh processes agreed.",
     "undecided: the interval holds both a harmless difference and a regression; it is no pass.",
 )
