@@ -29,13 +29,12 @@ from msgspec import Struct
 from scipy.special import kolmogorov, stdtrit
 
 from bench.autocorrelation import Floats
-from bench.estimates import Estimate
+from bench.estimates import CONFIDENCE, Estimate
 
 ALPHA = 0.01
 """False alarms per series without a step. A test has its share: the part of the series that it is made on."""
 MOST_STEPS = 20
 """Of a series, or half the root of its length: more cuts only leave less on both sides to test one by."""
-CONFIDENCE = 0.95
 MIN_SEGMENT = 5
 """Runs on either side of a step: fewer are no level yet."""
 BIAS, BIAS_SLOPE = 4.0, 8.0

@@ -7,7 +7,7 @@ import pandas as pd
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bench import compare, metrics, relative, stats, summary, validity, verdict
+from bench import compare, relative, stats, summary, validity, verdict
 from bench.autocorrelation import Floats
 from bench.comparable import prove_comparable
 from bench.evidence import Allowed
@@ -21,6 +21,7 @@ from bench.records import (
     Failure,
     Manifest,
     Observation,
+    Report,
     SliceRecord,
     Status,
     Summary,
@@ -29,11 +30,20 @@ from bench.records import (
 
 
 class Measured(Struct, frozen=True):
-    """A stored run, with what is derived from it."""
+    """A run, folded: its Report, and the metrics by Lane and Round that this rests on."""
 
-    manifest: Manifest
-    summary: Summary
+    report: Report
     by_round: pd.DataFrame
+
+    @property
+    def manifest(self) -> Manifest:
+        """Returns what was run, and on what."""
+        return self.report.manifest
+
+    @property
+    def summary(self) -> Summary:
+        """Returns the Estimates, and what is found of each Lane."""
+        return self.report.summary
 
     def findings(self, lane: str, metric: str) -> Iterator[Validity]:
         """Yields what was found of a Lane's metric, and of raw's, which it is divided by."""
@@ -59,9 +69,8 @@ def measured(
     failures: Sequence[Failure],
     observations: Sequence[Observation],
 ) -> Measured:
-    """Derives from a run what a check needs."""
-    report = summary.build_report(manifest, records, failures, observations)
-    return Measured(manifest, report.summary, metrics.by_round(metrics.tidy(records)))
+    """Derives from a run what its reports, the history and a check need."""
+    return Measured(*summary.fold(manifest, records, failures, observations))
 
 
 def check(run: Measured, baseline: Measured, allowed: Allowed) -> Check:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 import click
@@ -28,7 +28,7 @@ from bench.options import NOT_MEASURED, Percent, finite, out_option
 from bench.parity import NotComparable
 from bench.progress import run_progress
 from bench.project import Project, open_project
-from bench.records import Manifest, Summary
+from bench.records import Manifest
 from bench.report import console as terminal
 from bench.revisions import RevisionFailed
 from bench.runner import NothingToMeasure
@@ -36,6 +36,9 @@ from bench.server import HOST, Launch
 from bench.site import Site
 from bench.spec import Experiment, Sweep
 from bench.sweep_loads import DEFAULT_SLO, parse_slo_ms, parse_sweep, with_sweep
+
+if TYPE_CHECKING:
+    from bench.check import Measured
 
 EXIT_CODES: dict[type[Exception], int] = {
     ConfigError: 2,
@@ -173,12 +176,12 @@ def run(  # noqa: PLR0913 - one for each option
     run_id = store.new_run_id()
     with session.open_site(project, experiment) as site, store.create(results, run_id) as sink:
         whole = _measured(site, session.draft(site, run_id), sink)
-    summary = _publish(sink.folder, as_json=as_json)
-    if summary.complete:
+    measured = _publish(sink.folder, as_json=as_json)
+    if measured.summary.complete:
         store.mark_latest(results, sink.folder)
         if not sweep:
-            _remember(results, sink.folder)
-    if not whole or summary.failures:
+            _remember(results, measured)
+    if not whole or measured.summary.failures:
         sys.exit(NOT_MEASURED)
 
 
@@ -196,24 +199,24 @@ def _measured(site: Site, manifest: Manifest, sink: store.Run) -> bool:
     return True
 
 
-def _publish(folder: Path, *, as_json: bool) -> Summary:
-    """Makes a run's reports, and shows the result."""
+def _publish(folder: Path, *, as_json: bool) -> "Measured":
+    """Makes a run's reports, shows the result, and returns what they were made from."""
     from bench import publish  # noqa: PLC0415 - pandas and matplotlib take a second that other commands need not wait
 
     published = publish.publish(folder)
-    summary = published.report.summary
+    measured = published.measured
     for line in published.left_out:
         click.echo(f"bench: {line}", err=True)
-    _show(publish.text(published.report, folder), store.summary_bytes(summary), as_json=as_json)
-    return summary
+    _show(publish.text(measured.report, folder), store.summary_bytes(measured.summary), as_json=as_json)
+    return measured
 
 
-def _remember(results: Path, folder: Path) -> None:
+def _remember(results: Path, run: "Measured") -> None:
     """Adds a run to the history, or says why it cannot be there."""
     from bench import publish  # noqa: PLC0415 - as for the reports
 
     try:
-        publish.record(results, folder)
+        publish.record(results, run)
     except NoHistory as problem:
         click.echo(f"bench: {problem}", err=True)
 

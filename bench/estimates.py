@@ -4,6 +4,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+CONFIDENCE = 0.95
+"""How often an interval is to hold what it is of."""
+
 
 class Estimate(Struct, frozen=True):
     """A 95 % interval over ``n`` rounds. ``low`` and ``high`` are None where n is below 3: too few for an interval."""

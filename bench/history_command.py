@@ -35,7 +35,7 @@ def history_command(*, results: Path, runs: tuple[str, ...], as_json: bool) -> N
 
 
 def _add(results: Path, folder: Path) -> None:
-    from bench.publish import record  # noqa: PLC0415 - it needs pandas, which takes a second
+    from bench.publish import measured, record  # noqa: PLC0415 - it needs pandas, which takes a second
 
-    said = "added to the history" if record(results, folder) else "it is in the history already"
+    said = "added to the history" if record(results, measured(store.read(folder))) else "it is in the history already"
     click.echo(f"bench: {folder.name}: {said}", err=True)

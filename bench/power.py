@@ -12,7 +12,8 @@ from msgspec import Struct
 from scipy.optimize import brentq
 from scipy.special import nctdtr, stdtrit
 
-from bench.stats import CONFIDENCE, MIN_ROUNDS
+from bench.estimates import CONFIDENCE
+from bench.stats import MIN_ROUNDS
 
 POWER = 0.8
 """How often a difference that is there should be found."""

@@ -6,6 +6,7 @@ from msgspec import Struct
 from rich.console import RenderableType
 
 from bench import check, history_entry, history_file, store
+from bench.check import Measured
 from bench.records import Report
 from bench.report import (
     EXPORTS,
@@ -18,20 +19,21 @@ from bench.report import (
     markdown,
 )
 from bench.report import text as terminal
-from bench.summary import build_report
+from bench.store import StoredRun
 
 
 class Published(Struct, frozen=True):
-    """What was written of a run, and a line for each file that could not be made here."""
+    """What the files of a run were made from, and a line for each that could not be made here."""
 
-    report: Report
+    measured: Measured
     left_out: tuple[str, ...]
 
 
 def publish(folder: Path) -> Published:
     """Writes the summary, the charts, the reports and the exports of a run, complete or not. Raises Unreadable."""
     run = store.read(folder)
-    report = build_report(run.manifest, run.records, run.failures, run.observations)
+    found = measured(run)
+    report = found.report
     drawn = {name: charts.render(figure) for name, figure in charts.draw(report).items()}
     files = {f"charts/{name}.{kind}": content for name, kinds in drawn.items() for kind, content in kinds.items()}
     files[store.SUMMARY] = store.summary_bytes(report.summary)
@@ -40,14 +42,17 @@ def publish(folder: Path) -> Published:
     exported = exports.render(report, run.records)
     files |= {f"{EXPORTS}/{name}": content for name, content in exported.files.items()}
     store.write_files(folder, files)
-    return Published(report, exported.left_out)
+    return Published(found, exported.left_out)
 
 
-def record(results: Path, folder: Path) -> bool:
-    """Adds a run to the history of ``results``; returns whether it was new there. Raises Unreadable or NoHistory."""
-    run = store.read(folder)
-    measured = check.measured(run.manifest, run.records, run.failures, run.observations)
-    return history_file.append(results, history_entry.record(measured))
+def measured(run: StoredRun) -> Measured:
+    """Folds a stored run."""
+    return check.measured(run.manifest, run.records, run.failures, run.observations)
+
+
+def record(results: Path, run: Measured) -> bool:
+    """Adds a run to the history of ``results``; returns whether it was new there. Raises NoHistory."""
+    return history_file.append(results, history_entry.record(run))
 
 
 def text(report: Report, folder: Path) -> RenderableType:

@@ -9,11 +9,12 @@ from msgspec import Struct
 from scipy.special import chdtri
 
 from bench import plan, power, summary
+from bench.estimates import CONFIDENCE
 from bench.plan import Phase
 from bench.power import Rule
 from bench.records import Estimate, Failure, Manifest, Ratio, SliceRecord
 from bench.spec import Experiment, League
-from bench.stats import CONFIDENCE, MIN_ROUNDS
+from bench.stats import MIN_ROUNDS
 
 
 class Resolution(Struct, frozen=True, kw_only=True):

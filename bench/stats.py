@@ -19,10 +19,10 @@ from scipy.special import bdtr, stdtrit
 
 from bench import autocorrelation
 from bench.autocorrelation import Floats
+from bench.estimates import CONFIDENCE
 from bench.messages import MAX_LATENCY_US, SIGNIFICANT_DIGITS
 from bench.records import Estimate
 
-CONFIDENCE = 0.95
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
 MIN_BEYOND = 5
 """A percentile is given only where so many answers are expected beyond it."""

@@ -76,6 +76,16 @@ def build_report(
     observations: Sequence[Observation] = (),
 ) -> Report:
     """Folds a run, complete or not, into all that its renderers need."""
+    return fold(manifest, records, failures, observations)[0]
+
+
+def fold(
+    manifest: Manifest,
+    records: Sequence[SliceRecord],
+    failures: Sequence[Failure],
+    observations: Sequence[Observation] = (),
+) -> tuple[Report, pd.DataFrame]:
+    """Folds a run, complete or not, into its Report, and the metrics by Lane and Round that this rests on."""
     experiment = manifest.experiment
     table = metrics.tidy(records)
     by_round = metrics.by_round(table)
@@ -85,7 +95,7 @@ def build_report(
     lanes = tuple(_lane_summary(rounds, lane, records, observations, splits[lane.name]) for lane in experiment.lanes)
     measured = [lane.lane for lane in lanes if lane.metrics]
     lacking = completeness.lacking(experiment, records, failures, observations)
-    return Report(
+    report = Report(
         manifest=manifest,
         summary=Summary(
             format_version=FORMAT_VERSION,
@@ -104,6 +114,7 @@ def build_report(
         traces=tuple(metrics.trace(lane, table) for lane in measured if not experiment.sweep),
         samples={lane.lane: _samples(rounds, lane.lane, observations) for lane in lanes},
     )
+    return report, by_round
 
 
 def _cells(

@@ -19,6 +19,7 @@ from scipy.stats import binomtest
 
 from bench import autocorrelation, compare, metrics, session, stats
 from bench.doctor import Memory
+from bench.estimates import CONFIDENCE
 from bench.plan import Slice
 from bench.project import Project, open_project
 from bench.records import Failure, SliceRecord
@@ -41,7 +42,7 @@ class Pair(msgspec.Struct, frozen=True):
 
     def half(self, level: float) -> float:
         """Returns half the width of the interval that bench gives the ratio, at a level such as 0.05."""
-        return float(stats.half_width(np.array(self.logs), self.rho, (1 - stats.CONFIDENCE) / level))
+        return float(stats.half_width(np.array(self.logs), self.rho, (1 - CONFIDENCE) / level))
 
     def alarms(self, level: float) -> bool:
         """Returns whether the interval says that a Lane differs from itself."""

@@ -3,6 +3,7 @@
 import json
 from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import Mock
 
 import jsonschema
 import msgspec
@@ -14,7 +15,7 @@ from bench import history_file, store
 from bench.cli import main
 from bench.history_records import History
 from bench.records import Manifest
-from bench.spec import only
+from bench.spec import Experiment, only
 
 SCHEMAS = Path(__file__).parent.parent / "docs" / "schemas"
 WHOLE = experiment()
@@ -115,17 +116,17 @@ def test_an_unknown_run_is_named(tmp_path: Path) -> None:
     assert "no-such-run: found no manifest.json" in result.stderr
 
 
-def test_a_run_without_raw_is_said_and_does_not_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`bench run` measured what it was asked for: exit code 0, one line that says so, and none in the history."""
-    whole = only(WHOLE, [A, B])
+def run(results: Path, whole: Experiment, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """Runs `bench run`; what is measured is made up."""
 
     def measure(site: None, described: Manifest, sink: store.Run) -> bool:
+        names = {lane.name for lane in whole.lanes}
         sink.describe(described)
         for row in run_records(WHOLE):
-            if row.lane in (A, B):
+            if row.lane in names:
                 sink.append(row)
         for observation in run_observations(WHOLE):
-            if observation.lane in (A, B):
+            if observation.lane in names:
                 sink.observe(observation)
         return True
 
@@ -133,7 +134,24 @@ def test_a_run_without_raw_is_said_and_does_not_fail(tmp_path: Path, monkeypatch
     monkeypatch.setattr("bench.session.open_site", lambda *_: nullcontext())
     monkeypatch.setattr("bench.session.draft", lambda _, run_id: manifest(whole, run_id=run_id))
     monkeypatch.setattr("bench.cli._measured", measure)
-    result = CliRunner().invoke(main, ["run", "--out", str(tmp_path)])
+    return CliRunner().invoke(main, ["run", "--out", str(results)])
+
+
+def test_a_run_is_read_once_for_its_reports_and_the_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its line is the one that its folder gives when it is added later."""
+    read = Mock(wraps=store.read)
+    monkeypatch.setattr("bench.store.read", read)
+    result = run(tmp_path / "one", WHOLE, monkeypatch)
+    assert result.exit_code == 0, result.output
+    read.assert_called_once()
+    assert history(tmp_path / "other", "--add", str(tmp_path / "one" / "latest")).exit_code == 0
+    lines = [(tmp_path / name / history_file.HISTORY).read_bytes() for name in ("one", "other")]
+    assert lines[0] == lines[1] != b""
+
+
+def test_a_run_without_raw_is_said_and_does_not_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`bench run` measured what it was asked for: exit code 0, one line that says so, and none in the history."""
+    result = run(tmp_path, only(WHOLE, [A, B]), monkeypatch)
     assert result.exit_code == 0, result.output
     (line,) = (line for line in result.stderr.splitlines() if "baseline = true" in line)
     assert line.startswith(f"bench: {(tmp_path / 'latest').resolve().name}: found no Lane with a raw one")

@@ -16,6 +16,7 @@ from bench.records import FORMAT_VERSION, Estimate
 from bench.report import comparison as words
 from bench.report.exports import junit, verdicts
 from bench.report.github import annotations
+from bench.report.words import METRIC_TITLES
 
 CPU, RPS = "cpu_us_per_request", "throughput_rps"
 
@@ -90,7 +91,7 @@ def test_everything_that_is_needed_to_judge_is_there(form: object) -> None:
 
 def test_the_terminal_is_readable_at_80_columns() -> None:
     """No line is wider, whatever the verdict."""
-    found = compared(*(evidence(verdict, metric) for verdict, metric in zip(Verdict, words.METRIC_TITLES, strict=True)))
+    found = compared(*(evidence(verdict, metric) for verdict, metric in zip(Verdict, METRIC_TITLES, strict=True)))
     assert max(map(len, terminal(found).splitlines())) <= 80
 
 

@@ -1,12 +1,16 @@
 """What a comparison says, and how sure it has to be to say it."""
 
 from math import exp, inf
+from statistics import fmean
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import verdict
+from bench import stats, verdict
+from bench.compare import differs
+from bench.comparison import MIN_ROUNDS
 from bench.gate import Verdict
 from bench.records import Estimate, Status, Validity
 
@@ -99,6 +103,21 @@ def test_precision_alone_says_when_there_is_enough(found: list[tuple[float, floa
     assert still == all(exp(half) - 1 <= precision * (1 + 1e-12) for _, half in found) or precision == pytest.approx(
         max(exp(half) - 1 for _, half in found)
     )
+
+
+@pytest.mark.parametrize("spread", [0.3, 1.0, 2.0])
+def test_an_interval_that_ends_the_rounds_holds_almost_as_often_as_any(spread: float) -> None:
+    """Rounds differ by ``spread`` times the precision: stopping takes a few of the 95 %, and adds none."""
+    rng, precision = np.random.default_rng(1), 0.01
+    ends = [ended(np.exp(rng.normal(0, spread * precision, 100)).tolist(), precision) for _ in range(1000)]
+    holds = fmean(not differs(found) for found in ends)
+    assert 0.88 < holds < 0.97
+
+
+def ended(ratios: list[float], precision: float) -> Estimate:
+    """Returns the interval at which a comparison with such ratios by round ends."""
+    so_far = (stats.ratio_estimate(ratios[:n], [1.0] * n) for n in range(MIN_ROUNDS, len(ratios) + 1))
+    return next(found for found in so_far if verdict.is_precise([found], precision))
 
 
 def test_nothing_is_never_precise() -> None:

@@ -6,9 +6,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bench.gate import Check
-from bench.report.comparison import METRIC_TITLES, evidence_grid, evidence_table, noise_floor, verdict
+from bench.report.comparison import evidence_grid, evidence_table, noise_floor, verdict
 from bench.report.markdown import bullets, folded, safe
-from bench.report.words import one_line, share
+from bench.report.words import METRIC_TITLES, one_line, share
 
 RATIO = "RUN : BASELINE"
 READING = (

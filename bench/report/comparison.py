@@ -9,16 +9,9 @@ from rich.text import Text
 
 from bench.gate import AppComparison, Comparison, Evidence, Judged, SideFacts, Verdict
 from bench.report.markdown import bullets, folded, grid, safe
-from bench.report.words import listed, one_line, share, times
+from bench.report.words import METRIC_TITLES, listed, one_line, share, times
 from bench.verdict import half_width, is_unusable
 
-METRIC_TITLES = {
-    "cpu_us_per_request": "CPU time per request",
-    "throughput_rps": "throughput",
-    "latency_fixed_p50_ms": "latency p50",
-    "latency_fixed_p99_ms": "latency p99",
-    "instructions_per_request": "instructions per request",
-}
 RATIO = "HEAD : BASE"
 MOST_NAMED = 4
 """More names would bury the verdict."""

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from bench.diagnosis import Diagnosis, Finding, Severity
+from bench.estimates import CONFIDENCE
 from bench.power import MAX_ROUNDS, POWER
 from bench.records import Estimate
 from bench.report.words import NO_INTERVAL, one_line, share
 from bench.resolution import LeagueProposal, Proposal, Resolution
-from bench.stats import CONFIDENCE
 from bench.trial import Trial
 
 WIDTH = 80

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from bench.gate import Evidence, Judged, Verdict
-from bench.report.comparison import METRIC_TITLES, said
+from bench.report.comparison import said
+from bench.report.words import METRIC_TITLES
 
 LEVELS = {Verdict.SLOWER: "error", Verdict.INVALID: "error", Verdict.UNDECIDED: "warning"}
 """Verdicts that somebody has to see, and how loud they are; the others are in the summary."""

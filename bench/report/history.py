@@ -11,14 +11,8 @@ from rich.text import Text
 from bench.estimates import Estimate
 from bench.history_records import History, LevelStep, Reading, Trend
 from bench.records import INSTRUCTIONS
-from bench.report.words import cell, number, one_line, times
+from bench.report.words import METRIC_TITLES, cell, number, one_line, times
 
-METRIC_TITLES = {
-    "cpu_us_per_request": "CPU time",
-    "throughput_rps": "throughput",
-    "latency_fixed_p50_ms": "latency p50",
-    INSTRUCTIONS: "instructions",
-}
 WIDTHS = (12, 22, 6, 20, 16)
 """Of the columns: 80 with what lies between them."""
 UNCOMMITTED = "with uncommitted changes"
@@ -91,7 +85,7 @@ def _grid(trends: list[Trend], latest_run: str) -> Table:
 
 
 def _row(trend: Trend, latest_run: str) -> Iterator[str]:
-    yield METRIC_TITLES.get(trend.metric, trend.metric)
+    yield METRIC_TITLES.get(trend.metric, trend.metric).removesuffix(" per request")  # there is no room for that
     yield f"{_reading(trend.metric, trend.latest)}{'' if trend.latest_run == latest_run else ' *'}"
     yield f"{trend.runs:,}"
     yield times(trend.steps[-1].ratio) if trend.steps else ""

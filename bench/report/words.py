@@ -49,6 +49,15 @@ METRICS = {
 }
 """Every metric that has a place in a report, in the order of its appearance."""
 
+METRIC_TITLES = {
+    "cpu_us_per_request": "CPU time per request",
+    "throughput_rps": "throughput",
+    "latency_fixed_p50_ms": "latency p50",
+    "latency_fixed_p99_ms": "latency p99",
+    "instructions_per_request": "instructions per request",
+}
+"""Every metric that two versions are compared by, or that has a trend."""
+
 COLUMNS = (
     "throughput_rps",
     "latency_fixed_p50_ms",

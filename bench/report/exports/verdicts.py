@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from bench.gate import Evidence, Judged, Verdict
-from bench.report.comparison import METRIC_TITLES, said
+from bench.report.comparison import said
 from bench.report.exports.junit import Case, Outcome
-from bench.report.words import times
+from bench.report.words import METRIC_TITLES, times
 
 OUTCOMES = {Verdict.SLOWER: Outcome.FAILURE, Verdict.INVALID: Outcome.ERROR, Verdict.UNDECIDED: Outcome.SKIPPED}
 """A regression fails, and what could not be measured is an error; undecided is shown, and is neither."""
