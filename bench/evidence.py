@@ -97,9 +97,7 @@ def _instructions(pair: Pair, observations: Sequence[Observation], allowed: Allo
 
 def _by_round(lane: str, records: Sequence[SliceRecord]) -> Mapping[str, Mapping[int, float]]:
     table = metrics.by_round(metrics.tidy([record for record in records if record.lane == lane]))
-    if table.empty:
-        return {}
-    return {name: dict(table[name].xs(lane, level="lane").dropna()) for name in table.columns}
+    return metrics.by_lane(table).get(lane, {})
 
 
 def _duets(pair: Pair, records: Sequence[SliceRecord]) -> tuple[dict[int, float], dict[int, float]]:

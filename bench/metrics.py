@@ -58,6 +58,18 @@ def by_round(table: pd.DataFrame) -> pd.DataFrame:
     ).astype(float)
 
 
+def by_lane(table: pd.DataFrame) -> dict[str, dict[str, dict[int, float]]]:
+    """Returns what ``by_round`` returned as values by lane, metric and round, without those that are NaN."""
+    found: dict[str, dict[str, dict[int, float]]] = {}
+    columns = {str(name): table[name].to_numpy() for name in table.columns}
+    for at, (lane, index) in enumerate(table.index):
+        of_lane = found.setdefault(lane, {name: {} for name in columns})
+        for name, values in columns.items():
+            if not np.isnan(values[at]):
+                of_lane[name][index] = float(values[at])
+    return found
+
+
 def curve(lane: str, table: pd.DataFrame) -> Curve | None:
     """Returns latency by percentile over all rounds; None for too few answers.
 

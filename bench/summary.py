@@ -54,15 +54,14 @@ class _Rounds(Struct, frozen=True):
     """What the parts of a summary are made from: metrics a Lane and Round, and what is found of each Lane's cells."""
 
     experiment: Experiment
-    by_round: pd.DataFrame
+    metrics: tuple[str, ...]
+    by_lane: dict[str, dict[str, dict[int, float]]]
     cells: dict[str, tuple[Cell, ...]]
     resemblances: dict[str, Resemblance]
 
-    def of(self, lane: str, metric: str) -> pd.Series:
+    def of(self, lane: str, metric: str) -> dict[int, float]:
         """Returns a metric of a Lane by round, where it was measured."""
-        if lane not in self.by_round.index.get_level_values("lane"):
-            return pd.Series(dtype=float)
-        return self.by_round[metric].xs(lane, level="lane").dropna()
+        return self.by_lane.get(lane, {}).get(metric, {})
 
     def valid(self, lane: str, metric: str) -> bool:
         """Returns whether a metric of a Lane stands under a cell with nothing against it."""
@@ -89,8 +88,9 @@ def fold(
     experiment = manifest.experiment
     table = metrics.tidy(records)
     by_round = metrics.by_round(table)
-    cells = _cells(experiment, records, failures, by_round)
-    rounds = _Rounds(experiment, by_round, cells, _resemblances(by_round, cells))
+    by_lane = metrics.by_lane(by_round)
+    cells = _cells(experiment, records, failures, by_lane)
+    rounds = _Rounds(experiment, tuple(by_round.columns), by_lane, cells, _resemblances(by_round, cells))
     splits = {lane.name: _cpu_split(rounds, lane) for lane in experiment.lanes}
     lanes = tuple(_lane_summary(rounds, lane, records, observations, splits[lane.name]) for lane in experiment.lanes)
     measured = [lane.lane for lane in lanes if lane.metrics]
@@ -118,14 +118,14 @@ def fold(
 
 
 def _cells(
-    experiment: Experiment, records: Sequence[SliceRecord], failures: Sequence[Failure], by_round: pd.DataFrame
+    experiment: Experiment,
+    records: Sequence[SliceRecord],
+    failures: Sequence[Failure],
+    by_lane: dict[str, dict[str, dict[int, float]]],
 ) -> dict[str, tuple[Cell, ...]]:
     """Judges every Lane, also against the others."""
     unsteady = {
-        phase: drift.unstable(
-            {str(lane): dict(rows.droplevel("lane").dropna()) for lane, rows in by_round[metric].groupby("lane")},
-            spread,
-        )
+        phase: drift.unstable({lane: of_lane[metric] for lane, of_lane in by_lane.items()}, spread)
         for phase, (metric, spread) in UNSTEADY.items()
     }
     return {
@@ -181,15 +181,15 @@ def _lane_summary(
         cells=cells,
         validity=validity.worst(cells),
         code_lines_by_file=observed.code_lines_by_file(own_observations),
-        partial=absent.in_rounds(own, {name: set(rounds.of(lane.name, name).index) for name in estimates}),
+        partial=absent.in_rounds(own, {name: set(rounds.of(lane.name, name)) for name in estimates}),
     )
 
 
 def _estimates(rounds: _Rounds, lane: Lane) -> dict[str, Estimate]:
     """Returns an Estimate for each metric that was measured in at least one round."""
     found: dict[str, Estimate] = {}
-    for name in rounds.by_round.columns:
-        values = list(rounds.of(lane.name, name))
+    for name in rounds.metrics:
+        values = list(rounds.of(lane.name, name).values())
         if values:
             rho = rounds.resemblances[name].of_estimates
             make = stats.linear_estimate if name == "error_ratio" else stats.log_estimate
@@ -199,9 +199,8 @@ def _estimates(rounds: _Rounds, lane: Lane) -> dict[str, Estimate]:
 
 def _samples(rounds: _Rounds, lane: str, observations: Sequence[Observation]) -> dict[str, tuple[float, ...]]:
     """Returns the values of each metric of a Lane; a difference of Lanes has none of its own."""
-    in_rounds = {metric: rounds.of(lane, metric) for metric in rounds.by_round.columns}
     own = [observation for observation in observations if observation.lane == lane]
-    known = {metric: tuple(values.astype(float)) for metric, values in in_rounds.items() if len(values)}
+    known = {metric: tuple(values.values()) for metric in rounds.metrics if (values := rounds.of(lane, metric))}
     return {**known, **observed.samples(own)}
 
 
@@ -216,13 +215,15 @@ def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
     if not bare or not ceiling:
         return "raw was not run on the same server" + (", through the same adapter" if bare else "")
     names = [who.name for who in (lane, ceiling, bare)]
-    cpu_us = pd.DataFrame({name: rounds.of(name, CPU) for name in names}).dropna()
-    if cpu_us.empty:
+    of_each = {name: rounds.of(name, CPU) for name in names}
+    common = compare.common_rounds(of_each)
+    if not common:
         return "no round has both its CPU time and raw's"
     for name, unusable in ((ceiling.name, "nothing to compare with"), (lane.name, "nothing is derived from it")):
         if not rounds.valid(name, CPU):
             return f"{name} is {validity.of_metric(rounds.cells[name], CPU).status}: {unusable}"
     rho = rounds.resemblances[CPU]
+    cpu_us = {name: np.array([by_round[index] for index in common]) for name, by_round in of_each.items()}
     return CpuSplit(
         lane=lane.name,
         raw=_mean_us(cpu_us[bare.name], rho.of_estimates),
@@ -240,15 +241,15 @@ def _shown(rounds: _Rounds, splits: Iterable[CpuSplit | str | None]) -> Iterator
                 yield split
 
 
-def _mean_us(by_round: pd.Series, rho: float) -> Estimate:
-    return stats.linear_estimate(list(by_round), "us", "lower", rho=rho)
+def _mean_us(by_round_us: autocorrelation.Floats, rho: float) -> Estimate:
+    return stats.linear_estimate(by_round_us.tolist(), "us", "lower", rho=rho)
 
 
 def _league_summary(league: League, rounds: _Rounds) -> LeagueSummary:
     """Ranks the League's valid Lanes; baselines are no contenders."""
     lanes = [lane for lane in rounds.experiment.lanes if lane.name in league.lanes]
     contenders = [lane.name for lane in lanes if not (lane.app.baseline or lane.twin)]
-    values = {lane: dict(rounds.of(lane, RANKED_BY)) for lane in contenders if rounds.valid(lane, RANKED_BY)}
+    values = {lane: rounds.of(lane, RANKED_BY) for lane in contenders if rounds.valid(lane, RANKED_BY)}
     measured = {lane: by_round for lane, by_round in values.items() if by_round}
     ratios = compare.paired_ratios(RANKED_BY, measured, rounds.resemblances[RANKED_BY].of_ratios)
     floors = tuple(_noise_floors(lanes, rounds, RANKED_BY))
@@ -267,7 +268,7 @@ def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds, metric: str) -> Iterat
     """Yields how far each Lane of a League that has a twin there differs from it, where both can be trusted."""
     names = {lane.name for lane in lanes}
     for twin in (lane for lane in lanes if lane.twin and lane.original in names):
-        pair = {name: dict(rounds.of(name, metric)) for name in (twin.name, twin.original)}
+        pair = {name: rounds.of(name, metric) for name in (twin.name, twin.original)}
         common = compare.common_rounds(pair)
         if common and all(rounds.valid(name, metric) for name in pair):
             of_twin, of_lane = ([by_round[index] for index in common] for by_round in pair.values())

@@ -22,11 +22,17 @@ def test_a_run_that_came_to_its_end_lacks_nothing() -> None:
 
 @given(count=st.integers(0, len(OBSERVED) - 1))
 def test_a_run_that_was_interrupted_after_its_rounds_is_incomplete(count: int) -> None:
-    """During the footprint or while instructions are counted. What its rounds found stands."""
-    summary = build_report(manifest(WHOLE), RECORDS, (), OBSERVED[:count]).summary
+    """During the footprint or while instructions are counted."""
+    parts = lacking(WHOLE, RECORDS, (), OBSERVED[:count])
+    assert parts[-1].startswith("instructions per request of ")
+    assert not any("slices" in part for part in parts)
+
+
+def test_what_the_rounds_of_an_incomplete_run_found_stands() -> None:
+    """Only what it lacks is missing."""
+    summary = build_report(manifest(WHOLE), RECORDS, (), ()).summary
     assert not summary.complete
-    assert summary.lacking[-1].startswith("instructions per request of ")
-    assert not any("slices" in part for part in summary.lacking)
+    assert summary.lacking == lacking(WHOLE, RECORDS, (), ())
     assert all("throughput_rps" in lane.metrics for lane in summary.lanes)
     assert summary.leagues[0].standings
 

@@ -8,7 +8,8 @@ from conftest import LANES, record, spread
 from msgspec.structs import replace
 from scipy.stats import t
 
-from bench import evidence, plan, stats
+from bench import evidence, plan
+from bench.estimates import CONFIDENCE
 from bench.evidence import CPU, PHASES, STEERING, Allowed, Pair
 from bench.plan import Bout, Phase
 from bench.records import Estimate, SliceRecord
@@ -53,7 +54,7 @@ def test_the_intervals_of_several_apps_hold_at_once(apps: int, metric: str) -> N
     """Each has its share of the 5 % (Bonferroni), so it is wider by the quantiles; with one App nothing changes."""
     alone = evidence.ratios(PAIRS[0], RECORDS, apps=1)[metric]
     found = evidence.ratios(PAIRS[0], RECORDS, apps=apps)[metric]
-    wider = t.ppf(1 - (1 - stats.CONFIDENCE) / 2 / apps, FREEDOM) / t.ppf(1 - (1 - stats.CONFIDENCE) / 2, FREEDOM)
+    wider = t.ppf(1 - (1 - CONFIDENCE) / 2 / apps, FREEDOM) / t.ppf(1 - (1 - CONFIDENCE) / 2, FREEDOM)
     assert found.point == alone.point
     assert half(found) == pytest.approx(half(alone) * wider)
     assert half(alone) > 0

@@ -84,11 +84,15 @@ def said_in(figure: Figure) -> str:
 
 def everywhere(report: Report) -> dict[str, str]:
     """Returns what each form of a report says, on one line."""
+    return {**written(report), **{name: said_in(figure) for name, figure in every_figure(report).items()}}
+
+
+def written(report: Report) -> dict[str, str]:
+    """Returns the same of all forms but the charts."""
     forms = {
         "text": terminal(report),
         "markdown": markdown.render(report).replace("\\", ""),
         "html": unescape(html.render(report, {})),
-        **{name: said_in(figure) for name, figure in every_figure(report).items()},
     }
     return {name: " ".join(said.split()) for name, said in forms.items()}
 
@@ -359,7 +363,7 @@ def test_every_form_says_once_why_instructions_are_missing() -> None:
     counted = with_metric(
         report, "flask_hello@gunicorn-gthread", metric, Estimate(364192, 364192, 364192, 1, "instructions", "lower")
     )
-    without, with_value = everywhere(missing), everywhere(counted)
+    without, with_value = written(missing), written(counted)
     for form in ("text", "markdown", "html"):
         assert without[form].count(f"Not measured of all lanes: instructions per request ({reason}).") == 1, form
         assert reason not in with_value[form], form
@@ -375,7 +379,7 @@ def test_every_form_says_once_why_a_metric_is_absent(metric: str) -> None:
         replace(lane, missing={metric: lost} if index % 2 else {}, partial={} if index % 2 else {metric: fewer})
         for index, lane in enumerate(report.summary.lanes)
     )
-    said = everywhere(replace(report, summary=replace(report.summary, lanes=tuple(lanes))))
+    said = written(replace(report, summary=replace(report.summary, lanes=tuple(lanes))))
     terminal_has = {*words.COLUMNS, *FOOTPRINT, "instructions_per_request"}
     for form in ("text", "markdown", "html") if metric in terminal_has else ("markdown", "html"):
         assert said[form].count(f"{words.METRICS[metric].title} ({lost}).") == 1, form
@@ -393,7 +397,7 @@ def test_memory_under_load_of_an_invalid_cell_is_marked(status: Status) -> None:
     assert row.cell("idle_pss_mib")[0].endswith("?") == (status is Status.FAILING)
     assert not footprints(report)[0].cell("pss_mib")[0].endswith("?")
     for form in ("text", "markdown", "html"):
-        assert "? Flask on gunicorn-gthread: something was found against it" in everywhere(doubtful)[form], form
+        assert "? Flask on gunicorn-gthread: something was found against it" in written(doubtful)[form], form
 
 
 @variants
