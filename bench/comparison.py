@@ -60,7 +60,7 @@ Count = Callable[[], Sequence[Observation]]
 
 
 class Outcome(Struct, frozen=True):
-    """What a comparison came to: evidence by App; ``measured_again`` where a regression had to be confirmed."""
+    """What a comparison came to: evidence by App; ``measured_again`` where a regression had to be seen twice."""
 
     evidence: Mapping[str, tuple[Evidence, ...]]
     facts: tuple[LaneFacts, ...]
@@ -99,10 +99,21 @@ class Comparison:
         self._watcher, self._clock, self._began = watcher, clock, clock()
         counted = self._counted()
         self._measure(self._terms.budget_s * FIRST_SHARE, first=0)
-        if regressions := self._regressions(counted):
-            return self._confirm(counted, regressions, first=self._rounds)
-        self._measure(self._terms.budget_s, first=0)
-        return self._outcome({pair.app: self._unconfirmed(pair, counted) for pair in self._pairs}, measured_again=False)
+        first, regressions = self._rounds, self._regressions(counted)
+        counted_again = self._counted() if any(metric == INSTRUCTIONS for _, metric in regressions) else ()
+        self._measure(self._terms.budget_s, first=first if regressions else 0)
+        found = {
+            pair.app: tuple(
+                self._stands(item, pair, counted_again, first)
+                if item.verdict is Verdict.SLOWER or (pair.app, item.metric) in regressions
+                else item
+                for item in self._evidence(pair, counted)
+            )
+            for pair in self._pairs
+        }
+        stands = any(item.verdict is Verdict.SLOWER for of_app in found.values() for item in of_app)
+        again = bool(regressions) or stands
+        return Outcome(found, self._facts, self._rounds, again, self._spent_s, spoilt.note(self._records))
 
     @property
     def _rounds(self) -> int:
@@ -197,55 +208,36 @@ class Comparison:
             pair, self._records, counted, (), self._terms.allowed, workers=workers, apps=len(self._pairs)
         )
 
-    def _unconfirmed(self, pair: Pair, counted: Sequence[Observation]) -> tuple[Evidence, ...]:
-        """Returns the evidence where nothing was measured again: what came up too late for that is undecided."""
-        return tuple(_too_late(found) for found in self._evidence(pair, counted))
-
-    def _confirm(self, counted: Sequence[Observation], regressions: set[tuple[str, str]], *, first: int) -> Outcome:
-        """Measures again with fresh processes, and lets those regressions stand that show again."""
-        metrics = {metric for _, metric in regressions}
-        counted_again = self._counted() if INSTRUCTIONS in metrics else ()
-        self._measure(self._terms.budget_s, first=first)
-        found = {
-            pair.app: tuple(
-                self._stands(item, pair, counted_again, first)
-                if (pair.app, item.metric) in regressions
-                else _too_late(item)
-                for item in self._evidence(pair, counted)
-            )
-            for pair in self._pairs
-        }
-        return self._outcome(found, measured_again=True)
-
     def _stands(self, found: Evidence, pair: Pair, counted_again: Sequence[Observation], first: int) -> Evidence:
-        again = self._again(found.metric, pair, counted_again, first)
+        """Returns a regression as it is where it was seen twice, and else undecided.
+
+        The Rounds from ``first`` on measured it again with fresh processes, whether or not it had shown by then.
+        """
         allowed = self._terms.allowed
         limit = allowed.instructions if found.metric == INSTRUCTIONS else allowed.time
-        if found.verdict is Verdict.INVALID or verdict.confirmed(found.metric, again, found.ratio, limit):
+        before, again = self._twice(found, pair, counted_again, first)
+        if found.verdict is Verdict.INVALID or verdict.confirmed(found.metric, before, again, found.ratio, limit):
             return found
-        seen = "was not measured" if again is None else f"gave {again.point:.3f}"
-        return replace(
-            found, verdict=Verdict.UNDECIDED, reasons=(f"slower at first, but the second measurement {seen}",)
-        )
+        return replace(found, verdict=Verdict.UNDECIDED, reasons=(_not_twice(before, again),))
 
-    def _again(self, metric: str, pair: Pair, counted_again: Sequence[Observation], first: int) -> Estimate | None:
-        if metric == INSTRUCTIONS:
+    def _twice(
+        self, found: Evidence, pair: Pair, counted_again: Sequence[Observation], first: int
+    ) -> tuple[Estimate | None, Estimate | None]:
+        """Returns the ratio of the first measurement by itself, and that of the second one."""
+        if found.metric == INSTRUCTIONS:
             values = {item.lane: item.value for item in counted_again}
             base, head = values.get(pair.base), values.get(pair.head)
-            return verdict.exact(base, head) if base and head else None
-        later = [record for record in self._records if record.round >= first and record.phase is not Phase.WARM_UP]
-        return evidence.ratios(pair, later, apps=len(self._pairs)).get(metric)
+            return found.ratio, verdict.exact(base, head) if base and head else None
+        measured = [record for record in self._records if record.phase is not Phase.WARM_UP]
+        halves = ([r for r in measured if r.round < first], [r for r in measured if r.round >= first])
+        before, again = (evidence.ratios(pair, half, apps=len(self._pairs)).get(found.metric) for half in halves)
+        return before, again
 
-    def _outcome(self, found: Mapping[str, tuple[Evidence, ...]], *, measured_again: bool) -> Outcome:
-        return Outcome(found, self._facts, self._rounds, measured_again, self._spent_s, spoilt.note(self._records))
 
-
-def _too_late(found: Evidence) -> Evidence:
-    """Returns the evidence, undecided where a regression showed too late to be measured again."""
-    if found.verdict is not Verdict.SLOWER:
-        return found
-    reasons = ("slower, but too late to be measured again: raise --budget",)
-    return replace(found, verdict=Verdict.UNDECIDED, reasons=reasons)
+def _not_twice(before: Estimate | None, again: Estimate | None) -> str:
+    if before is None or again is None or again.low is None:
+        return "slower, but too late to be measured again: raise --budget"
+    return f"slower, but not by each measurement: the first gave {before.point:.3f}, the second {again.point:.3f}"
 
 
 def _said(failure: Failure) -> str:

@@ -96,12 +96,14 @@ def is_precise(ratios: Sequence[Estimate], precision: float) -> bool:
     return bool(ratios) and all(half_width(ratio) <= precision for ratio in ratios)
 
 
-def confirmed(metric: str, again: Estimate | None, together: Estimate | None, allowed: float) -> bool:
-    """Returns whether a regression stands after it was measured again.
+def confirmed(
+    metric: str, before: Estimate | None, again: Estimate | None, together: Estimate | None, allowed: float
+) -> bool:
+    """Returns whether a regression was seen twice.
 
-    The second measurement must see a regression by itself, and all rounds together one that is too large.
+    Each of two measurements must see a regression by itself, and all rounds together one that is too large.
     """
-    if again is None or together is None:
+    if before is None or again is None or together is None:
         return False
-    second, both = worse(metric, again), worse(metric, together)
-    return second.low is not None and second.low > 1 and both.low is not None and both.low > 1 + allowed
+    first, second, both = (worse(metric, ratio).low or 0.0 for ratio in (before, again, together))
+    return first > 1 and second > 1 and both > 1 + allowed

@@ -181,24 +181,46 @@ def test_a_regression_that_does_not_show_again_is_undecided() -> None:
     assert outcome.measured_again
     assert not regressed(outcome)
     assert of(outcome).verdict is Verdict.UNDECIDED
-    assert "second measurement gave 1.000" in of(outcome).reasons[0]
+    assert "the second 1.000" in of(outcome).reasons[0]
 
 
-def test_a_regression_that_shows_while_another_is_measured_again_is_undecided() -> None:
-    """Instructions are counted again and were a false alarm; CPU time became worse meanwhile, and was seen once."""
-    factors = [1.02, 1.06, 1.03, 1.07]
+def in_rounds(*factors: float) -> Change:
+    """Returns what it is to use so many times the CPU time in each Round; the last factor stays."""
+    return lambda index, seen: costs(factors[min(index, len(factors) - 1)])(index, seen)
 
-    def change(index: int, seen: SliceRecord) -> SliceRecord:
-        factor = factors[index] if index < len(factors) else 1.09
-        return costs(factor)(index, seen)
 
-    job = Job(change, instructions=[(1000.0, 1010.0), (1000.0, 1000.0)])
-    outcome = job.run(precision=0.2)
+@pytest.mark.parametrize(
+    ("factors", "expected"),
+    [
+        ((1.02, 1.06, 1.03, 1.07, *(1.06, 1.2) * 9), Verdict.SLOWER),
+        ((0.98, 1.05, 1.0, 1.06, *(1.06, 1.2) * 9), Verdict.UNDECIDED),
+    ],
+)
+def test_a_regression_that_shows_while_another_is_measured_again_must_be_in_both_measurements(
+    factors: tuple[float, ...], expected: Verdict
+) -> None:
+    """Instructions are counted again and were a false alarm; CPU time is too much worse in all Rounds together."""
+    job = Job(in_rounds(*factors), instructions=[(1000.0, 1010.0), (1000.0, 1000.0)])
+    outcome = job.run(precision=0.07)
     assert outcome.measured_again
     found = of(outcome)
-    assert found.verdict is Verdict.UNDECIDED
-    assert "too late" in found.reasons[0]
-    assert not regressed(outcome)
+    assert found.ratio is not None
+    assert found.ratio.low is not None
+    assert found.ratio.low > 1.03
+    assert found.verdict is expected
+    assert found.reasons == () or "not by each measurement: the first gave 1.02" in found.reasons[0]
+
+
+def test_a_regression_that_shows_late_must_be_in_both_measurements() -> None:
+    """It was in doubt when most of the budget was spent; what was left is the second measurement."""
+    job = Job(in_rounds(*(1.02, 1.07) * 4, 1.02, 1.06))
+    outcome = job.run(precision=0.0001)
+    assert of(outcome).verdict is Verdict.SLOWER
+    assert outcome.measured_again
+    assert not any(job.started)  # as nothing had shown by then
+
+    once = Job(in_rounds(*(0.96, 1.06) * 4, 0.96, 1.16))
+    assert of(once.run(precision=0.0001)).verdict is Verdict.UNDECIDED
 
 
 def test_an_improvement_is_not_measured_again() -> None:

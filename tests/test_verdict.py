@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bench import stats, verdict
 from bench.compare import differs
 from bench.comparison import MIN_ROUNDS
+from bench.evidence import CPU
 from bench.gate import Verdict
 from bench.records import Estimate, Status, Validity
 
@@ -127,20 +129,22 @@ def test_nothing_is_never_precise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("again", "together", "expected"),
+    ("before", "again", "together", "expected"),
     [
-        ((1.02, 1.09), (1.035, 1.06), True),
-        ((0.99, 1.09), (1.035, 1.06), False),
-        ((1.02, 1.09), (1.029, 1.06), False),
+        ((1.02, 1.09), (1.02, 1.09), (1.035, 1.06), True),
+        ((1.02, 1.09), (0.99, 1.09), (1.035, 1.06), False),
+        ((0.99, 1.09), (1.02, 1.09), (1.035, 1.06), False),
+        ((1.02, 1.09), (1.02, 1.09), (1.029, 1.06), False),
     ],
 )
-def test_a_regression_stands_only_if_it_shows_again(
-    again: tuple[float, float], together: tuple[float, float], expected: bool
+def test_a_regression_stands_only_if_it_shows_twice(
+    before: tuple[float, float], again: tuple[float, float], together: tuple[float, float], expected: bool
 ) -> None:
-    """The second measurement by itself is worse, and all of it together is worse than allowed."""
-    second, both = (Estimate((a * b) ** 0.5, a, b, 6, "ratio", "") for a, b in (again, together))
-    assert verdict.confirmed("cpu_us_per_request", second, both, ALLOWED) is expected
-    assert not verdict.confirmed("cpu_us_per_request", None, both, ALLOWED)
+    """Each measurement by itself is worse, and all of it together is worse than allowed."""
+    first, second, both = (Estimate((a * b) ** 0.5, a, b, 6, "ratio", "") for a, b in (before, again, together))
+    assert verdict.confirmed(CPU, first, second, both, ALLOWED) is expected
+    assert not verdict.confirmed(CPU, first, None, both, ALLOWED)
+    assert not verdict.confirmed(CPU, first, replace(second, low=None), both, ALLOWED)
 
 
 def test_ratios_are_paired_by_round() -> None:
