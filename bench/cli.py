@@ -7,8 +7,10 @@ import importlib
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from functools import wraps
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -32,7 +34,6 @@ from bench.records import Manifest
 from bench.report import console as terminal
 from bench.revisions import RevisionFailed
 from bench.runner import NothingToMeasure
-from bench.server import HOST, Launch
 from bench.site import Site
 from bench.spec import Experiment, Sweep
 from bench.sweep_loads import DEFAULT_SLO, parse_slo_ms, parse_sweep, with_sweep
@@ -100,6 +101,11 @@ class Commands(click.Group):
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             _end(ctx, f"{where}{error.strerror or error}", NOT_MEASURED)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception:  # Python would end with 1, which says that something became slower
+            traceback.print_exc()
+            _end(ctx, "an error of bench itself, which the lines above describe", NOT_MEASURED)
 
 
 def _end(ctx: click.Context, message: str, code: int) -> NoReturn:
@@ -146,6 +152,9 @@ def sweep_options(command: Callable[..., None]) -> Callable[..., None]:
 def main() -> None:
     """Python web frameworks side by side, on identical servers, under the same load."""
     signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # names and lines that a terminal's encoding lacks
 
 
 @main.command()
@@ -312,8 +321,9 @@ def serve(lane_name: str, config: Path) -> None:
         session.serve(site, experiment.lanes[0], announce=_announce)
 
 
-def _announce(launch: Launch) -> None:
-    err.print(terminal.serving_text(f"http://{HOST}:{launch.port}", str(LOCUSTFILE)), soft_wrap=True)
+def _announce(url: str) -> None:
+    locust = Path(sys.executable).with_name("locust")
+    err.print(terminal.serving_text(url, str(locust), str(LOCUSTFILE)), soft_wrap=True)
 
 
 @main.command()

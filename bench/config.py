@@ -243,7 +243,7 @@ def _lane(config: Config, key: str, app: App, server_name: str) -> Lane:
         key, server_name = f"apps/{app.name}/app.toml: native", app.native
     if server_name not in config.servers:
         raise ConfigError(
-            f"{key}: found {server_name!r}, expected a server of {config.file}: {', '.join(config.servers)}"
+            f"{key}: found {server_name!r}, expected a server, one of: {', '.join(config.servers)}"
         )
     server = config.servers[server_name]
     if server.interface in app.interfaces:

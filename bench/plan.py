@@ -20,7 +20,7 @@ SLICE_GAP_S = 0.01
 """Expected time between two slices: the last answers arrive, and the counters are read."""
 INSTRUCTIONS_S = 90.0
 """Expected cost of counting the instructions of all callables, at most."""
-REPORT_S = 12.0
+REPORT_S = 8.0
 """Expected cost of the report, and of the environments."""
 
 SWEEP_SEND_LIMIT_S = 0.1

@@ -116,17 +116,17 @@ def refusal(launch: Launch, error: OSError) -> str:
     return f"{launch.command[0]}: {error.strerror}, expected the server's program"
 
 
-def wait_until_ready(server: Running, target: str, timeout_s: float) -> float:
+def wait_until_ready(process: "subprocess.Popen[bytes]", port: int, target: str, timeout_s: float) -> float:
     """Waits for any HTTP answer, and returns the seconds that it took. Raises NotReady.
 
     gunicorn listens before its worker has imported the App, so an open port does not say enough.
     """
     began = time.monotonic()
     while time.monotonic() - began < timeout_s:
-        code = server.process.poll()
+        code = process.poll()
         if code is not None:
             raise NotReady(f"the server ended with exit code {code} before it was ready")
-        if _answers(server.launch.port, target, timeout_s=1.0):
+        if _answers(port, target, timeout_s=1.0):
             return time.monotonic() - began
         time.sleep(0.02)
     raise NotReady(f"no answer in {timeout_s:g} s")

@@ -16,8 +16,8 @@ from bench.processes import process_group, stop
 from bench.project import Project
 from bench.records import FORMAT_VERSION, Failure, LaneFacts, Manifest, Observation
 from bench.rounds import open_round
-from bench.runner import Round, Runner, Sink, Watcher
-from bench.server import Launch, server_environment
+from bench.runner import NothingToMeasure, Round, Runner, Sink, Watcher
+from bench.server import HOST, NotReady, server_environment, wait_until_ready
 from bench.site import Site, prepare_environments
 from bench.spec import Experiment, Lane, without
 
@@ -123,14 +123,22 @@ def offer(target: Target, load: Load, connections: int, window_s: float) -> tupl
         return result, None if used_ns is None else used_ns / 1e9 / (time.monotonic() - began)
 
 
-def serve(site: Site, lane: Lane, announce: Callable[[Launch], None]) -> None:
-    """Serves one Lane, its log on standard error, until it ends or is interrupted."""
+def serve(site: Site, lane: Lane, announce: Callable[[str], None]) -> None:
+    """Serves one Lane, its log on standard error, until it is interrupted; announces its URL when it answers.
+
+    Raises NothingToMeasure where it does not answer, or ends by itself.
+    """
     (launch,) = site.launches([lane])
+    rules = site.experiment.contract
+    path, _ = rules.request(rules.names[0])
     process = site.group.start(launch.command, env=launch.environment, cwd=launch.folder)
     try:
         machine.pin([process.pid], site.machine.server_cores)
-        announce(launch)
-        process.wait()
+        wait_until_ready(process, launch.port, path, site.experiment.serving.ready_timeout_s)
+        announce(f"http://{HOST}:{launch.port}{path}")
+        raise NothingToMeasure(f"{lane.name}: the server ended with exit code {process.wait()}")
+    except NotReady as error:
+        raise NothingToMeasure(f"{lane.name}: {error}; its log is above") from error
     except KeyboardInterrupt:
         pass
     finally:

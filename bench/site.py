@@ -95,7 +95,8 @@ class Site(Struct, frozen=True):
         Raises NotReady or ContractBroken, and NoSuchProcess where it ends just then.
         """
         rules = self.experiment.contract
-        wait_until_ready(server, rules.request(rules.names[0])[0], self.experiment.serving.ready_timeout_s)
+        path, _ = rules.request(rules.names[0])
+        wait_until_ready(server.process, server.launch.port, path, self.experiment.serving.ready_timeout_s)
         answer = contract.verify(HOST, server.launch.port, rules)
         lane = self.experiment.lane(server.launch.lane)
         environment = self.environments[lane.home]

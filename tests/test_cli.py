@@ -44,6 +44,19 @@ def test_the_plan_names_every_lane_and_its_time() -> None:
     assert "about" in result.stdout
 
 
+def test_an_error_of_bench_itself_is_not_a_regression(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python would end with 1; a CI job would read that something became slower."""
+
+    def broken(path: Path) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr("bench.cli.open_project", broken)
+    result = call("plan")
+    assert result.exit_code == 3
+    assert "RuntimeError: a mistake" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("bench: an error of bench itself")
+
+
 def test_the_plan_as_json_is_one_document() -> None:
     """--json gives the same facts to a program."""
     result = call(

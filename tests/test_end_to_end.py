@@ -350,7 +350,8 @@ def test_serve_launches_a_lane_for_a_person_to_look_at(project: Path) -> None:
     command = [BENCH, "serve", "flask_hello@gunicorn-uvicorn+a2asgi"]
     with subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        url = next(word for word in process.stderr.readline().split() if word.startswith("http://"))
+        said = next(line for line in process.stderr if line.startswith("serving "))
+        url = said.split()[1]
         done = bench(project, "load", url, "--users", "4", "--seconds", "0.5", "--json")
         assert done.returncode == 0, done.stderr
         outcome = json.loads(done.stdout)
@@ -360,6 +361,17 @@ def test_serve_launches_a_lane_for_a_person_to_look_at(project: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=HANG_S) == 0
     assert processes_in(project) == []
+
+
+def test_an_app_that_cannot_be_served_is_exit_code_3(project: Path) -> None:
+    """Its own log is on standard error, and the last line names the Lane."""
+    (project / "apps" / "raw_hello" / "raw_hello.py").write_text("raise ImportError('this app is broken')")
+    done = bench(project, "serve", "raw_hello@uvicorn")
+    assert done.returncode == 3
+    assert "ImportError: this app is broken" in done.stderr
+    assert "serving" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last == "bench: raw_hello@uvicorn: the server ended with exit code 1 before it was ready; its log is above"
 
 
 def test_load_says_what_happened_to_a_dead_url() -> None:

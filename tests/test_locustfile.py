@@ -24,13 +24,13 @@ DEADLINE_S = 60.0
 
 @contextmanager
 def served(lane: str) -> Iterator[str]:
-    """Yields the address of a Lane, as `bench serve` says it."""
+    """Yields the address of a Lane, as `bench serve` says it to Locust; it answers by then."""
     command = [str(PROGRAMS / "bench"), "serve", lane]
     with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        said = process.stderr.readline() + process.stderr.readline()
+        said = next(line for line in process.stderr if "--host" in line)  # the server may have logged something before
         try:
-            yield next(word for word in said.split() if word.startswith("http://"))
+            yield said.split("--host ")[1].split()[0]
         finally:
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=30) == 0

@@ -81,7 +81,7 @@ def wait_for(script: str, tmp_path: Path, timeout_s: float) -> float:
     with process_group() as group, started([launch], group, tmp_path) as servers:
         (server,) = servers.running
         try:
-            return wait_until_ready(server, "/", timeout_s)
+            return wait_until_ready(server.process, server.launch.port, "/", timeout_s)
         except NotReady:
             assert isinstance(server, Running)
             assert "its own words" in server.log_tail()

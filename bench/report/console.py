@@ -36,10 +36,11 @@ def verified_text(facts: tuple[LaneFacts, ...], failures: tuple[Failure, ...], d
     )
 
 
-def serving_text(url: str, locustfile: str) -> str:
-    """Returns where a Lane listens, and how to look at it with Locust's own web UI."""
-    web_ui = f"locust -f {locustfile} --host {url} --web-host 127.0.0.1"  # its default is every network
-    return f"serving {url}/hello/world until Ctrl-C; Locust's web UI:\n  {web_ui}"
+def serving_text(url: str, locust: str, locustfile: str) -> str:
+    """Returns where a Lane answers, and how to look at it with Locust's own web UI."""
+    host = "/".join(url.split("/")[:3])
+    web_ui = f"{locust} -f {locustfile} --host {host} --web-host 127.0.0.1"  # its default is every network
+    return f"serving {url} until Ctrl-C; Locust's web UI:\n  {web_ui}"
 
 
 def load_text(outcome: LoadOutcome) -> str:

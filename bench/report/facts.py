@@ -147,7 +147,8 @@ def intervals(report: Report) -> str:
 
 
 def _of_totals(report: Report) -> str:
-    return intervals(report).replace("intervals", "intervals of the totals, below the bars,", 1)
+    totals = intervals(report).replace("intervals", "intervals of the totals, below the bars,", 1)
+    return f"{totals} Totals are geometric means and parts mean differences, so that these add up to them but nearly."
 
 
 def _merged(report: Report) -> str:

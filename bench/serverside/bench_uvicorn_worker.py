@@ -6,7 +6,7 @@ from uvicorn_worker import UvicornWorker
 
 
 class Worker(UvicornWorker):
-    """The settings match the plain ``uvicorn`` server of bench.toml."""
+    """The settings match the plain ``uvicorn`` server of bench/defaults.toml."""
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
