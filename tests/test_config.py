@@ -682,3 +682,17 @@ def test_any_value_of_an_app_is_parsed_or_refused(junk: object, key: str) -> Non
     """Whatever stands in an app.toml, it is accepted or refused in one line that begins with the file."""
     message = said(lambda: parse_app("app.toml", "alpha", app_document(at(key, junk))))
     assert message is None or re.fullmatch(r"app\.toml: .*: found .+", message)
+
+
+def test_an_app_that_is_defined_twice_is_refused(tmp_path: Path) -> None:
+    """Both places are named; a table that has another name may have the same folder."""
+    folder, file = tmp_path / "apps" / "alpha", tmp_path / "bench.toml"
+    folder.mkdir(parents=True)
+    (folder / "app.toml").write_text(APP_TOML)
+    table = '[apps.{}]\ntitle = "Other"\nfolder = "apps/alpha"\ninterfaces = {{ wsgi = "other:app" }}\n'
+    file.write_text(BENCH_TOML + table.format("other"))
+    assert [app.name for app in open_project(file).apps] == ["alpha", "other"]
+    file.write_text(BENCH_TOML + table.format("alpha"))
+    message = refused(lambda: open_project(file))
+    assert "bench.toml: apps.alpha: found another App of this name in " in message
+    assert "apps/alpha/app.toml, expected one" in message
