@@ -104,6 +104,8 @@ def _document(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{_shown(file)}: {error.strerror}, expected a TOML file; name one with --config") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{_shown(file)}: {error}, expected TOML") from None
+    except RecursionError:
+        raise ConfigError(f"{_shown(file)}: found values nested too deeply to be read, expected a few levels") from None
 
 
 def _shown(path: Path) -> str:

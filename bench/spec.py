@@ -10,7 +10,10 @@ from msgspec import Meta, Struct
 
 from bench.messages import Closed, Load
 
-Positive = Annotated[int, Meta(ge=1)]
+MOST = 65_535
+"""More processes, connections or slices than any machine has room or time for; a backlog of more no kernel takes."""
+Positive = Annotated[int, Meta(ge=1, le=MOST)]
+Count = Annotated[int, Meta(ge=0, le=MOST)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 TWIN_SUFFIX = "#2"
 IMPORT_STRING = r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?(?![\s\S])"
@@ -116,8 +119,8 @@ class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     guard_s: Seconds
     window_s: Seconds
     warm_up_s: Seconds
-    repeats: Annotated[int, Meta(ge=0)] = 0
-    cold_starts: Annotated[int, Meta(ge=0)] = 0
+    repeats: Count = 0
+    cold_starts: Count = 0
     instructions: bool = False
 
 

@@ -696,3 +696,18 @@ def test_an_app_that_is_defined_twice_is_refused(tmp_path: Path) -> None:
     message = refused(lambda: open_project(file))
     assert "bench.toml: apps.alpha: found another App of this name in " in message
     assert "apps/alpha/app.toml, expected one" in message
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "{a=" * 5000])
+def test_deeply_nested_toml_is_refused(tmp_path: Path, text: str) -> None:
+    """What the parser cannot hold is a mistake in the file, whichever file it is."""
+    file = tmp_path / "bench.toml"
+    file.write_text(text)
+    assert "bench.toml: found values nested too deeply" in refused(lambda: open_project(file))
+
+
+@pytest.mark.parametrize("key", ["serving.backlog", "serving.workers", "presets.quick.repeats", "contract.load_names"])
+@pytest.mark.parametrize("number", [65_536, 10**22])
+def test_a_number_that_no_machine_has_room_for_is_refused(key: str, number: int) -> None:
+    """It would be every App's failure."""
+    assert_says(refused(lambda: config(at(key, number))), "bench.toml", key, str(number), "`int` <= 65535")
