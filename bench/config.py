@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from bench.spec import (
     IMPORT_STRING,
+    IN_WORDS,
     Adapter,
     App,
     Contract,
@@ -290,7 +291,7 @@ def _check_title(file: str, key: str, title: str) -> None:
 
 def _check_tables(file: str, document: Mapping[str, Any]) -> None:
     """Raises ConfigError for the first wrong entry of an App's own tables, named by its key."""
-    expected = {"interfaces": "an import string such as 'module:app'", "environment": "a string without NUL"}
+    expected = {"interfaces": IN_WORDS[IMPORT_STRING], "environment": "a string without NUL"}
     for key, what in expected.items():
         entries = document.get(key)
         for name, value in entries.items() if isinstance(entries, dict) else ():
@@ -373,7 +374,9 @@ def _explained(message: str, key: str, path: str, table: Any) -> str:
         return (
             f"{_joined(key, path, unknown[1])}: found an unknown key, expected none of that name; remove or rename it"
         )
-    return f"{_joined(key, path)}: found {_shown(_at(table, path))}, {message[:1].lower()}{message[1:]}"
+    pattern = next((each for each in IN_WORDS if message.endswith(f"matching regex {each!r}")), None)
+    expected = f"expected {IN_WORDS[pattern]}" if pattern else f"{message[:1].lower()}{message[1:]}"
+    return f"{_joined(key, path)}: found {_shown(_at(table, path))}, {expected}"
 
 
 def _joined(key: str, path: str, field: str = "") -> str:

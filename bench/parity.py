@@ -1,11 +1,11 @@
 """Proof that the Lanes of a League ran with the same configuration, and a list of what cannot be made the same."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from bench.records import LaneFacts
-from bench.spec import Experiment, Lane, League
+from bench.spec import Adapter, Experiment, Lane, League, Server
 
 VARYING_HEADERS = ("date",)
 """Differ between two answers of one Lane."""
@@ -13,6 +13,7 @@ LAUNCH_VARIABLES = ("PYTHONPATH", "BENCH_ADAPTER", "BENCH_APPLICATION")
 """Name the App to the server."""
 SERVER_HEADERS = ("server", "date", "connection")
 """Written by the server, so they differ where the Servers of a League do."""
+MISSING = "none"
 
 
 class NotComparable(Exception):
@@ -20,31 +21,37 @@ class NotComparable(Exception):
 
 
 def prove(experiment: Experiment, facts: Sequence[LaneFacts]) -> None:
-    """Compares every Lane of a League with the first one. Raises NotComparable with a diff of each that differs."""
+    """Compares the Lanes of each League. Raises NotComparable with a diff of each that differs."""
     by_lane = {fact.lane: fact for fact in facts}
     diffs = [
         diff
         for league in experiment.leagues
         for diff in _league_diffs(experiment, league, [by_lane[lane] for lane in league.lanes if lane in by_lane])
     ]
-    diffs += _adapter_diffs(experiment, facts)
+    diffs += _package_diffs(experiment, facts)
     if diffs:
         raise NotComparable("\n".join(diffs))
 
 
-def _adapter_diffs(experiment: Experiment, facts: Sequence[LaneFacts]) -> list[str]:
-    """Returns a line for each package of an Adapter that Lanes through it have in different versions."""
+def _package_diffs(experiment: Experiment, facts: Sequence[LaneFacts]) -> list[str]:
+    """Returns a line for each package of a Server or Adapter that its Lanes have in different versions, or not at all.
+
+    One that is installed nowhere is an error too: behind a wrong name the versions of the right one could differ.
+    """
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for fact in facts:
-        if adapter := experiment.lane(fact.lane).adapter:
-            for package in adapter.packages:
-                by_version = found.setdefault((adapter.name, package), {})
-                by_version.setdefault(fact.versions.get(package, "missing"), []).append(fact.lane)
+        lane = experiment.lane(fact.lane)
+        parts: list[Server | Adapter] = [lane.server, *([lane.adapter] if lane.adapter else [])]
+        for part in parts:
+            for package in part.packages:
+                by_version = found.setdefault((f"{type(part).__name__} {part.name}", package), {})
+                by_version.setdefault(fact.versions.get(package, MISSING), []).append(fact.lane)
     return [
-        f"Adapter {adapter}: its package {package} must be the same in every Lane, but differs: "
+        f"{whose}: package {package}: found "
         + "; ".join(f"{version} in {', '.join(lanes)}" for version, lanes in by_version.items())
-        for (adapter, package), by_version in found.items()
-        if len(by_version) > 1
+        + ", expected the same version in every Lane; mend its name, or the Apps' requirements"
+        for (whose, package), by_version in found.items()
+        if len(by_version) > 1 or MISSING in by_version
     ]
 
 
@@ -67,40 +74,48 @@ def _header_shape(fact: LaneFacts) -> tuple[str, ...]:
 
 
 def _league_diffs(experiment: Experiment, league: League, facts: Sequence[LaneFacts]) -> Iterable[str]:
-    if not facts:
-        return
-    expected = _comparable(experiment.lane(facts[0].lane), facts[0], same_server=league.same_server)
+    """Compares the Lanes on each Server with the first on it, and these with each other in what no Server decides."""
+    by_server: dict[str, list[LaneFacts]] = {}
+    for fact in facts:
+        by_server.setdefault(experiment.lane(fact.lane).server.name, []).append(fact)
+    for sharing in by_server.values():
+        yield from _diffs(league, sharing, lambda fact: _of_server(experiment.lane(fact.lane), fact))
+    yield from _diffs(league, [first for first, *_ in by_server.values()], _of_any_server)
+
+
+def _diffs(league: League, facts: Sequence[LaneFacts], comparable: Callable[[LaneFacts], list[str]]) -> Iterable[str]:
     for fact in facts[1:]:
-        found = _comparable(experiment.lane(fact.lane), fact, same_server=league.same_server)
+        first = facts[0]
+        expected, found = comparable(first), comparable(fact)
         if found != expected:
-            head = (
-                f"League {league.name}: {fact.lane} and {facts[0].lane} must have the same configuration, but differ:"
-            )
-            lines = difflib.unified_diff(expected, found, facts[0].lane, fact.lane, lineterm="", n=0)
-            yield "\n".join([head, *lines])
+            head = f"League {league.name}: {fact.lane} and {first.lane} must have the same configuration, but differ:"
+            yield "\n".join([head, *difflib.unified_diff(expected, found, first.lane, fact.lane, lineterm="", n=0)])
 
 
-def _comparable(lane: Lane, fact: LaneFacts, *, same_server: bool) -> list[str]:
-    """Returns a line for each thing that must be equal.
+def _of_any_server(fact: LaneFacts, ignored: Sequence[str] = SERVER_HEADERS) -> list[str]:
+    """Returns a line for each thing that must be equal on all Servers.
 
-    A League of different Servers has different command lines and server headers by its definition; everything else
-    must still be equal, and the settings that Servers have in common come from one table of the configuration.
+    Their command lines and headers differ by definition, and the settings that they have in common come from one table
+    of the configuration.
     """
-    ignored = VARYING_HEADERS if same_server else SERVER_HEADERS
     headers = sorted((name.lower(), value) for name, value in fact.response_headers if name.lower() not in ignored)
-    lines = [
+    return [
         f"python {fact.python}",
         f"workers {fact.workers}",
         f"status {fact.response_status}",
         *(f"header {name}: {value}" for name, value in headers),
         f"body {fact.response_body!r}",
     ]
-    if same_server:
-        lines += [f"argument {argument}" for argument in command_template(lane, fact)]
-        lines += [f"package {name} {fact.versions.get(name, 'is missing')}" for name in sorted(lane.server.packages)]
-        own = (*lane.app.environment, *LAUNCH_VARIABLES)
-        lines += [f"variable {name}={value}" for name, value in sorted(fact.environment.items()) if name not in own]
-    return lines
+
+
+def _of_server(lane: Lane, fact: LaneFacts) -> list[str]:
+    """Returns a line for each thing that must be equal on one Server, beside the versions of its packages."""
+    own = (*lane.app.environment, *LAUNCH_VARIABLES)
+    return [
+        *_of_any_server(fact, VARYING_HEADERS),
+        *(f"argument {argument}" for argument in command_template(lane, fact)),
+        *(f"variable {name}={value}" for name, value in sorted(fact.environment.items()) if name not in own),
+    ]
 
 
 def command_template(lane: Lane, fact: LaneFacts) -> list[str]:

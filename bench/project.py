@@ -70,7 +70,13 @@ def open_project(file: Path) -> Project:
     """Reads the configuration and every App. Raises ConfigError."""
     root, document = file.resolve().parent, _document(file)
     config = parse_config(_shown(file), with_defaults(document, _document(DEFAULTS)))
-    apps = (*_apps_in_folders(root), *_apps_in_tables(_shown(file), document))
+    in_folders, in_tables = _apps_in_folders(root), _apps_in_tables(_shown(file), document)
+    apps = (*in_folders, *in_tables)
+    for name in sorted({app.name for app in in_folders} & {app.name for app in in_tables}):
+        raise ConfigError(
+            f"{_shown(file)}: {APPS}.{name}: found another App of this name in "
+            f"{_shown(root / APPS / name / 'app.toml')}, expected one; rename or remove one of them"
+        )
     if not apps:
         raise ConfigError(
             f"{_shown(root / APPS)}: found no */app.toml, expected a folder for each App, or tables [apps.NAME] in "
@@ -98,6 +104,8 @@ def _document(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{_shown(file)}: {error.strerror}, expected a TOML file; name one with --config") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{_shown(file)}: {error}, expected TOML") from None
+    except RecursionError:
+        raise ConfigError(f"{_shown(file)}: found values nested too deeply to be read, expected a few levels") from None
 
 
 def _shown(path: Path) -> str:

@@ -10,10 +10,31 @@ from msgspec import Meta, Struct
 
 from bench.messages import Closed, Load
 
-Positive = Annotated[int, Meta(ge=1)]
+MOST = 65_535
+"""More processes, connections or slices than any machine has room or time for; a backlog of more no kernel takes."""
+Positive = Annotated[int, Meta(ge=1, le=MOST)]
+Count = Annotated[int, Meta(ge=0, le=MOST)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 TWIN_SUFFIX = "#2"
 IMPORT_STRING = r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?(?![\s\S])"
+"""Ends as all patterns here do: ``$`` would let a line break through, and JSON Schema knows no ``\\Z``."""
+PATH = r'^/([!"$-z|~]|\{name\})*(?![\s\S])'
+TARGET = r'^/[!"$-~]*(?![\s\S])'
+"""What a request line can carry: no blanks, no fragment (RFC 9112, 3.2.1)."""
+METHOD = r"^(?!GET(?![\s\S]))[!#$%&'*+.^_`|~0-9A-Za-z-]+(?![\s\S])"
+"""A token (RFC 9110, 5.6.2)."""
+CONTENT_TYPE = r"^[!-~]([ -~]*[!-~])?(?![\s\S])"
+"""Blanks around a value are no part of it (RFC 9110, 5.5)."""
+IN_WORDS = {
+    IMPORT_STRING: "an import string such as 'module:app'",
+    PATH: "a path of printable ASCII from / on, percent-encoded, with no # and no braces but {name}",
+    TARGET: "a path of printable ASCII from / on, percent-encoded, with no #",
+    METHOD: "a method such as POST, a token of RFC 9110, and not GET",
+    CONTENT_TYPE: "printable ASCII, with no blanks around it",
+}
+"""What the patterns of strings ask for."""
+LONGEST_NAME = 10_000
+"""Makes 120,000 bytes of a request line, with four bytes a character, percent-encoded."""
 ImportString = Annotated[str, Meta(pattern=IMPORT_STRING)]
 
 
@@ -98,8 +119,8 @@ class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     guard_s: Seconds
     window_s: Seconds
     warm_up_s: Seconds
-    repeats: Annotated[int, Meta(ge=0)] = 0
-    cold_starts: Annotated[int, Meta(ge=0)] = 0
+    repeats: Count = 0
+    cold_starts: Count = 0
     instructions: bool = False
 
 
@@ -110,13 +131,13 @@ class Contract(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     asked for.
     """
 
-    path: Annotated[str, Meta(pattern=r"^/")]
+    path: Annotated[str, Meta(pattern=PATH)]
     body: str
-    content_type: str
+    content_type: Annotated[str, Meta(pattern=CONTENT_TYPE)]
     names: Annotated[tuple[str, ...], Meta(min_length=1)] = ("world",)
-    longest_name: Annotated[int, Meta(ge=0)] = 0
-    not_found: tuple[str, ...] = ()
-    not_allowed: tuple[str, ...] = ()
+    longest_name: Annotated[int, Meta(ge=0, le=LONGEST_NAME)] = 0
+    not_found: tuple[Annotated[str, Meta(pattern=TARGET)], ...] = ()
+    not_allowed: tuple[Annotated[str, Meta(pattern=METHOD)], ...] = ()
     load_names: Positive = 100
 
     def request(self, name: str) -> tuple[str, bytes]:

@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from copy import deepcopy
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -191,12 +192,12 @@ NOTHING = "nothing"
         pytest.param(at("contract.names", ["x", 3]), "contract.names[1]", "3", "`str`, got `int`", id="item of a list"),
         pytest.param(at("contract.names", []), "contract.names", "[]", "`array` of length >= 1", id="empty list"),
         pytest.param(at("servers.uvicorn.command", []), "servers.uvicorn.command", "[]", "`array`", id="empty command"),
-        pytest.param(at("contract.path", "hi"), "contract.path", "'hi'", "`str` matching", id="path without a slash"),
+        pytest.param(at("contract.path", "hi"), "contract.path", "'hi'", "a path of", id="path without a slash"),
         pytest.param(
             at("adapters.a2wsgi.callable", "a2wsgi"),
             "adapters.a2wsgi.callable",
             "'a2wsgi'",
-            "`str` matching",
+            "an import string such as 'module:app'",
             id="import",
         ),
         pytest.param(at("serving.workers", 0), "serving.workers", "0", "`int` >= 1", id="no worker"),
@@ -213,6 +214,69 @@ NOTHING = "nothing"
 def test_a_wrong_bench_toml_is_refused(change: Change, key: str, found: str, expected: str) -> None:
     """Whatever is wrong in bench.toml is refused in one line: file, key, found, expected."""
     assert_says(refused(lambda: config(change)), "bench.toml", key, found, expected)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        *(
+            ("path", path, "a path of printable ASCII from / on")
+            for path in ("", "/é", "/a b", "/a\r\nX: y", "/a\n", "/#")
+        ),
+        *(
+            ("path", path, "a path of printable ASCII from / on")
+            for path in ("/{nam}", "/{}", "/{name", "/name}", "/{{name}}")
+        ),
+        *(
+            ("not_found[1]", path, "a path of printable ASCII from / on")
+            for path in ("", "no slash", "/é", "/a b", "/\x7f", "/#")
+        ),
+        *(
+            ("not_allowed[1]", method, "a method such as POST")
+            for method in ("", "GET", "BÄD", "A B", "POST\r\nX: y", "POST\n")
+        ),
+        *(("content_type", value, "printable ASCII") for value in ("", " ", "a\r\nb", "text/plain\n", " a", "a ", "é")),
+        ("longest_name", -1, "`int` >= 0"),
+        ("longest_name", 10_001, "`int` <= 10000"),
+        ("longest_name", 10**12, "`int` <= 10000"),
+        ("longest_name", 10**30, "`int` <= 10000"),
+    ],
+)
+def test_what_no_request_can_carry_is_refused(key: str, value: object, expected: str) -> None:
+    """It would be a server's refusal, or a traceback, that is taken for the App's failure."""
+    name, item, _ = key.partition("[")
+    listed = {"not_found": ["/", value], "not_allowed": ["POST", value]}
+    message = refused(lambda: config(at(f"contract.{name}", listed[name] if item else value)))
+    assert_says(message, "bench.toml", f"contract.{key}", " ".join(repr(value).split()), expected)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("path", path) for path in ("/", "/{name}", "/a/{name}/b?c=%7Bd%7D", "/%C3%A9", "/~|z")),
+        ("not_found", ["/", "/a?b", "/a%20b", "//", "/{name}"]),
+        ("not_allowed", ["POST", "get", "GETS", "M-SEARCH", "!#$%&'*+.^_`|~"]),
+        *(("content_type", value) for value in ("a", "text/plain; charset=utf-8")),
+        ("longest_name", 10_000),
+    ],
+)
+def test_what_a_request_can_carry_is_accepted(key: str, value: object) -> None:
+    """A project may ask for anything that HTTP can say."""
+    accepted = getattr(config(at(f"contract.{key}", value)).contract, key)
+    assert accepted == (tuple(value) if isinstance(value, list) else value)
+
+
+@given(junk=st.text(max_size=6), key=st.sampled_from(["path", "not_found", "not_allowed"]))
+def test_whatever_is_accepted_can_be_sent(junk: str, key: str) -> None:
+    """The standard library's client, which verifies the contract, takes it."""
+    value = {"path": f"/{junk}", "not_found": [f"/{junk}"], "not_allowed": [junk]}[key]
+    if said(lambda: config(at(f"contract.{key}", value))) is None:
+        contract = config(at(f"contract.{key}", value)).contract
+        client = HTTPConnection("127.0.0.1")
+        for method in ("GET", *contract.not_allowed):
+            for target in (contract.request("é")[0], *contract.not_found):
+                client.putrequest(method, target)
+                client.close()
 
 
 @pytest.mark.parametrize(
@@ -618,3 +682,32 @@ def test_any_value_of_an_app_is_parsed_or_refused(junk: object, key: str) -> Non
     """Whatever stands in an app.toml, it is accepted or refused in one line that begins with the file."""
     message = said(lambda: parse_app("app.toml", "alpha", app_document(at(key, junk))))
     assert message is None or re.fullmatch(r"app\.toml: .*: found .+", message)
+
+
+def test_an_app_that_is_defined_twice_is_refused(tmp_path: Path) -> None:
+    """Both places are named; a table that has another name may have the same folder."""
+    folder, file = tmp_path / "apps" / "alpha", tmp_path / "bench.toml"
+    folder.mkdir(parents=True)
+    (folder / "app.toml").write_text(APP_TOML)
+    table = '[apps.{}]\ntitle = "Other"\nfolder = "apps/alpha"\ninterfaces = {{ wsgi = "other:app" }}\n'
+    file.write_text(BENCH_TOML + table.format("other"))
+    assert [app.name for app in open_project(file).apps] == ["alpha", "other"]
+    file.write_text(BENCH_TOML + table.format("alpha"))
+    message = refused(lambda: open_project(file))
+    assert "bench.toml: apps.alpha: found another App of this name in " in message
+    assert "apps/alpha/app.toml, expected one" in message
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "{a=" * 5000])
+def test_deeply_nested_toml_is_refused(tmp_path: Path, text: str) -> None:
+    """What the parser cannot hold is a mistake in the file, whichever file it is."""
+    file = tmp_path / "bench.toml"
+    file.write_text(text)
+    assert "bench.toml: found values nested too deeply" in refused(lambda: open_project(file))
+
+
+@pytest.mark.parametrize("key", ["serving.backlog", "serving.workers", "presets.quick.repeats", "contract.load_names"])
+@pytest.mark.parametrize("number", [65_536, 10**22])
+def test_a_number_that_no_machine_has_room_for_is_refused(key: str, number: int) -> None:
+    """It would be every App's failure."""
+    assert_says(refused(lambda: config(at(key, number))), "bench.toml", key, str(number), "`int` <= 65535")

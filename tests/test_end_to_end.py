@@ -308,7 +308,9 @@ def test_a_run_that_was_interrupted_during_its_footprint_is_not_complete(project
     (lacking,) = summary["lacking"]
     assert lacking.startswith("the footprint (first_response_ms, ")
     assert all("throughput_rps" in lane["metrics"] for lane in summary["lanes"])
-    assert f"INCOMPLETE: 1 of 1 rounds were begun; missing: {lacking}." in (folder / "report.html").read_text()
+    assert (
+        f"INCOMPLETE: 1 of 1 rounds have measured slices; missing: {lacking}." in (folder / "report.html").read_text()
+    )
     assert not (project / "results" / "latest").exists()
 
 

@@ -47,13 +47,37 @@ def test_lanes_that_are_configured_alike_are_comparable() -> None:
     parity.prove(WHOLE, all_facts())
 
 
+def other_versions(fact: LaneFacts, **versions: str | None) -> LaneFacts:
+    """Returns the facts with these versions installed; None is not installed."""
+    joined = {**fact.versions, **versions}
+    return replace(fact, versions={name: version for name, version in joined.items() if version})
+
+
 def test_an_adapter_is_the_same_in_every_lane() -> None:
     """Two versions of an Adapter's package would be read as a difference of the frameworks."""
-    versions = {"a2wsgi": "1.10.0"}
-    old = [replace(fact, versions={**fact.versions, **versions}) for fact in all_facts()]
-    parity.prove(WHOLE, old)
-    new = [replace(fact, versions={**fact.versions, "a2wsgi": "1.11.0"}) if fact.lane == RG else fact for fact in old]
-    assert f"package a2wsgi must be the same in every Lane, but differs: 1.10.0 in {G}; 1.11.0 in {RG}" in diff_of(new)
+    new = [other_versions(fact, a2wsgi="1.11.0") if fact.lane == RG else fact for fact in all_facts()]
+    assert f"Adapter a2wsgi: package a2wsgi: found 1.10.0 in {G}; 1.11.0 in {RG}, expected the same" in diff_of(new)
+
+
+def test_a_server_has_the_same_packages_in_every_lane() -> None:
+    """Of another version, or not there."""
+    others = ", ".join(lane.name for lane in LANES if lane.name != B)
+    for version, said in (("26", "26"), (None, "none")):
+        new = [other_versions(fact, gunicorn=version) if fact.lane == B else fact for fact in all_facts()]
+        assert f"Server gthread: package gunicorn: found 27.0.1 in {others}; {said} in {B}, expected" in diff_of(new)
+
+
+@pytest.mark.parametrize(("package", "whose"), [("gunicorn", "Server gthread"), ("a2wsgi", "Adapter a2wsgi")])
+def test_a_package_that_is_installed_nowhere_is_an_error(package: str, whose: str) -> None:
+    """Nothing equals nothing, and would prove nothing."""
+    nowhere = [other_versions(fact, **{package: None}) for fact in all_facts()]
+    assert diff_of(nowhere).startswith(f"{whose}: package {package}: found none in ")
+    assert diff_of(nowhere[2:3]).startswith(f"{whose}: package {package}: found none in {G}, expected")
+
+
+def test_what_is_no_servers_package_may_differ() -> None:
+    """Each App has requirements of its own."""
+    parity.prove(WHOLE, [other_versions(first, flask="3.1.0") for first in all_facts()[:1]] + all_facts()[1:])
 
 
 @given(order=st.permutations(all_facts()))
@@ -91,10 +115,6 @@ def test_the_order_of_facts_does_not_matter(order: list[LaneFacts]) -> None:
             id="argument",
         ),
         pytest.param({"command": SECOND.command[:-1]}, "-argument {application}", "@@", id="no application"),
-        pytest.param(
-            {"versions": {"gunicorn": "26"}}, "-package gunicorn 27.0.1", "+package gunicorn 26", id="version"
-        ),
-        pytest.param({"versions": {}}, "-package gunicorn 27.0.1", "+package gunicorn is missing", id="no package"),
         pytest.param(
             {"environment": {**SECOND.environment, "WEB_CONCURRENCY": "4"}},
             "@@",
@@ -163,6 +183,29 @@ def test_servers_of_their_own_may_differ_in_what_servers_write() -> None:
     first, second = all_facts(NATIVE)
     own = replace(second, response_headers=(*second.response_headers[:2], ("server", "uvicorn"), ("connection", "x")))
     parity.prove(NATIVE, [first, replace(own, versions={"uvicorn": "0.54.0"})])
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"command": ("gunicorn", "--bind", "127.0.0.1:20002", "--backlog", "64", "beta:app")}, "+argument 64"),
+        ({"environment": {"WEB_CONCURRENCY": "4"}}, "+variable WEB_CONCURRENCY=4"),
+        ({"response_headers": (*SECOND.response_headers[:2], ("Server", "other"))}, "+header server: other"),
+        ({"workers": 2}, "+workers 2"),
+    ],
+    ids=["argument", "variable", "server header", "workers"],
+)
+def test_lanes_that_share_a_server_are_alike_among_servers_of_their_own(changes: dict[str, Any], found: str) -> None:
+    """Two Apps whose documentation recommends the same Server are as comparable as any; it is said once."""
+    lanes = (NATIVE_LANES[1], *LANES[:2])
+    league = League(name="native", title="", lanes=tuple(lane.name for lane in lanes), same_server=False)
+    whole = experiment(lanes=lanes, leagues=(league,))
+    first, second, third = all_facts(whole)
+    parity.prove(whole, [first, second, third])
+    lines = diff_of([first, second, replace(third, **changes)], whole).splitlines()
+    assert lines[0] == f"League native: {B} and {A} must have the same configuration, but differ:"
+    assert found in lines
+    assert sum("must have the same" in line for line in lines) == 1
 
 
 @pytest.mark.parametrize(

@@ -348,7 +348,9 @@ def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
 def test_every_form_says_what_is_missing() -> None:
     """A run that was stopped, and a Lane that failed."""
     for name, said in everywhere(VARIANTS["without_intervals"]()).items():
-        assert "INCOMPLETE: 2 of 7 rounds were begun; missing: 280 of 392 slices and the footprint" in said, name
+        assert "INCOMPLETE: 2 of 7 rounds have measured slices; missing: 280 of 392 slices and the footprint" in said, (
+            name
+        )
         assert words.NO_INTERVAL in said, name
     for name, said in everywhere(failed()).items():
         assert "FAILED: flask_hello@gunicorn-gthread" in said, name

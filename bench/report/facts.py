@@ -77,7 +77,7 @@ def notices(report: Report) -> tuple[str, ...]:
     missing = listed(report.summary.lacking) or "some of what was planned"
     found = (
         (not report.manifest.machine.pinned, UNPINNED),
-        (not report.summary.complete, f"INCOMPLETE: {made} were begun; missing: {missing}."),
+        (not report.summary.complete, f"INCOMPLETE: {made} have measured slices; missing: {missing}."),
         (bool(report.summary.failures), f"FAILED: {_failed_lanes(report)} could not be measured to the end."),
         (totals.rounds < 3, f"n = {totals.rounds} rounds; {NO_INTERVAL}, so nothing is ranked."),
     )
