@@ -270,7 +270,7 @@ def doctor(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json
     with session.open_site(project, short) as site, run_progress(err, short) as watcher:
         diagnosis = examine(site, whole, watcher)
     _show(diagnosis_text(diagnosis), msgspec.json.encode(diagnosis), as_json=as_json)
-    if diagnosis.trial is None:
+    if diagnosis.reason is not None:
         sys.exit(NOT_MEASURED)
 
 

@@ -65,7 +65,10 @@ class Host(Struct, frozen=True, kw_only=True):
 
 
 class Diagnosis(Struct, frozen=True, kw_only=True):
-    """What `bench doctor` found: ``verdict`` says it in one sentence. Without a ``trial`` there is a ``reason``."""
+    """What `bench doctor` found: ``verdict`` says it in one sentence.
+
+    Without a ``trial``, or with one that tells nothing, there is a ``reason``.
+    """
 
     verdict: str
     preset: str

@@ -63,7 +63,7 @@ def examine(site: Site, whole: Experiment, watcher: Watcher) -> Diagnosis:
             *(diagnosis.of_trial(found) if isinstance(found, Trial) else ()),
         ),
         trial=found if isinstance(found, Trial) else None,
-        reason=found if isinstance(found, str) else None,
+        reason=found if isinstance(found, str) else found.reason,
     )
 
 

@@ -19,7 +19,7 @@ LARGE_DRIFT = log(1.1)
 DRIFT_ALARMS = 0.01
 """How many of the runs in which no Lane drifts may call one of them drifting."""
 LARGE_SPREAD = 0.25
-"""Standard deviation between rounds, of logarithms. Above it, seven rounds leave ±25 % of doubt about a mean ..."""
+"""Standard deviation between rounds, of logarithms. Above it, six rounds leave ±30 % of doubt about a mean ..."""
 LARGE_LATENCY_SPREAD = 0.5
 """... and twice that about a latency, as a queue multiplies what disturbs a throughput."""
 

@@ -5,7 +5,7 @@
 1. The first format.
 2. ``slices.jsonl``: hub lateness, PSS, spoilt and repeated slices, answers in the window, why a value is unknown.
    ``observations.jsonl``: what is measured of a Lane outside slices. ``manifest.json``: a sweep. ``summary.json``:
-   validity of cells, noise floors, why a metric is missing, sweeps.
+   validity of cells, noise floors, why a metric is missing, sweeps, costs of adapters.
 """
 
 from enum import StrEnum
@@ -240,6 +240,14 @@ class CpuSplit(Struct, frozen=True, kw_only=True):
     framework: Estimate
 
 
+class AdapterCost(Struct, frozen=True, kw_only=True):
+    """What an Adapter adds to the CPU time of a request on a Server, in us: raw behind it minus raw, by Round."""
+
+    adapter: str
+    server: str
+    cost: Estimate
+
+
 class RunTotals(Struct, frozen=True, kw_only=True):
     """The run as a whole: ``requests`` and ``missed`` of the measured slices, ``errors`` of the warm-up too.
 
@@ -278,6 +286,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     failures: tuple[Failure, ...]
     sweeps: tuple[LaneSweep, ...] = ()
     lacking: tuple[str, ...] = ()
+    adapter_costs: tuple[AdapterCost, ...] = ()
 
 
 class LoadOutcome(Struct, frozen=True, kw_only=True):

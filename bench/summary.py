@@ -12,6 +12,7 @@ from bench.autocorrelation import Resemblance
 from bench.plan import Phase
 from bench.records import (
     FORMAT_VERSION,
+    AdapterCost,
     Cell,
     CpuSplit,
     Estimate,
@@ -109,6 +110,7 @@ def fold(
             cpu_splits=tuple(_shown(rounds, splits.values())),
             failures=tuple(failures),
             sweeps=sweep.fold(manifest.experiment, records),
+            adapter_costs=tuple(_adapter_costs(rounds)),
         ),
         curves=tuple(curve for lane in measured if (curve := metrics.curve(lane, table))),
         traces=tuple(metrics.trace(lane, table) for lane in measured if not experiment.sweep),
@@ -239,6 +241,23 @@ def _shown(rounds: _Rounds, splits: Iterable[CpuSplit | str | None]) -> Iterator
             bare = rounds.experiment.raw(rounds.experiment.lane(split.lane), adapted=False)
             if bare and rounds.valid(bare.name, CPU):
                 yield split
+
+
+def _adapter_costs(rounds: _Rounds) -> Iterator[AdapterCost]:
+    """Yields what each Adapter costs on each Server, of raw behind it and raw, where both can be trusted.
+
+    No framework has a part in it: what an Adapter costs is known whatever is found against the Lanes that use it.
+    """
+    behind = [] if rounds.experiment.sweep else [lane for lane in rounds.experiment.lanes if lane.app.baseline]
+    for lane in behind:
+        bare = rounds.experiment.raw(lane, adapted=False)
+        if lane.adapter is None or bare is None or not all(rounds.valid(raw.name, CPU) for raw in (lane, bare)):
+            continue
+        of_each = {raw.name: rounds.of(raw.name, CPU) for raw in (lane, bare)}
+        if common := compare.common_rounds(of_each):
+            through, alone = (np.array([by_round[index] for index in common]) for by_round in of_each.values())
+            cost = _mean_us(through - alone, rounds.resemblances[CPU].of_ratios)
+            yield AdapterCost(adapter=lane.adapter.name, server=lane.server.name, cost=cost)
 
 
 def _mean_us(by_round_us: autocorrelation.Floats, rho: float) -> Estimate:

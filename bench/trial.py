@@ -6,7 +6,8 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bench import plan, resolution, stats, summary
+from bench import plan, resolution, stats, summary, validity
+from bench.plan import Phase
 from bench.records import Estimate, Failure, Manifest, SliceRecord, Status, Validity
 from bench.resolution import Resolution
 from bench.spec import Experiment, Lane
@@ -24,7 +25,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     ``ratio`` is the twin's divided by the Lane's: 1 in truth. ``spread`` is the standard deviation of its logarithm
     from round to round. ``difference`` is what a run of the preset tells apart (0.03 for 3 %), with the interval that
     the spread's gives; ``resolution`` is its point and the run, ``others`` what other differences take. ``validity`` is
-    the worse one of the two Lanes.
+    the worse one of the two Lanes. Where their saturated cells are not valid nothing of that is told, for a ``reason``.
     """
 
     lane: str
@@ -33,9 +34,10 @@ class Trial(Struct, frozen=True, kw_only=True):
     validity: Validity
     ratio: Estimate
     spread: Estimate
-    difference: Estimate
-    resolution: Resolution
+    difference: Estimate | None
+    resolution: Resolution | None
     others: tuple[Resolution, ...]
+    reason: str | None = None
 
 
 def short_experiment(whole: Experiment) -> Experiment:
@@ -60,21 +62,35 @@ def judge(
     lane, twin = (lane.name for lane in manifest.experiment.lanes)
     log_ratios = resolution.log_ratios(records, twin, lane)
     if len(log_ratios) < MIN_ROUNDS:
-        said = [f"{failure.lane}: {failure.reason}" for failure in failures]
-        return f"A/A: found {len(log_ratios)} rounds, expected {MIN_ROUNDS}; " + (said[0] if said else "try again")
+        said = [f"{failure.lane}: {failure.reason}" for failure in failures] or _silences(records) or ["try again"]
+        return f"A/A: found {len(log_ratios)} rounds, expected {MIN_ROUNDS}; {said[0]}"
     spread = resolution.spread_of_twins(log_ratios)
-    lanes = summary.build_report(manifest, records, failures).summary.lanes
+    cells = [cell for of in summary.build_report(manifest, records, failures).summary.lanes for cell in of.cells]
+    reason = _untold(validity.worst([cell for cell in cells if cell.phase is Phase.SATURATED]))
     return Trial(
         lane=lane,
         rounds=len(log_ratios),
         wall_s=max(record.at_s + record.slice_s for record in records),
-        validity=next((of.validity for of in lanes if of.validity.status is not Status.VALID), lanes[0].validity),
+        validity=validity.worst(cells),
         ratio=stats.log_estimate([float(np.exp(np.mean(of_round))) for of_round in log_ratios], "ratio", ""),
         spread=spread,
-        difference=_difference(whole, spread),
-        resolution=_at_preset(whole, spread.point),
-        others=tuple(resolution.at_difference(whole, difference, spread.point) for difference in DIFFERENCES),
+        difference=None if reason else _difference(whole, spread),
+        resolution=None if reason else _at_preset(whole, spread.point),
+        others=()
+        if reason
+        else tuple(resolution.at_difference(whole, difference, spread.point) for difference in DIFFERENCES),
+        reason=reason,
     )
+
+
+def _silences(records: Sequence[SliceRecord]) -> list[str]:
+    """Returns what the records of slices without a right answer say, each with its Lane."""
+    return [f"{record.lane}: {why}" for record in records if (why := record.unknown.get("requests"))]
+
+
+def _untold(found: Validity) -> str | None:
+    """Returns why an A/A with this finding says nothing of differences; None if nothing is against it."""
+    return None if found.status is Status.VALID else f"the A/A was {found.status} ({'; '.join(found.reasons)})"
 
 
 def _difference(whole: Experiment, spread: Estimate) -> Estimate:

@@ -268,16 +268,22 @@ def _punctual(fixed: Sequence[SliceRecord], shares: Shares) -> Validity | None:
 
 def late(fixed: Sequence[SliceRecord]) -> Validity | None:
     """Judges how much of the latencies of an open load is the driver's, at the median and in the tail."""
-    latency_ms = _percentile_ms([record.latency_from_intended_us for record in fixed], 50) or 0.0
-    for what, lateness in (
-        ("sent requests", [record.send_lateness_us for record in fixed]),
-        ("saw answers", [record.hub_lateness_us for record in fixed]),
-    ):
-        late_ms = _percentile_ms(lateness, 50) or 0.0
-        if late_ms > max(LATE_MS, LATE_SHARE * latency_ms):
-            said = f"the driver {what} {late_ms:.2f} ms late, which is in the latency of {latency_ms:.2f} ms (medians)"
-            return Validity(Status.DRIVER_BOUND, (f"{said}; end what else runs on its core",))
+    late_ms, latency_ms = _driver_ms(fixed, 50), _percentile_ms([r.latency_from_intended_us for r in fixed], 50)
+    if late_ms is not None and late_ms > max(LATE_MS, LATE_SHARE * (latency_ms or 0.0)):
+        said = f"the driver was {late_ms:.2f} ms late, which is in the latency of {latency_ms or 0.0:.2f} ms (medians)"
+        return Validity(Status.DRIVER_BOUND, (f"{said}; end what else runs on its core",))
     return _late_tail(fixed)
+
+
+def _driver_ms(fixed: Sequence[SliceRecord], percentile: float) -> float | None:
+    """Returns how late the driver was; None where it is unknown.
+
+    A request is sent late by the server too, where it left no connection free: the driver's event loop was not late
+    then. So the driver was as late as both say.
+    """
+    sent_ms = _percentile_ms([record.send_lateness_us for record in fixed], percentile)
+    looped_ms = _percentile_ms([record.hub_lateness_us for record in fixed], percentile)
+    return None if sent_ms is None or looped_ms is None else min(sent_ms, looped_ms)
 
 
 def _late_tail(fixed: Sequence[SliceRecord]) -> Validity | None:
@@ -294,18 +300,12 @@ def _late_tail(fixed: Sequence[SliceRecord]) -> Validity | None:
 
 
 def _tail_ms(of_round: Sequence[SliceRecord]) -> tuple[float, float] | None:
-    """Returns the p99 of how late the driver was, and of the latency; None for too few answers, or unknown.
-
-    A request is sent late by the server too, where it left no connection free: the driver's event loop was not late
-    then. So the driver was as late as both say.
-    """
+    """Returns the p99 of how late the driver was, and of the latency; None for too few answers, or unknown."""
     if stats.beyond(sum(record.requests for record in of_round), 99) < 1:
         return None
-    sent, looped, latency_ms = (
-        _percentile_ms([getattr(record, field) for record in of_round], 99)
-        for field in ("send_lateness_us", "hub_lateness_us", "latency_from_intended_us")
-    )
-    return (min(sent, looped), latency_ms) if sent is not None and looped is not None and latency_ms else None
+    late_ms = _driver_ms(of_round, 99)
+    latency_ms = _percentile_ms([record.latency_from_intended_us for record in of_round], 99)
+    return (late_ms, latency_ms) if late_ms is not None and latency_ms else None
 
 
 def _own_wait_ms(saturated: Sequence[SliceRecord], workers: int) -> float | None:

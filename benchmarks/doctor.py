@@ -36,6 +36,7 @@ def ask() -> Estimate:
     done = subprocess.run([BENCH, "doctor", "--json"], stdout=subprocess.PIPE, check=True)
     diagnosis = msgspec.json.decode(done.stdout, type=Diagnosis)
     assert diagnosis.trial is not None  # or its exit code would not have been 0
+    assert diagnosis.trial.difference is not None
     said, steal = diagnosis.trial.difference, next(each for each in diagnosis.findings if each.what == "steal")
     print(
         f"{said.point:.1%} ({said.low or 0:.1%} to {said.high or 0:.1%}), steal {steal.found}, "

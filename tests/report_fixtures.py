@@ -12,6 +12,7 @@ from bench.plan import Phase
 from bench.records import (
     FORMAT_VERSION,
     Cell,
+    AdapterCost,
     CpuSplit,
     Curve,
     Estimate,
@@ -172,6 +173,7 @@ def build(throughput_rps: dict[str, float], leagues: Sequence[League], apps: dic
             lanes=summaries,
             leagues=tuple(_league(league, summaries) for league in leagues),
             cpu_splits=tuple(_splits(summaries)),
+            adapter_costs=tuple(_adapter_costs(summaries)),
             failures=(),
         ),
         curves=tuple(_curve(name, rps) for name, rps in throughput_rps.items()),
@@ -208,6 +210,7 @@ def without_intervals() -> Report:
                 )
                 for split in summary.cpu_splits
             ),
+            adapter_costs=tuple(replace(of, cost=_few(of.cost)) for of in summary.adapter_costs),
         ),
     )
 
@@ -511,6 +514,14 @@ def _splits(summaries: Iterable[LaneSummary]) -> Iterable[CpuSplit]:
                 adapter=estimate(through - raw, "us", "lower") if lane.adapter else None,
                 framework=estimate(costs[lane.lane] - through, "us", "lower"),
             )
+
+
+def _adapter_costs(summaries: Iterable[LaneSummary]) -> Iterable[AdapterCost]:
+    costs = {lane.lane: lane.metrics["cpu_us_per_request"].point for lane in summaries}
+    for lane in summaries:
+        if lane.baseline and lane.adapter:
+            added = costs[lane.lane] - costs[f"raw_hello@{lane.server}"]
+            yield AdapterCost(adapter=lane.adapter, server=lane.server, cost=estimate(added, "us", "lower"))
 
 
 def _curve(name: str, rps: float) -> Curve:

@@ -59,6 +59,19 @@ def test_the_verdict_is_one_sentence() -> None:
     assert verdict("no Lane\nis left", "standard").endswith("could not be measured: no Lane is left")
 
 
+def test_an_a_a_that_is_not_valid_has_no_verdict() -> None:
+    """The sentence says why it could not be told, no difference is claimed beside it, and the spread is marked."""
+    bound = replace(
+        TRIAL, difference=None, resolution=None, others=(), reason="the A/A was driver-bound (driver at 97%)"
+    )
+    said = "What this machine can tell apart could not be told: the A/A was driver-bound (driver at 97%)"
+    assert verdict(bound, "standard") == said
+    text = diagnosis_text(diagnosed(bound)).plain
+    assert " ".join(text.split()).endswith(said)
+    assert "to tell apart" not in text
+    assert "2.00 % (1.00 % to 5.00 %)?" in text
+
+
 def test_findings_read_well_at_80_columns() -> None:
     """Each has its mark, and what to do below it; no line is longer, and the verdict ends it."""
     text = diagnosis_text(diagnosed()).plain
@@ -138,10 +151,9 @@ def test_a_difference_is_a_percentage(wrong: str, tmp_path: Path) -> None:
 
 
 def test_a_short_a_a_says_what_this_machine_tells_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Real servers, the real driver: one document as its schema says, with a difference and an interval around it."""
+    """Real servers, the real driver: one document as its schema says, with a difference or why there is none."""
     monkeypatch.setattr(trial, "TRIAL_S", 1.0)
     result = call("doctor", "--config", PROJECT / "bench.toml", *ONE_LANE, "--json")
-    assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
     schema = PROJECT / "docs" / "schemas" / "doctor.json.schema.json"
     jsonschema.validate(document, json.loads(schema.read_text()))
@@ -149,9 +161,15 @@ def test_a_short_a_a_says_what_this_machine_tells_apart(monkeypatch: pytest.Monk
     assert found.trial is not None
     assert found.trial.lane == "raw_hello@uvicorn"
     assert found.trial.rounds == 3
-    assert found.trial.difference.point > 0
-    assert found.trial.resolution.rounds == 3
-    assert found.verdict.startswith("This machine can tell apart two Lanes that differ by ")
+    if found.trial.difference is None or found.trial.resolution is None:  # a busy machine may spoil an A/A
+        assert result.exit_code == 3, result.output
+        assert found.reason == found.trial.reason
+        assert found.verdict.startswith("What this machine can tell apart could not be told: the A/A was ")
+    else:
+        assert result.exit_code == 0, result.output
+        assert found.trial.difference.point > 0
+        assert found.trial.resolution.rounds == 3
+        assert found.verdict.startswith("This machine can tell apart two Lanes that differ by ")
     assert {"cores", "steal", "open files", "A/A, ratio"} <= {finding.what for finding in found.findings}
 
 

@@ -25,7 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.driver.answers import AnswerParser, RequestError, known_answer
-from bench.driver.probe import HubProbe
+from bench.driver.probe import INTERVAL_NS, HubProbe
 from bench.driver.recorder import Recorder
 from bench.driver.schedule import NS_PER_S, Schedule
 from bench.driver.ticker import GeventTicker, Ticker, TimerfdTicker
@@ -586,20 +586,45 @@ def test_a_stopped_ticker_does_not_call(make: Callable[[], Ticker]) -> None:
     assert not called.wait(0.02)
 
 
+def hold_up(milliseconds: int) -> None:
+    """Keeps the hub from its turn for so long."""
+    end_ns = monotonic_ns() + milliseconds * 1_000_000
+    while monotonic_ns() < end_ns:
+        pass
+
+
 @pytest.mark.parametrize("make", TICKERS)
 def test_the_probe_sees_how_long_the_hub_was_held_up(make: Callable[[], Ticker]) -> None:
     """What holds the hub up for 30 ms shows as a lateness of nearly that; each watch begins anew."""
     probe = HubProbe(make())
     with probe.watching() as held_up:
         gevent.sleep(0.02)
-        end_ns = monotonic_ns() + 30_000_000
-        while monotonic_ns() < end_ns:
-            pass
+        hold_up(30)
         gevent.sleep(0.02)
     assert held_up.histogram().get_max_value() >= 24_000
+    began_ns = monotonic_ns()
     with probe.watching() as quiet:
         gevent.sleep(0.03)
-    assert 1 <= quiet.histogram().total_count <= 6
+    assert 1 <= quiet.histogram().total_count <= (monotonic_ns() - began_ns) // INTERVAL_NS
+
+
+@pytest.mark.parametrize("then_s", [0.02, 0.0])
+@pytest.mark.parametrize("make", TICKERS)
+def test_every_look_that_a_stall_held_up_was_late(make: Callable[[], Ticker], then_s: float) -> None:
+    """A stall of 60 ms is in the lateness a dozen times, also where the watch ends with it: no p99 can lose it."""
+    probe = HubProbe(make())
+    began_ns = monotonic_ns()
+    with probe.watching() as stalled:
+        began_watch_ns = monotonic_ns()
+        gevent.sleep(0.02)
+        hold_up(60)
+        gevent.sleep(then_s)
+        at_least = (monotonic_ns() - began_watch_ns) // INTERVAL_NS - 1
+    seen = stalled.histogram()
+    assert at_least <= seen.total_count <= (monotonic_ns() - began_ns) // INTERVAL_NS
+    for late_ms in (20, 40):
+        late = [step for step in seen.get_recorded_iterator() if step.value_iterated_to >= 1000 * late_ms]
+        assert sum(step.count_added_in_this_iter_step for step in late) >= (60 - late_ms) // 5 - 1
 
 
 # Recording

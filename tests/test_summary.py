@@ -43,6 +43,7 @@ from bench.records import (
     Step,
     Summary,
 )
+from bench.report import facts
 from bench.spec import League
 from bench.stats import ratio_estimate
 from bench.store import summary_bytes
@@ -553,6 +554,22 @@ def test_nothing_is_derived_from_a_lane_that_cannot_be_trusted(changes: dict[str
     assert folded.lanes[A].missing["overhead_us_per_request"] == f"{A} is {status}: nothing is derived from it"
     latency = [replace(row, missed=3) if row.lane == A and row.phase is Phase.FIXED else row for row in RECORDS]
     assert set(fold(latency).splits) == {A, B, G}
+
+
+def test_an_adapters_cost_is_known_whatever_framework_is_behind_it() -> None:
+    """It is raw's behind it minus raw's, by Round; it needs both of these to be valid, and nobody else."""
+    records = run_records(experiment())
+    idle = {"server_cpu_ns": 10**6}
+    (of_whole,) = fold(records).report.summary.adapter_costs
+    assert (of_whole.adapter, of_whole.server, of_whole.cost.n) == ("a2wsgi", "gthread", 3)
+    assert of_whole.cost.point == pytest.approx(1.2 * (CPU_US[RG] - CPU_US[R]), rel=0.01)
+    folded = fold(changed(records, G, **idle))
+    assert G not in folded.splits
+    assert folded.report.summary.adapter_costs == (of_whole,)
+    (said,) = facts.adapter_costs(folded.report)
+    assert said.startswith("The adapter a2wsgi on gthread costs ")
+    for raw in (R, RG):
+        assert fold(changed(records, raw, **idle)).report.summary.adapter_costs == ()
 
 
 def test_an_overhead_needs_raw_on_the_same_server() -> None:

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from conftest import A, B, R, experiment, manifest, record, twinned
+from conftest import A, B, R, experiment, histogram, manifest, record, twinned
 from msgspec.structs import replace
 
 from bench import plan, trial
+from bench.plan import Phase
 from bench.records import Failure, SliceRecord, Step
 from bench.spec import Experiment, only
 from bench.trial import Trial, short_experiment
@@ -17,7 +18,7 @@ def records(short: Experiment, spread: float = 0.02) -> list[SliceRecord]:
     """Returns an A/A's records, whose slices differ by chance alone."""
     rng = np.random.default_rng(1)
     return [
-        record(planned, round=index, requests=int(1000 * np.exp(rng.normal(0, spread))))
+        record(planned, round=index, requests=round(250 * np.exp(rng.normal(0, spread))))
         for index in range(short.preset.rounds)
         for planned in plan.measured(short, index, 200.0, first_index=0)
     ]
@@ -60,6 +61,8 @@ def test_its_spread_becomes_what_can_be_told_apart() -> None:
     assert found.rounds == short.preset.rounds
     assert found.ratio.point == pytest.approx(1, abs=0.05)
     difference = found.difference
+    assert found.resolution is not None
+    assert difference is not None
     assert difference.low is not None
     assert difference.high is not None
     assert difference.low < found.resolution.difference == difference.point < difference.high
@@ -75,6 +78,8 @@ def test_a_noisier_machine_tells_less_apart() -> None:
     quiet, noisy = (judged(short, records(short, spread)) for spread in (0.01, 0.04))
     assert isinstance(quiet, Trial)
     assert isinstance(noisy, Trial)
+    assert quiet.difference is not None
+    assert noisy.difference is not None
     assert noisy.difference.point > 3 * quiet.difference.point
 
 
@@ -93,3 +98,51 @@ def test_wrong_answers_are_told() -> None:
     found = judged(short, [replace(rows[0], errors={"status 500": 3}), *rows[1:]])
     assert isinstance(found, Trial)
     assert found.validity.status == "failing"
+
+
+def test_an_a_a_that_is_not_valid_tells_nothing() -> None:
+    """No difference is told apart where the driver was the limit: the reason says so, what was measured stands."""
+    short = short_experiment(twinned())
+    bound = {"server_cpu_ns": 90_000_000, "driver_cpu_ns": 295_000_000}
+    rows = [replace(row, **bound) if row.phase is Phase.SATURATED else row for row in records(short)]
+    found = judged(short, rows)
+    assert isinstance(found, Trial)
+    assert (found.difference, found.resolution, found.others) == (None, None, ())
+    assert found.ratio.point == pytest.approx(1, abs=0.05)
+    assert found.reason is not None
+    assert found.reason.startswith("the A/A was driver-bound (server at 30% of its cores, driver at 98% of its own")
+
+
+def test_a_late_driver_at_the_fixed_rate_says_nothing_of_throughput() -> None:
+    """It is found against the A/A, whose resolution is one of saturated throughputs."""
+    short = short_experiment(twinned())
+    late = {"send_lateness_us": histogram(*[900] * 250), "hub_lateness_us": histogram(*[900] * 250)}
+    found = judged(short, [replace(row, **late) if row.phase is Phase.FIXED else row for row in records(short)])
+    assert isinstance(found, Trial)
+    assert found.validity.status == "driver-bound"
+    assert found.resolution is not None
+    assert found.reason is None
+
+
+def test_the_worse_of_the_two_lanes_speaks_for_both() -> None:
+    """Whichever comes first: wrong answers of the twin are worse than a driver that held up the Lane."""
+    short = short_experiment(twinned())
+    idle = {"server_cpu_ns": 90_000_000, "driver_cpu_ns": 295_000_000}
+    rows = [
+        replace(row, errors={"status 500": 3}) if row.lane == TWIN else replace(row, **idle) for row in records(short)
+    ]
+    found = judged(short, rows)
+    assert isinstance(found, Trial)
+    assert found.validity.status == "failing"
+
+
+def test_a_lane_that_was_silent_says_why() -> None:
+    """A round without an answer is no round; its record knows the reason, and trying again would not help."""
+    short = short_experiment(twinned())
+    why = {"requests": "no right answer in the window: 4 x timeout"}
+    rows = [
+        replace(row, requests=0, latency_us=histogram(), unknown=why) if row.lane == TWIN and row.round == 1 else row
+        for row in records(short)
+    ]
+    said = judged(replace(short, preset=replace(short.preset, rounds=3)), [row for row in rows if row.round < 3])
+    assert said == f"A/A: found 2 rounds, expected 3; {TWIN}: no right answer in the window: 4 x timeout"

@@ -202,12 +202,20 @@ def test_the_users_have_to_be_there(latency_us: int, status: Status) -> None:
         (8000, 450, Status.DRIVER_BOUND),
     ],
 )
-@pytest.mark.parametrize("field", ["send_lateness_us", "hub_lateness_us"])
-def test_a_driver_at_a_fixed_rate_has_to_be_on_time(field: str, latency_us: int, late_us: int, status: Status) -> None:
+def test_a_driver_at_a_fixed_rate_has_to_be_on_time(latency_us: int, late_us: int, status: Status) -> None:
     """To 0.1 ms, or to 5 % of the latency that it reports; the reason has both."""
-    found = judged([fixed(latency_from_intended_us=late(latency_us), **{field: late(late_us)})])
+    lateness = {"send_lateness_us": late(late_us), "hub_lateness_us": late(late_us + 100)}
+    found = judged([fixed(latency_from_intended_us=late(latency_us), **lateness)])
     assert found.status is status
     assert all(f"{late_us / 1000:.2f} ms late" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize(("sent_us", "looped_us"), [(9000, 60), (60, 9000), (9000, None), (None, 9000)])
+def test_the_driver_was_as_late_as_both_say(sent_us: int | None, looped_us: int | None) -> None:
+    """Requests that a full server left no connection for are sent late by it, while the event loop is on time."""
+    sent, looped = (None if us is None else late(us) for us in (sent_us, looped_us))
+    record = fixed(latency_from_intended_us=late(10_000), send_lateness_us=sent, hub_lateness_us=looped)
+    assert judged([record]).status is Status.VALID
 
 
 def test_a_fixed_rate_leaves_server_and_driver_time() -> None:

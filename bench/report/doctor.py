@@ -9,6 +9,7 @@ from bench.diagnosis import Diagnosis, Finding, Severity
 from bench.estimates import CONFIDENCE
 from bench.power import MAX_ROUNDS, POWER
 from bench.records import Estimate
+from bench.report.leagues import DOUBT
 from bench.report.words import NO_INTERVAL, one_line, share
 from bench.resolution import LeagueProposal, Proposal, Resolution
 from bench.trial import Trial
@@ -23,6 +24,8 @@ def verdict(found: Trial | str, preset: str) -> str:
     if isinstance(found, str):
         return f"What this machine can tell apart could not be measured: {one_line(found)}"
     at = found.resolution
+    if at is None or found.difference is None:
+        return f"What this machine can tell apart could not be told: {one_line(found.reason or '')}"
     return (
         f"This machine can tell apart two Lanes that differ by {share(at.difference)} in {_time(at)} "
         f"({preset} preset: {at.rounds} rounds); the A/A was short, so it may be {_range(found.difference)}."
@@ -60,7 +63,7 @@ def _finding(finding: Finding) -> Iterator[str]:
 def _trial(trial: Trial) -> Iterator[str]:
     """Yields what the A/A was, how far it spread, and what other differences take."""
     yield from _row("", "A/A", f"{trial.lane} and itself, {trial.rounds} rounds, {trial.wall_s:.0f} s")
-    yield from _row("", "spread of a round", _spread(trial.spread))
+    yield from _row("", "spread of a round", f"{_spread(trial.spread)}{DOUBT if trial.reason else ''}")
     for resolution in trial.others:
         yield from _row("", f"to tell apart {100 * resolution.difference:g} %", _rounds(resolution))
 

@@ -125,16 +125,10 @@ def measured(report: Report) -> tuple[str, ...]:
 
 def adapter_costs(report: Report) -> tuple[str, ...]:
     """Says what each Adapter costs a request, with its interval: measured on raw, and no framework's."""
-    experiment = report.manifest.experiment
-    found = {
-        (lane.adapter.name, lane.server.name): split.adapter
-        for split in report.summary.cpu_splits
-        if (lane := experiment.lane(split.lane)).adapter and split.adapter
-    }
     return tuple(
-        f"The adapter {name} on {server} costs {number(cost.point)} µs of CPU a request ({interval(cost)}), measured "
-        "on raw, beside what the framework costs."
-        for (name, server), cost in found.items()
+        f"The adapter {of.adapter} on {of.server} costs {number(of.cost.point)} µs of CPU a request "
+        f"({interval(of.cost)}), measured on raw, beside what the framework costs."
+        for of in report.summary.adapter_costs
     )
 
 
