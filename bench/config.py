@@ -243,9 +243,7 @@ def _lane(config: Config, key: str, app: App, server_name: str) -> Lane:
     if server_name == NATIVE and app.native:
         key, server_name = f"apps/{app.name}/app.toml: native", app.native
     if server_name not in config.servers:
-        raise ConfigError(
-            f"{key}: found {server_name!r}, expected a server, one of: {', '.join(config.servers)}"
-        )
+        raise ConfigError(f"{key}: found {server_name!r}, expected a server, one of: {', '.join(config.servers)}")
     server = config.servers[server_name]
     if server.interface in app.interfaces:
         return Lane(app=app, server=server)

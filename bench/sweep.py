@@ -6,9 +6,12 @@ bounds cross at N* = R0 * X_max (Lazowska, Zahorjan, Graham and Sevcik, Quantita
 5.2, where R0 is D + Z and X_max is 1 / D_max). R0 is taken from the sweep's smallest load by Little's law: N / X(N).
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, takewhile
+from math import floor
 from operator import attrgetter
+
+from msgspec.structs import replace
 
 from bench import metrics, stats, validity
 from bench.estimates import BUSY_SHARE, Estimate, Status, Validity
@@ -22,7 +25,7 @@ from bench.sweep_records import Knee, LaneSweep, SweepPoint, WithinSlo
 from bench.validity import Shares
 
 SERVED_SHARE = 0.95
-"""A rate is served where so much of it is got through in the windows, and nothing was left unsent."""
+"""A rate is served where so much of what came due in windows is got through in them, and nothing was left unsent."""
 STILL_GROWING = 1.05
 """Where the largest load gets so many times the throughput of the one before it, the maximum is not in the sweep."""
 PERCENTILES = {name: stats.PERCENTILES[name] for name in ("p50", "p90", "p99")}
@@ -30,12 +33,17 @@ PERCENTILES = {name: stats.PERCENTILES[name] for name in ("p50", "p90", "p99")}
 ByRound = Mapping[int, Sequence[SliceRecord]]
 
 
-def fold(experiment: Experiment, records: Sequence[SliceRecord]) -> tuple[LaneSweep, ...]:
-    """Returns the sweep of every Lane; nothing for a run that was none."""
+def fold(
+    experiment: Experiment, records: Sequence[SliceRecord], found: Mapping[str, Validity] | None = None
+) -> tuple[LaneSweep, ...]:
+    """Returns the sweep of every Lane; nothing for a run that was none. ``found`` is what is against a Lane as a whole.
+
+    From a Lane that is not valid neither a knee nor a load within the objective is derived.
+    """
     if experiment.sweep is None:
         return ()
     counted = [record for record in records if record.phase is Phase.SWEEP and metrics.counts(record)]
-    return tuple(
+    sweeps = (
         lane_sweep(
             lane.name,
             experiment.sweep,
@@ -44,6 +52,8 @@ def fold(experiment: Experiment, records: Sequence[SliceRecord]) -> tuple[LaneSw
         )
         for lane in experiment.lanes
     )
+    found = found or {}
+    return tuple(_trusted(each, found.get(each.lane, Validity(Status.VALID))) for each in sweeps)
 
 
 def lane_sweep(lane: str, sweep: Sweep, records: Sequence[SliceRecord], workers: int) -> LaneSweep:
@@ -55,26 +65,32 @@ def lane_sweep(lane: str, sweep: Sweep, records: Sequence[SliceRecord], workers:
     return LaneSweep(lane=lane, points=points, knee=knee(points, by_load), within_slo=within_slo(points, sweep.slo_ms))
 
 
+def _trusted(found: LaneSweep, lane: Validity) -> LaneSweep:
+    """Returns a Lane's sweep without what is derived from its points, where the Lane is not valid."""
+    if lane.status is Status.VALID:
+        return found
+    return replace(found, knee=_no_knee(str(lane.status)), within_slo=_within(None, str(lane.status)))
+
+
 def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) -> SweepPoint:
     """Folds what one Lane did under one Load; its own threads may have kept a request waiting for ``own_wait_ms``."""
     records = _records(rounds)
     positive = [rps for rps in _throughputs_rps(rounds).values() if rps > 0]
     throughput = stats.log_estimate(positive, "requests/s", "higher") if positive else None
     shares = validity.shares_of(records, workers)
-    missed = sum(record.missed for record in records)
     found = (
         _wrong(rounds)
         or validity.robbed(shares)
-        or _limit(load, shares, throughput, missed)
+        or _limit(load, records, shares, throughput)
         or _disturbed(load, records, shares, own_wait_ms)
     )
     return SweepPoint(
         load=load,
         throughput_rps=throughput,
-        latency_ms={} if isinstance(load, Open) and not _served(load, throughput, missed) else _latencies(rounds),
+        latency_ms={} if isinstance(load, Open) and _queues(load, records, shares) else _latencies(rounds),
         server_cpu_share=shares.server,
         driver_cpu_share=shares.driver,
-        missed=missed,
+        missed=sum(record.missed for record in records),
         validity=found or Validity(Status.VALID),
     )
 
@@ -138,8 +154,16 @@ def _latencies(rounds: ByRound) -> dict[str, Estimate]:
     }
 
 
-def _served(load: Open, throughput: Estimate | None, missed: int) -> bool:
-    return throughput is not None and throughput.point >= SERVED_SHARE * load.rate_rps and not missed
+def _served(load: Open, records: Sequence[SliceRecord]) -> bool:
+    """Returns whether a rate was got through. A window holds whole requests, so what came due in it is rounded down."""
+    due = sum(floor(load.rate_rps * record.window_s) for record in records)
+    answers = sum(record.answers_in_window or 0 for record in records)
+    return answers >= SERVED_SHARE * due and not any(record.missed for record in records)
+
+
+def _queues(load: Open, records: Sequence[SliceRecord], shares: Shares) -> bool:
+    """Returns whether latency grows for as long as the load lasts: the rate is not served, or fills the server."""
+    return not _served(load, records) or (shares.server or 0.0) >= BUSY_SHARE
 
 
 def _wrong(rounds: ByRound) -> Validity | None:
@@ -158,12 +182,13 @@ def _wrong(rounds: ByRound) -> Validity | None:
     return None
 
 
-def _limit(load: Load, shares: Shares, throughput: Estimate | None, missed: int) -> Validity | None:
+def _limit(load: Load, records: Sequence[SliceRecord], shares: Shares, throughput: Estimate | None) -> Validity | None:
     """Judges what limited a point: the driver, which makes it say nothing of the server, or overload."""
     if shares.driver is not None and shares.driver >= BUSY_SHARE and (shares.server or 0.0) < BUSY_SHARE:
         return Validity(Status.DRIVER_BOUND, (f"{shares}: the server can do more",))
-    if isinstance(load, Closed) or _served(load, throughput, missed):
+    if isinstance(load, Closed) or _served(load, records):
         return None
+    missed = sum(record.missed for record in records)
     rps = throughput.point if throughput else 0.0
     unsent = f", {missed:,} requests never sent" if missed else ""
     return Validity(Status.OVERLOADED, (f"{rps:,.0f} of {load.rate_rps:,.10g} requests/s served{unsent}",))
@@ -173,10 +198,14 @@ def _disturbed(
     load: Load, records: Sequence[SliceRecord], shares: Shares, own_wait_ms: float | None
 ) -> Validity | None:
     """Judges what else was in a point's figures, as in those of a cell of its kind of load."""
-    if isinstance(load, Closed) and (shares.server or 0.0) >= BUSY_SHARE:
-        return validity.offered(records)
+    if (shares.server or 0.0) >= BUSY_SHARE:
+        return validity.offered(records) if isinstance(load, Closed) else _no_time_left(shares)
     driver = validity.held_up_driver(shares) if isinstance(load, Closed) else validity.late(records)
     return driver or validity.kept_waiting(records, own_wait_ms)
+
+
+def _no_time_left(shares: Shares) -> Validity:
+    return Validity(Status.UNSTABLE, (f"{shares}: at this rate requests queue up while a slice lasts",))
 
 
 def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> Knee:
@@ -185,9 +214,11 @@ def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> 
     best = max(measured, key=_rps)
     if len(measured) < 2:
         return _no_knee("one load alone shows no knee")
-    for each in (best, measured[0]):
+    for each in _deciding(measured, best):
         if each.validity.status is not Status.VALID:
             return _no_knee(_doubt(each))
+    if _saturates(measured[0], best):
+        return _no_knee(f"{said(measured[0].load)} already saturate it; sweep fewer")
     if best is measured[-1] and _rps(best) > STILL_GROWING * _rps(measured[-2]):
         return _no_knee(f"throughput still grows at {said(best.load)}; sweep further")
     first, top = (_throughputs_rps(by_load[each.load]) for each in (measured[0], best))
@@ -200,16 +231,36 @@ def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> 
     return Knee(at=users * growth.point, low=low, high=high, reason=None)
 
 
+def _deciding(measured: Sequence[SweepPoint], best: SweepPoint) -> Iterator[SweepPoint]:
+    """Yields the points that R0 and X_max rest on.
+
+    Where the best does not fill its server, that there is no more to be had is seen by those of more users.
+    """
+    yield best
+    yield measured[0]
+    if (best.server_cpu_share or 0.0) < BUSY_SHARE:
+        yield from measured[measured.index(best) + 1 :]
+
+
+def _saturates(first: SweepPoint, best: SweepPoint) -> bool:
+    """Returns whether a sweep begins beyond its knee: N / X(N) is then no R0. With one user it always is."""
+    full = (first.server_cpu_share or 0.0) >= BUSY_SHARE or STILL_GROWING * _rps(first) >= _rps(best)
+    return full and first.load != Closed(1)
+
+
 def _last_served(points: Sequence[SweepPoint]) -> Knee:
-    """Returns the highest rate up to which every one was served, and the next, which was not."""
-    for before, each in zip((None, *points), points, strict=False):
-        if each.validity.status is Status.VALID:
-            continue
-        if each.validity.status is not Status.OVERLOADED:
+    """Returns the highest rate up to which every one was served with time to spare, and the next that was not served.
+
+    Where a rate is got through and fills the server, the knee may be on either side of it.
+    """
+    served = list(takewhile(lambda each: each.validity.status is Status.VALID, points))
+    for each in points[len(served) :]:
+        if each.validity.status not in (Status.VALID, Status.UNSTABLE, Status.OVERLOADED):
             return _no_knee(_doubt(each))
-        if before is None:
-            return _no_knee(f"overloaded at {said(each.load)} already; sweep lower rates")
-        return Knee(at=_rate(before), low=_rate(before), high=_rate(each), reason=None)
+        if not served:
+            return _no_knee(f"{each.validity.status} at {said(each.load)} already; sweep lower rates")
+        if each.validity.status is Status.OVERLOADED:
+            return Knee(at=_rate(served[-1]), low=_rate(served[-1]), high=_rate(each), reason=None)
     return _no_knee(f"{said(points[-1].load)} was still served; sweep further")
 
 

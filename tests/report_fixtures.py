@@ -11,8 +11,8 @@ from bench import starts
 from bench.plan import Phase
 from bench.records import (
     FORMAT_VERSION,
-    Cell,
     AdapterCost,
+    Cell,
     CpuSplit,
     Curve,
     Estimate,
