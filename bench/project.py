@@ -15,6 +15,8 @@ from bench.spec import App, Experiment
 APPS = "apps"
 LOCK = "requirements.txt"
 ENVIRONMENTS = ".bench/environments"
+MOST_LEVELS = 20
+"""Of tables and lists in each other: several times what any key has, and nothing that follows them can overflow."""
 DEFAULTS = Path(__file__).with_name("defaults.toml")
 
 
@@ -99,13 +101,21 @@ def _apps_in_tables(file: str, document: dict[str, Any]) -> list[App]:
 
 def _document(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{_shown(file)}: {error.strerror}, expected a TOML file; name one with --config") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{_shown(file)}: {error}, expected TOML") from None
     except RecursionError:
-        raise ConfigError(f"{_shown(file)}: found values nested too deeply to be read, expected a few levels") from None
+        document = None
+    if document is None or _is_deeper(document, MOST_LEVELS):
+        raise ConfigError(f"{_shown(file)}: found values nested too deeply, expected at most {MOST_LEVELS} levels")
+    return document
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(levels == 0 or _is_deeper(each, levels - 1) for each in inner)
 
 
 def _shown(path: Path) -> str:

@@ -698,7 +698,7 @@ def test_an_app_that_is_defined_twice_is_refused(tmp_path: Path) -> None:
     assert "apps/alpha/app.toml, expected one" in message
 
 
-@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "{a=" * 5000])
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "{a=" * 5000, "contract." + "a." * 3000 + "b = 1"])
 def test_deeply_nested_toml_is_refused(tmp_path: Path, text: str) -> None:
     """What the parser cannot hold is a mistake in the file, whichever file it is."""
     file = tmp_path / "bench.toml"
