@@ -8,6 +8,7 @@ bounds cross at N* = R0 * X_max (Lazowska, Zahorjan, Graham and Sevcik, Quantita
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from math import floor
 from operator import attrgetter
 
 from bench import metrics, stats, validity
@@ -22,7 +23,7 @@ from bench.sweep_records import Knee, LaneSweep, SweepPoint, WithinSlo
 from bench.validity import Shares
 
 SERVED_SHARE = 0.95
-"""A rate is served where so much of it is got through in the windows, and nothing was left unsent."""
+"""A rate is served where so much of what came due in windows is got through in them, and nothing was left unsent."""
 STILL_GROWING = 1.05
 """Where the largest load gets so many times the throughput of the one before it, the maximum is not in the sweep."""
 PERCENTILES = {name: stats.PERCENTILES[name] for name in ("p50", "p90", "p99")}
@@ -61,20 +62,19 @@ def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) 
     positive = [rps for rps in _throughputs_rps(rounds).values() if rps > 0]
     throughput = stats.log_estimate(positive, "requests/s", "higher") if positive else None
     shares = validity.shares_of(records, workers)
-    missed = sum(record.missed for record in records)
     found = (
         _wrong(rounds)
         or validity.robbed(shares)
-        or _limit(load, shares, throughput, missed)
+        or _limit(load, records, shares, throughput)
         or _disturbed(load, records, shares, own_wait_ms)
     )
     return SweepPoint(
         load=load,
         throughput_rps=throughput,
-        latency_ms={} if isinstance(load, Open) and not _served(load, throughput, missed) else _latencies(rounds),
+        latency_ms={} if isinstance(load, Open) and not _served(load, records) else _latencies(rounds),
         server_cpu_share=shares.server,
         driver_cpu_share=shares.driver,
-        missed=missed,
+        missed=sum(record.missed for record in records),
         validity=found or Validity(Status.VALID),
     )
 
@@ -138,8 +138,11 @@ def _latencies(rounds: ByRound) -> dict[str, Estimate]:
     }
 
 
-def _served(load: Open, throughput: Estimate | None, missed: int) -> bool:
-    return throughput is not None and throughput.point >= SERVED_SHARE * load.rate_rps and not missed
+def _served(load: Open, records: Sequence[SliceRecord]) -> bool:
+    """Returns whether a rate was got through. A window holds whole requests, so what came due in it is rounded down."""
+    due = sum(floor(load.rate_rps * record.window_s) for record in records)
+    answers = sum(record.answers_in_window or 0 for record in records)
+    return answers >= SERVED_SHARE * due and not any(record.missed for record in records)
 
 
 def _wrong(rounds: ByRound) -> Validity | None:
@@ -158,12 +161,13 @@ def _wrong(rounds: ByRound) -> Validity | None:
     return None
 
 
-def _limit(load: Load, shares: Shares, throughput: Estimate | None, missed: int) -> Validity | None:
+def _limit(load: Load, records: Sequence[SliceRecord], shares: Shares, throughput: Estimate | None) -> Validity | None:
     """Judges what limited a point: the driver, which makes it say nothing of the server, or overload."""
     if shares.driver is not None and shares.driver >= BUSY_SHARE and (shares.server or 0.0) < BUSY_SHARE:
         return Validity(Status.DRIVER_BOUND, (f"{shares}: the server can do more",))
-    if isinstance(load, Closed) or _served(load, throughput, missed):
+    if isinstance(load, Closed) or _served(load, records):
         return None
+    missed = sum(record.missed for record in records)
     rps = throughput.point if throughput else 0.0
     unsent = f", {missed:,} requests never sent" if missed else ""
     return Validity(Status.OVERLOADED, (f"{rps:,.0f} of {load.rate_rps:,.10g} requests/s served{unsent}",))

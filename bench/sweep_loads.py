@@ -14,6 +14,8 @@ MS_PER_UNIT = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 DEFAULT_SLO = "10ms"
 MAX_LOADS = 64
 """More are a mistake: a round would take minutes for each Lane."""
+MIN_RATE_RPS = 10.0
+"""In the longest window 20 requests come due at this rate: one more or less is the 5 % by which a rate is served."""
 MAX_RATE_RPS = 100_000.0
 """Several times what the driver can send; the schedule of a much higher rate alone would keep it busy."""
 
@@ -68,10 +70,10 @@ def with_sweep(file: str, whole: Experiment, sweep: Sweep) -> Experiment:
 def _number(text: str, kind: str, part: str) -> float:
     """Returns one value of a sweep: a whole number of users, or a rate."""
     number = float(part) if _NUMBER.fullmatch(part) else 0.0
-    fits = part.isdigit() if kind == "users" else number <= MAX_RATE_RPS
+    fits = part.isdigit() if kind == "users" else MIN_RATE_RPS <= number <= MAX_RATE_RPS
     if not 0 < number < float("inf") or not fits:
-        most = f"{MAX_RATE_RPS:,.0f}"
-        expected = "a whole number of users from 1 on" if kind == "users" else f"requests a second, above 0 to {most}"
+        rates = f"{MIN_RATE_RPS:g} to {MAX_RATE_RPS:,.0f} requests a second"
+        expected = "a whole number of users from 1 on" if kind == "users" else rates
         raise ConfigError(f"--sweep: found {part!r} in {text!r}, expected {expected}")
     return number
 

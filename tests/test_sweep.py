@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench import sweep
+from bench.driver.schedule import Schedule
 from bench.estimates import Estimate, Status, Validity
 from bench.messages import Closed, Load, Open
 from bench.plan import Phase
 from bench.records import SliceRecord
 from bench.spec import Experiment, Sweep
 from bench.summary import build_report
-from bench.sweep_loads import parse_sweep, said
+from bench.sweep_loads import MIN_RATE_RPS, parse_sweep, said
 from bench.sweep_records import LaneSweep, SweepPoint
 
 USERS, RATES = parse_sweep("users=1..256"), parse_sweep("rate=100..20000")
@@ -132,6 +133,20 @@ def test_overload_is_a_result() -> None:
     assert {lane.validity.status for lane in summary.lanes} == {Status.VALID}
     assert summary.complete
     assert [each.lane for each in summary.sweeps] == [lane.name for lane in whole.lanes]
+
+
+@given(rate_rps=st.floats(MIN_RATE_RPS, 60), latency_ms=st.floats(0.5, 60))
+def test_a_window_holds_whole_requests(rate_rps: float, latency_ms: float) -> None:
+    """A server that answers in the same time, once a window a little later, is overloaded at no rate."""
+    whole = swept([Open(rate_rps)])
+    rows = []
+    for row in sweep_records(whole, dict.fromkeys(RPS, 1e6)):
+        guard_s = row.slice_s - row.window_s
+        schedule = Schedule(0, round(row.slice_s * 1e9), rate_rps)
+        schedule.advance(round(row.slice_s * 1e9))
+        arrived_s = [schedule.take() / 1e9 + latency_ms / 1e3 for _ in range(schedule.waiting)]
+        rows.append(replace(row, answers_in_window=sum(guard_s <= at_s < row.slice_s for at_s in arrived_s) - 1))
+    assert folded(whole, rows)[A].points[0].validity == VALID
 
 
 def test_a_run_that_is_no_sweep_has_none() -> None:
