@@ -7,7 +7,7 @@ bounds cross at N* = R0 * X_max (Lazowska, Zahorjan, Graham and Sevcik, Quantita
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, takewhile
 from math import floor
 from operator import attrgetter
 
@@ -71,7 +71,7 @@ def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) 
     return SweepPoint(
         load=load,
         throughput_rps=throughput,
-        latency_ms={} if isinstance(load, Open) and not _served(load, records) else _latencies(rounds),
+        latency_ms={} if isinstance(load, Open) and _queues(load, records, shares) else _latencies(rounds),
         server_cpu_share=shares.server,
         driver_cpu_share=shares.driver,
         missed=sum(record.missed for record in records),
@@ -145,6 +145,11 @@ def _served(load: Open, records: Sequence[SliceRecord]) -> bool:
     return answers >= SERVED_SHARE * due and not any(record.missed for record in records)
 
 
+def _queues(load: Open, records: Sequence[SliceRecord], shares: Shares) -> bool:
+    """Returns whether latency grows for as long as the load lasts: the rate is not served, or fills the server."""
+    return not _served(load, records) or (shares.server or 0.0) >= BUSY_SHARE
+
+
 def _wrong(rounds: ByRound) -> Validity | None:
     records = _records(rounds)
     if not records:
@@ -177,10 +182,14 @@ def _disturbed(
     load: Load, records: Sequence[SliceRecord], shares: Shares, own_wait_ms: float | None
 ) -> Validity | None:
     """Judges what else was in a point's figures, as in those of a cell of its kind of load."""
-    if isinstance(load, Closed) and (shares.server or 0.0) >= BUSY_SHARE:
-        return validity.offered(records)
+    if (shares.server or 0.0) >= BUSY_SHARE:
+        return validity.offered(records) if isinstance(load, Closed) else _no_time_left(shares)
     driver = validity.held_up_driver(shares) if isinstance(load, Closed) else validity.late(records)
     return driver or validity.kept_waiting(records, own_wait_ms)
+
+
+def _no_time_left(shares: Shares) -> Validity:
+    return Validity(Status.UNSTABLE, (f"{shares}: at this rate requests queue up while a slice lasts",))
 
 
 def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> Knee:
@@ -205,15 +214,18 @@ def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> 
 
 
 def _last_served(points: Sequence[SweepPoint]) -> Knee:
-    """Returns the highest rate up to which every one was served, and the next, which was not."""
-    for before, each in zip((None, *points), points, strict=False):
-        if each.validity.status is Status.VALID:
-            continue
-        if each.validity.status is not Status.OVERLOADED:
+    """Returns the highest rate up to which every one was served with time to spare, and the next that was not served.
+
+    Where a rate is got through and fills the server, the knee may be on either side of it.
+    """
+    served = list(takewhile(lambda each: each.validity.status is Status.VALID, points))
+    for each in points[len(served) :]:
+        if each.validity.status not in (Status.VALID, Status.UNSTABLE, Status.OVERLOADED):
             return _no_knee(_doubt(each))
-        if before is None:
-            return _no_knee(f"overloaded at {said(each.load)} already; sweep lower rates")
-        return Knee(at=_rate(before), low=_rate(before), high=_rate(each), reason=None)
+        if not served:
+            return _no_knee(f"{each.validity.status} at {said(each.load)} already; sweep lower rates")
+        if each.validity.status is Status.OVERLOADED:
+            return Knee(at=_rate(served[-1]), low=_rate(served[-1]), high=_rate(each), reason=None)
     return _no_knee(f"{said(points[-1].load)} was still served; sweep further")
 
 

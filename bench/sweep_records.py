@@ -10,8 +10,8 @@ class SweepPoint(Struct, frozen=True, kw_only=True):
     """One Lane under one Load of a sweep.
 
     ``latency_ms`` has p50, p90 and p99, from the intended start for an open load; a percentile that too few answers lie
-    beyond is absent, and under overload all are, as latency then grows for as long as the load lasts. CPU shares are of
-    the server's cores and of the driver's one.
+    beyond is absent, and all are under overload and where a rate fills the server, as latency then grows for as long as
+    the load lasts. CPU shares are of the server's cores and of the driver's one.
     """
 
     load: Load
@@ -26,9 +26,9 @@ class SweepPoint(Struct, frozen=True, kw_only=True):
 class Knee(Struct, frozen=True, kw_only=True):
     """The load from which on more load buys waiting and hardly any throughput: ``at`` users, or requests a second.
 
-    For users ``low`` and ``high`` are a 95 % interval. For rates they are the highest rate that was served and the next
-    of the sweep, which was not; ``at`` is the first of them. ``at`` is None where there is no knee to be seen, and
-    ``reason`` says why.
+    For users ``low`` and ``high`` are a 95 % interval. For rates they are the highest rate that was served with time to
+    spare and the next of the sweep that was not served; ``at`` is the first of them. ``at`` is None where there is no
+    knee to be seen, and ``reason`` says why.
     """
 
     at: float | None

@@ -273,7 +273,7 @@ WHOLE_LANES_WITH_TWIN = replace(
 
 
 def sweep_records(whole: Experiment, rps: Mapping[str, float] = RPS, idle_ms: float = 3.0) -> list[SliceRecord]:
-    """Returns the records of a sweep without noise: throughput follows the asymptotic bounds.
+    """Returns the records of a sweep without noise: throughput and CPU time follow the asymptotic bounds.
 
     A Lane answers after ``idle_ms`` when there is one user, and gets at most ``rps`` through. What an open load
     can't send is missed.
@@ -300,6 +300,7 @@ def sweep_records(whole: Experiment, rps: Mapping[str, float] = RPS, idle_ms: fl
                     missed=round(offered - got) if is_open else 0,
                     latency_us=latencies,
                     latency_from_intended_us=latencies if is_open else None,
+                    server_cpu_ns=round(0.97e9 * min(1.0, bound / most) * (planned.guard_s + planned.window_s)),
                 )
             )
     return rows

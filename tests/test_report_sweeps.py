@@ -126,9 +126,9 @@ def test_every_form_says_the_knee_and_the_objective() -> None:
         assert "p99 within the objective up to 4 users (1,000 req/s): p99" in form
         assert "3.01" in form
     for form in written(rates()):
-        assert "up to 1,000/s for Alpha" in form
-        assert "p99 within the objective up to 1,000/s: overloaded at 2,000/s" in form
-        assert "1,000–2,000" in form  # noqa: RUF001 - a range
+        assert "up to 500/s for Alpha" in form
+        assert "p99 within the objective up to 500/s: unstable at 1,000/s" in form
+        assert "500–2,000" in form  # noqa: RUF001 - a range
         assert "asymptotic bounds" in form
     throughput, latency = (said_in(figure) for figure in drawn("users").values())
     assert "Alpha: knee 3.01" in throughput
