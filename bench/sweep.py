@@ -6,7 +6,7 @@ bounds cross at N* = R0 * X_max (Lazowska, Zahorjan, Graham and Sevcik, Quantita
 5.2, where R0 is D + Z and X_max is 1 / D_max). R0 is taken from the sweep's smallest load by Little's law: N / X(N).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, takewhile
 from math import floor
 from operator import attrgetter
@@ -198,9 +198,11 @@ def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> 
     best = max(measured, key=_rps)
     if len(measured) < 2:
         return _no_knee("one load alone shows no knee")
-    for each in (best, measured[0]):
+    for each in _deciding(measured, best):
         if each.validity.status is not Status.VALID:
             return _no_knee(_doubt(each))
+    if _saturates(measured[0], best):
+        return _no_knee(f"{said(measured[0].load)} already saturate it; sweep fewer")
     if best is measured[-1] and _rps(best) > STILL_GROWING * _rps(measured[-2]):
         return _no_knee(f"throughput still grows at {said(best.load)}; sweep further")
     first, top = (_throughputs_rps(by_load[each.load]) for each in (measured[0], best))
@@ -211,6 +213,23 @@ def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> 
     users = measured[0].load.users if isinstance(measured[0].load, Closed) else 1
     low, high = (None if end is None else users * end for end in (growth.low, growth.high))
     return Knee(at=users * growth.point, low=low, high=high, reason=None)
+
+
+def _deciding(measured: Sequence[SweepPoint], best: SweepPoint) -> Iterator[SweepPoint]:
+    """Yields the points that R0 and X_max rest on.
+
+    Where the best does not fill its server, that there is no more to be had is seen by those of more users.
+    """
+    yield best
+    yield measured[0]
+    if (best.server_cpu_share or 0.0) < BUSY_SHARE:
+        yield from measured[measured.index(best) + 1 :]
+
+
+def _saturates(first: SweepPoint, best: SweepPoint) -> bool:
+    """Returns whether a sweep begins beyond its knee: N / X(N) is then no R0. With one user it always is."""
+    full = (first.server_cpu_share or 0.0) >= BUSY_SHARE or STILL_GROWING * _rps(first) >= _rps(best)
+    return full and first.load != Closed(1)
 
 
 def _last_served(points: Sequence[SweepPoint]) -> Knee:

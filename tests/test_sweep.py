@@ -128,6 +128,30 @@ def test_a_sweep_without_one_user_takes_the_idle_response_time_by_littles_law() 
     assert folded(whole, sweep_records(whole, dict.fromkeys(RPS, 2000.0)))[A].knee.at == pytest.approx(6, rel=0.05)
 
 
+@pytest.mark.parametrize("text", ["users=16..256", "users=8..64"])
+def test_a_sweep_that_begins_beyond_the_knee_shows_none(text: str) -> None:
+    """The true one is at 6 users; N / X(N) of more is no idle response time. With one user it always is."""
+    whole = swept(parse_sweep(text))
+    knee = folded(whole, sweep_records(whole, dict.fromkeys(RPS, 2000.0)))[A].knee
+    assert (knee.at, knee.reason) == (None, f"{said(parse_sweep(text)[0])} already saturate it; sweep fewer")
+    single = swept(USERS)
+    assert folded(single, sweep_records(single, dict.fromkeys(RPS, 200.0)))[A].knee.at == pytest.approx(1, rel=0.05)
+
+
+def test_no_knee_is_drawn_through_a_sweep_whose_upper_half_is_not_valid() -> None:
+    """A best point that does not fill its server is the most only if more users, undisturbed, get no more."""
+    whole = swept(USERS)
+    rows = sweep_records(whole)
+    for load in USERS[1:]:
+        rows = changed(rows, load, server_cpu_ns=100_000_000, slice_s=0.3)
+    for load in USERS[4:]:
+        rows = changed(rows, load, answers_in_window=200, driver_cpu_ns=100_000_000, driver_run_queue_ns=190_000_000)
+    knee = folded(whole, rows)[A].knee
+    assert (knee.at, knee.reason) == (None, "starved at 16 users")
+    full = changed(rows, USERS[3], server_cpu_ns=290_000_000, answers_in_window=255)
+    assert folded(whole, full)[A].knee.at == pytest.approx(3, rel=0.05)
+
+
 # ---------------------------------------------------------------- points
 
 
