@@ -109,7 +109,7 @@ def fold(
             leagues=tuple(_league_summary(league, rounds) for league in experiment.leagues),
             cpu_splits=tuple(_shown(rounds, splits.values())),
             failures=tuple(failures),
-            sweeps=sweep.fold(manifest.experiment, records),
+            sweeps=sweep.fold(experiment, records, {name: validity.worst(found) for name, found in cells.items()}),
             adapter_costs=tuple(_adapter_costs(rounds)),
         ),
         curves=tuple(curve for lane in measured if (curve := metrics.curve(lane, table))),

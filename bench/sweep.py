@@ -11,6 +11,8 @@ from itertools import groupby, takewhile
 from math import floor
 from operator import attrgetter
 
+from msgspec.structs import replace
+
 from bench import metrics, stats, validity
 from bench.estimates import BUSY_SHARE, Estimate, Status, Validity
 from bench.messages import Closed, Load, Open
@@ -31,12 +33,17 @@ PERCENTILES = {name: stats.PERCENTILES[name] for name in ("p50", "p90", "p99")}
 ByRound = Mapping[int, Sequence[SliceRecord]]
 
 
-def fold(experiment: Experiment, records: Sequence[SliceRecord]) -> tuple[LaneSweep, ...]:
-    """Returns the sweep of every Lane; nothing for a run that was none."""
+def fold(
+    experiment: Experiment, records: Sequence[SliceRecord], found: Mapping[str, Validity] | None = None
+) -> tuple[LaneSweep, ...]:
+    """Returns the sweep of every Lane; nothing for a run that was none. ``found`` is what is against a Lane as a whole.
+
+    From a Lane that is not valid neither a knee nor a load within the objective is derived.
+    """
     if experiment.sweep is None:
         return ()
     counted = [record for record in records if record.phase is Phase.SWEEP and metrics.counts(record)]
-    return tuple(
+    sweeps = (
         lane_sweep(
             lane.name,
             experiment.sweep,
@@ -45,6 +52,8 @@ def fold(experiment: Experiment, records: Sequence[SliceRecord]) -> tuple[LaneSw
         )
         for lane in experiment.lanes
     )
+    found = found or {}
+    return tuple(_trusted(each, found.get(each.lane, Validity(Status.VALID))) for each in sweeps)
 
 
 def lane_sweep(lane: str, sweep: Sweep, records: Sequence[SliceRecord], workers: int) -> LaneSweep:
@@ -54,6 +63,13 @@ def lane_sweep(lane: str, sweep: Sweep, records: Sequence[SliceRecord], workers:
     own_wait_ms = validity.own_wait_ms([record for of_load in busy for record in _records(of_load)])
     points = tuple(point(load, rounds, workers, own_wait_ms) for load, rounds in by_load.items())
     return LaneSweep(lane=lane, points=points, knee=knee(points, by_load), within_slo=within_slo(points, sweep.slo_ms))
+
+
+def _trusted(found: LaneSweep, lane: Validity) -> LaneSweep:
+    """Returns a Lane's sweep without what is derived from its points, where the Lane is not valid."""
+    if lane.status is Status.VALID:
+        return found
+    return replace(found, knee=_no_knee(str(lane.status)), within_slo=_within(None, str(lane.status)))
 
 
 def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) -> SweepPoint:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import A, B, G, experiment, failure, manifest, sweep_records
+from conftest import A, B, G, experiment, failure, manifest, spread, sweep_records
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from report_fixtures import standard
 from rich.console import Console
 
-from bench.messages import Closed
+from bench.messages import Closed, Open
+from bench.plan import Phase
 from bench.records import Report, SliceRecord
 from bench.report import CHARTS, charts, charts_of, facts, html, markdown, text
 from bench.report.sweeps import sweep_tables
@@ -134,6 +135,38 @@ def test_every_form_says_the_knee_and_the_objective() -> None:
     assert "Alpha: knee 3.01" in throughput
     assert "Alpha: up to 4 users" in latency
     assert "p99 within 10 ms" in latency
+
+
+def verdict_of(change: Callable[[SliceRecord], SliceRecord], slo_ms: float = 10.0, rounds: int = 5) -> str:
+    """Returns the verdict on a sweep of rates in which a change was made to Alpha's records."""
+    preset = replace(experiment().preset, rounds=rounds)
+    whole = replace(experiment(), preset=preset, sweep=Sweep(loads=parse_sweep("rate=100..2000"), slo_ms=slo_ms))
+    rows = [change(row) if row.lane == A else row for row in sweep_records(whole)]
+    return sweep_tables(build_report(manifest(whole), rows, []))[0].verdict
+
+
+def test_the_verdict_claims_no_load_only_where_that_was_seen() -> None:
+    """A p99 above the objective at the first load; where that p99 is not known, the objective is not either."""
+    assert "p99 stayed within 0.001 ms at no load for Alpha, at no load for Beta" in verdict_of(lambda row: row, 0.001)
+    robbed = verdict_of(
+        lambda row: replace(row, steal_s=0.3 * row.slice_s, not_repeated="steal") if row.load == Open(100) else row
+    )
+    assert "p99 stayed within 10 ms up to 500/s for Beta" in robbed
+    assert robbed.endswith("; not known for Alpha (starved at 100/s).")
+    few = verdict_of(lambda row: replace(row, latency_from_intended_us=spread(50, 3000)))
+    assert "not known for Alpha (" in few
+    short = verdict_of(lambda row: row, rounds=2)
+    assert "p99 within 10 ms; not known for Alpha (n < 3 rounds: no interval at 200/s), Beta" in short
+    assert "at no load" not in robbed + few + short
+
+
+def test_the_verdict_says_which_figures_are_in_doubt() -> None:
+    """Of a Lane with a wrong answer, in a warm-up too, nothing is derived; a doubtful point beyond the end is named."""
+    wrong = verdict_of(lambda row: replace(row, errors={"status 500": 40}) if row.phase is Phase.WARM_UP else row)
+    assert wrong.endswith("; not known for Alpha (failing).")
+    late = verdict_of(lambda row: replace(row, steal_s=0.3 * row.slice_s) if row.load == Open(200) else row)
+    assert "up to 100/s for Alpha" in late
+    assert late.endswith("; some figures of Alpha can't be trusted: starved at 200/s.")
 
 
 def test_every_point_is_in_the_long_reports() -> None:

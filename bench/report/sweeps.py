@@ -59,9 +59,27 @@ class SweepRow(Struct, frozen=True, kw_only=True):
 
     @property
     def up_to(self) -> str:
-        """Says the same in a sentence."""
+        """Says the same in a sentence: up to which load, at no load, or that it is not known."""
         load, beside = self.within_slo
-        return f"up to {load}{f' ({beside})' if beside else ''}" if self.sweep.within_slo.load else "at no load"
+        if self.sweep.within_slo.load:
+            return f"up to {load}{f' ({beside})' if beside else ''}"
+        return "at no load" if self.is_known else "not known"
+
+    @property
+    def is_known(self) -> bool:
+        """Returns whether a load within the objective was found, or it was seen that the first one is beyond it."""
+        first = self.sweep.points[0]
+        p99 = first.latency_ms.get("p99")
+        seen = first.validity.status is Status.OVERLOADED or (p99 is not None and p99.high is not None)
+        return bool(self.sweep.within_slo.load) or (self.row.valid and seen and not _doubtful(first))
+
+    @property
+    def doubt(self) -> str:
+        """Returns what is against some of the Lane's figures, in words; nothing where all can be trusted."""
+        if not self.row.valid:
+            return self.row.status
+        found = [f"{point.validity.status} at {said(point.load)}" for point in self.sweep.points if _doubtful(point)]
+        return found[0] + (f" and {len(found) - 1} more" if len(found) > 1 else "") if found else ""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -114,10 +132,29 @@ def _table(report: Report, sweep: Sweep, table: Table) -> SweepTable:
 
 
 def _verdict(sweep: Sweep, table: Table, rows: tuple[SweepRow, ...]) -> str:
-    """Says up to which load each Lane that competes stays within the objective."""
+    """Says up to which load each Lane that competes stays within the objective, of whom it is not known, and doubts."""
     contenders = [each for each in rows if not each.row.lane.baseline]
-    ends = [f"{each.up_to} for {each.row.title}" for each in contenders]
-    return f"{table.place}, p99 stayed within {sweep.slo_ms:g} ms {listed(ends) or 'at no load: none was measured'}."
+    ends = [f"{each.up_to} for {each.row.title}" for each in contenders if each.is_known]
+    unknown = [f"{each.row.title} ({each.sweep.within_slo.reason})" for each in contenders if not each.is_known]
+    claims = [f"p99 stayed within {sweep.slo_ms:g} ms {listed(ends)}" if ends else f"p99 within {sweep.slo_ms:g} ms"]
+    if unknown or not contenders:
+        claims.append(f"not known for {listed(unknown) or 'any Lane: none was measured'}")
+    return f"{table.place}, {'; '.join([*claims, *_reservations(rows)])}."
+
+
+def _reservations(rows: tuple[SweepRow, ...]) -> Iterator[str]:
+    """Yields which figures are in doubt, beside those whose doubt is said already."""
+    for each in rows:
+        if each.row.lane.baseline and each.doubt:
+            yield f"the ceiling {each.row.title} can't be trusted: {each.doubt}"
+        elif each.is_known and each.doubt:
+            yield f"some figures of {each.row.title} can't be trusted: {each.doubt}"
+
+
+def _doubtful(point: SweepPoint) -> bool:
+    """Returns whether a point's figures are in doubt. They are not where a rate was too high: that is a result."""
+    results = (Status.VALID, Status.OVERLOADED, *((Status.UNSTABLE,) if isinstance(point.load, Open) else ()))
+    return point.validity.status not in results
 
 
 def _status(point: SweepPoint) -> str:
