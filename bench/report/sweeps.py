@@ -71,14 +71,14 @@ class SweepRow(Struct, frozen=True, kw_only=True):
         first = self.sweep.points[0]
         p99 = first.latency_ms.get("p99")
         seen = first.validity.status is Status.OVERLOADED or (p99 is not None and p99.high is not None)
-        return bool(self.sweep.within_slo.load) or (self.row.valid and seen and not _doubtful(first))
+        return bool(self.sweep.within_slo.load) or (self.row.valid and seen and not doubtful(first))
 
     @property
     def doubt(self) -> str:
         """Returns what is against some of the Lane's figures, in words; nothing where all can be trusted."""
         if not self.row.valid:
             return self.row.status
-        found = [f"{point.validity.status} at {said(point.load)}" for point in self.sweep.points if _doubtful(point)]
+        found = [f"{point.validity.status} at {said(point.load)}" for point in self.sweep.points if doubtful(point)]
         return found[0] + (f" and {len(found) - 1} more" if len(found) > 1 else "") if found else ""
 
     @property
@@ -123,6 +123,12 @@ def point_cells(point: SweepPoint) -> tuple[Cell, ...]:
     )
 
 
+def doubtful(point: SweepPoint) -> bool:
+    """Returns whether a point's figures are in doubt. They are not where a rate was too high: that is a result."""
+    results = (Status.VALID, Status.OVERLOADED, *((Status.UNSTABLE,) if isinstance(point.load, Open) else ()))
+    return point.validity.status not in results
+
+
 def _table(report: Report, sweep: Sweep, table: Table) -> SweepTable:
     by_lane = {each.lane: each for each in report.summary.sweeps}
     rows = tuple(SweepRow(row=row, sweep=by_lane[row.lane.lane]) for row in table.rows if row.lane.lane in by_lane)
@@ -149,12 +155,6 @@ def _reservations(rows: tuple[SweepRow, ...]) -> Iterator[str]:
             yield f"the ceiling {each.row.title} can't be trusted: {each.doubt}"
         elif each.is_known and each.doubt:
             yield f"some figures of {each.row.title} can't be trusted: {each.doubt}"
-
-
-def _doubtful(point: SweepPoint) -> bool:
-    """Returns whether a point's figures are in doubt. They are not where a rate was too high: that is a result."""
-    results = (Status.VALID, Status.OVERLOADED, *((Status.UNSTABLE,) if isinstance(point.load, Open) else ()))
-    return point.validity.status not in results
 
 
 def _status(point: SweepPoint) -> str:

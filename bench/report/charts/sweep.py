@@ -28,7 +28,7 @@ from bench.report.charts.sheet import (
     sheet,
 )
 from bench.report.looks import Look, looks_of
-from bench.report.sweeps import SweepRow, SweepTable, sweep_tables
+from bench.report.sweeps import SweepRow, SweepTable, doubtful, sweep_tables
 from bench.spec import Sweep
 from bench.sweep_loads import value
 from bench.sweep_records import SweepPoint
@@ -109,7 +109,7 @@ def _throughput_line(axes: Axes, each: SweepRow, look: Look) -> None:
     measured, points = [point for point in each.sweep.points if point.throughput_rps], _throughputs(each)
     for point in measured:
         _interval(axes, point, look)
-    _line(axes, points, look, [_doubtful(point) for point in measured])
+    _line(axes, points, look, [doubtful(point) for point in measured])
     at = each.sweep.knee.at
     if at is not None:
         axes.plot(at, _at(points, at), "*", color=INK, markerfacecolor=look.colour, markersize=13, zorder=5)
@@ -128,8 +128,8 @@ def _interval(axes: Axes, point: SweepPoint, look: Look) -> None:
 
 def _latency_lines(axes: Axes, each: SweepRow, look: Look) -> None:
     _thread(axes, _latencies(each, "p50"), look, 0.8)
-    doubtful = [_doubtful(point) for point in each.sweep.points if "p99" in point.latency_ms]
-    _line(axes, _latencies(each, "p99"), look, doubtful)
+    hollow = [doubtful(point) for point in each.sweep.points if "p99" in point.latency_ms]
+    _line(axes, _latencies(each, "p99"), look, hollow)
 
 
 def _overload(axes: Axes, each: SweepRow, look: Look, height: float) -> None:
@@ -145,10 +145,10 @@ def _latencies(each: SweepRow, name: str) -> Points:
     return [(value(load), latency.point) for load, latency in found if latency]
 
 
-def _line(axes: Axes, points: Points, look: Look, doubtful: Sequence[bool]) -> None:
+def _line(axes: Axes, points: Points, look: Look, are_hollow: Sequence[bool]) -> None:
     """Draws a line with a marker a point, hollow where it can't be trusted."""
     _thread(axes, points, look, 1.6)
-    for (x, y), hollow in zip(points, doubtful, strict=True):
+    for (x, y), hollow in zip(points, are_hollow, strict=True):
         face = "white" if hollow else look.colour
         axes.plot(x, y, look.marker, color=look.colour, markersize=4.5, markerfacecolor=face)
 
@@ -207,10 +207,6 @@ def _scale(report: Report, panels: Sequence[Axes], points: Sequence[float]) -> N
             axis.set_major_locator(locator)
             axis.set_minor_locator(NullLocator())
             axis.set_major_formatter(FuncFormatter(plain))
-
-
-def _doubtful(point: SweepPoint) -> bool:
-    return point.validity.status not in (Status.VALID, Status.OVERLOADED)
 
 
 def _at(points: Points, x: float) -> float:
