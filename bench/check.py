@@ -55,6 +55,13 @@ class Measured(Struct, frozen=True):
         else:
             yield Validity(Status.NOT_MEASURED, (f"no raw Lane on the same server to measure {lane} by",))
 
+    def resemblance(self, metric: str) -> float:
+        """Returns how much a round resembles the next in what Lanes do not share, as the valid ones show."""
+        lanes = [
+            found.lane for found in self.summary.lanes if validity.of_metric(found.cells, metric).status is Status.VALID
+        ]
+        return relative.resemblance(self.by_round, metric, lanes)
+
     def noise_floor(self, metric: str) -> float:
         """Returns the largest difference between a Lane and its twin in a metric, as a share; 0 where no twin tells."""
         floors = (
@@ -140,7 +147,7 @@ def _ratios(run: Measured, baseline: Measured, metric: str) -> dict[str, Estimat
     """Returns RUN:BASELINE of one metric, relative to raw, by Lane. All of the intervals hold at once."""
     new, old = (_logs(each, metric) for each in (run, baseline))
     common = sorted(new.keys() & old.keys())
-    rhos = (relative.resemblance(run.by_round, metric), relative.resemblance(baseline.by_round, metric))
+    rhos = (run.resemblance(metric), baseline.resemblance(metric))
     return {
         lane: stats.unpaired_ratio_estimate(new[lane], old[lane], rhos=rhos, comparisons=len(common)) for lane in common
     }

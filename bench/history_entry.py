@@ -77,7 +77,7 @@ def _lanes(run: Measured) -> dict[str, dict[str, Reading]]:
 
 def _ratios(run: Measured, metric: str) -> Iterator[tuple[str, Estimate]]:
     """Yields a metric of each Lane relative to raw, paired by Round, where both can be trusted."""
-    rho = relative.resemblance(run.by_round, metric)
+    rho = run.resemblance(metric)
     for lane, by_round in relative.to_raw(run.manifest.experiment, run.by_round, metric).items():
         if all(found.status is Status.VALID for found in run.findings(lane, metric)):
             yield lane, stats.log_estimate(list(by_round.values()), "ratio", "", rho=rho)

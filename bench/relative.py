@@ -1,6 +1,6 @@
 """Lanes relative to raw in their own run: what made the whole machine slower that day made raw slower, too."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,8 @@ def to_raw(experiment: Experiment, by_round: pd.DataFrame, metric: str) -> Mappi
     return {lane: dict(ratio) for lane, ratio in ratios.items() if len(ratio)}
 
 
-def resemblance(by_round: pd.DataFrame, metric: str) -> float:
-    """Returns how much a round resembles the next in what Lanes do not share, by the Lanes that had all rounds."""
-    values = by_round[metric].unstack("lane").dropna(axis=1).to_numpy(dtype=float)
+def resemblance(by_round: pd.DataFrame, metric: str, lanes: Collection[str]) -> float:
+    """Returns how much a round resembles the next in what Lanes do not share, by those of ``lanes`` with all rounds."""
+    columns = by_round[metric].unstack("lane")
+    values = columns[[lane for lane in columns if lane in lanes]].dropna(axis=1).to_numpy(dtype=float)
     return autocorrelation.resemblance(np.log(values.T)).of_ratios

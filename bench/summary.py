@@ -125,19 +125,24 @@ def _cells(
     failures: Sequence[Failure],
     by_lane: dict[str, dict[str, dict[int, float]]],
 ) -> dict[str, tuple[Cell, ...]]:
-    """Judges every Lane, also against the others."""
-    unsteady = {
-        phase: drift.unstable({lane: of_lane[metric] for lane, of_lane in by_lane.items()}, spread)
-        for phase, (metric, spread) in UNSTEADY.items()
-    }
-    return {
+    """Judges every Lane by itself, and then against those others that can be trusted so far."""
+    cells = {
         lane.name: validity.judge_cells(
             [record for record in records if record.lane == lane.name],
             next((failure for failure in failures if failure.lane == lane.name), None),
             experiment.serving.workers,
-            {phase: found[lane.name] for phase, found in unsteady.items() if lane.name in found},
         )
         for lane in experiment.lanes
+    }
+    unsteady = {
+        phase: drift.unstable(
+            {lane: of_lane[metric] for lane, of_lane in by_lane.items() if _valid(cells[lane], metric)}, spread
+        )
+        for phase, (metric, spread) in UNSTEADY.items()
+    }
+    return {
+        lane: validity.with_unstable(own, {phase: found[lane] for phase, found in unsteady.items() if lane in found})
+        for lane, own in cells.items()
     }
 
 

@@ -49,15 +49,22 @@ PHASES = {
 """The phase that a metric is measured in; the others are measured in all phases, or outside."""
 
 
-def judge_cells(
-    records: Sequence[SliceRecord], failure: Failure | None, workers: int, unstable: Mapping[Phase, str] | None = None
-) -> tuple[Cell, ...]:
-    """Judges one Lane by all its slices: a Cell for each phase of the run. ``unstable`` is what ``drift`` found."""
+def judge_cells(records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> tuple[Cell, ...]:
+    """Judges one Lane by all its slices, apart from whether it kept still: a Cell for each phase of the run."""
     phases = dict.fromkeys(record.phase for record in records if record.phase is not Phase.WARM_UP)
-    unstable = unstable or {}
     return tuple(
-        Cell(phase, _judge(phase, records, failure, workers) or _steady(unstable.get(phase)))
+        Cell(phase, _judge(phase, records, failure, workers) or Validity(Status.VALID))
         for phase in phases or [Phase.SATURATED]
+    )
+
+
+def with_unstable(cells: Sequence[Cell], unstable: Mapping[Phase, str]) -> tuple[Cell, ...]:
+    """Returns the Cells with what ``drift`` found, by phase, against those with nothing else against them."""
+    return tuple(
+        Cell(cell.phase, Validity(Status.UNSTABLE, (unstable[cell.phase],)))
+        if cell.phase in unstable and cell.validity.status is Status.VALID
+        else cell
+        for cell in cells
     )
 
 
@@ -132,10 +139,6 @@ def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None
             return robbed(shares) or _punctual(own, shares) or kept_waiting(own, _own_wait_ms(saturated, workers))
         case _:  # the Lanes of a Duet share a core, and all that disturbs it; a sweep is judged point by point
             return None
-
-
-def _steady(reason: str | None) -> Validity:
-    return Validity(Status.UNSTABLE, (reason,)) if reason else Validity(Status.VALID)
 
 
 def _wrong(records: Sequence[SliceRecord]) -> Iterator[str]:

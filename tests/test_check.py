@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from scipy.stats import ttest_ind
 
-from bench import comparable, stats, store
+from bench import comparable, relative, stats, store
 from bench.check import Measured, check, measured
 from bench.cli import main
 from bench.evidence import Allowed
@@ -250,3 +250,16 @@ def test_the_command_says_its_verdicts_and_its_exit_code(tmp_path: Path) -> None
     assert refused.exit_code == 3
     assert "format_version: found 99" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_lane_that_is_not_valid_says_nothing_of_how_rounds_resemble_each_other() -> None:
+    """One whose throughput climbs from round to round, as if it had not been measured where its answers were wrong."""
+    whole = experiment(preset=replace(experiment().preset, rounds=9))
+    rows = [
+        replace(row, requests=row.requests * (1 + row.round)) if row.lane == G else row for row in run_records(whole)
+    ]
+    wrong = [replace(row, errors={"timeout": 1}) if row.lane == G else row for row in rows]
+    without = [row for row in rows if row.lane != G]
+    of_all, of_valid, of_others = (measured(manifest(whole), run, (), ()) for run in (rows, wrong, without))
+    rho = relative.resemblance(of_all.by_round, "throughput_rps", [lane.name for lane in whole.lanes])
+    assert of_valid.resemblance("throughput_rps") == of_others.resemblance("throughput_rps") < rho

@@ -25,7 +25,7 @@ from rich.console import Console
 from bench.plan import Phase
 from bench.records import Cell, Estimate, LaneSummary, LeagueSummary, NoiseFloor, Ratio, Report, Status, Trace, Validity
 from bench.report import charts, charts_of, facts, html, leagues, looks, markdown, text, words
-from bench.report.footprints import FOOTPRINT, footprints
+from bench.report.footprints import FOOTPRINT, columns, footprints
 from bench.report.leagues import Row, Table
 
 CHARTS = charts_of(standard())
@@ -400,6 +400,9 @@ def test_memory_under_load_of_an_invalid_cell_is_marked(status: Status) -> None:
     assert not footprints(report)[0].cell("pss_mib")[0].endswith("?")
     for form in ("text", "markdown", "html"):
         assert "? Flask on gunicorn-gthread: something was found against it" in written(doubtful)[form], form
+    for shown in (report, doubtful):
+        drawn = every_figure(shown)["footprint"].axes[columns(shown).index("pss_mib")].patches[0]
+        assert (drawn.get_linestyle() == "--") == (drawn.get_facecolor() == (1, 1, 1, 1)) == (shown is doubtful)
 
 
 @variants

@@ -604,6 +604,19 @@ def test_a_doubtful_latency_takes_no_rank() -> None:
     assert [cell.validity.status for cell in folded.lanes[A].cells] == [Status.VALID, Status.FAILING]
 
 
+def test_lanes_that_cannot_be_trusted_are_no_measure_of_drift() -> None:
+    """All but B became faster, as the machine might: where the driver held up three of them, B alone tells of A."""
+    whole = experiment(preset=replace(experiment().preset, rounds=9))
+    rows = [slower(row, 1.1**row.round) if row.lane != B else row for row in run_records(whole)]
+    busy_driver = {"server_cpu_ns": 10**6, "driver_cpu_ns": 295_000_000}
+    bound = [
+        replace(row, **busy_driver) if row.lane in (G, R, RG) and row.phase is Phase.SATURATED else row for row in rows
+    ]
+    of_all, of_two = (build_report(manifest(whole), run, ()).summary.lanes[0].cells[0] for run in (rows, bound))
+    assert of_all.validity.status is Status.VALID
+    assert of_two.validity.status is Status.UNSTABLE
+
+
 def test_a_lane_that_drifts_is_not_ranked() -> None:
     """Unlike all others; more rounds than three are needed to be sure."""
     longer = experiment(preset=replace(WHOLE.preset, rounds=9))

@@ -259,10 +259,10 @@ def test_each_cell_has_its_own_finding() -> None:
 def test_a_lane_that_did_not_keep_still_is_unstable() -> None:
     """In the phase in which it did not; a worse finding comes first."""
     reasons = {Phase.FIXED: "it drifted by +30%"}
-    cells = validity.judge_cells([*at_shares(0.97, 0.5), fixed()], None, 1, reasons)
+    cells = validity.with_unstable(validity.judge_cells([*at_shares(0.97, 0.5), fixed()], None, 1), reasons)
     assert [cell.validity.status for cell in cells] == [Status.VALID, Status.UNSTABLE]
     assert validity.worst(cells) == Validity(Status.UNSTABLE, ("it drifted by +30%",))
-    (cell,) = validity.judge_cells([fixed(missed=3)], None, 1, reasons)
+    (cell,) = validity.with_unstable(validity.judge_cells([fixed(missed=3)], None, 1), reasons)
     assert cell.validity.status is Status.FAILING
 
 

@@ -1,6 +1,7 @@
 """The chart of the footprint: small multiples, a panel a metric and a bar a Lane. Every axis begins at zero."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -87,7 +88,7 @@ def _panel(axes: Axes, metric: str, rows: Sequence[Footprint], looks: Mapping[st
     axes.tick_params(axis="y", length=0)
     for y, (row, estimate, end, text) in enumerate(zip(rows, found, ends, said, strict=True)):
         if estimate:
-            _bar(axes, y, estimate, end, looks[row.lane.lane], baseline=row.lane.baseline)
+            _bar(axes, y, estimate, end, _style(row, metric, looks[row.lane.lane]))
         axes.annotate(
             text, (end, y), xytext=(7, 0), textcoords="offset points", va="center", size=CAPTION_PT, color=INK
         )
@@ -102,13 +103,16 @@ def _end(estimate: Estimate | None, reach: float) -> float:
     return min(reach, max(estimate.point, estimate.high or 0.0)) if estimate else 0.0
 
 
-def _bar(axes: Axes, y: float, estimate: Estimate, end: float, look: Look, *, baseline: bool) -> None:
-    """Draws a bar with its interval: in the framework's colour, hatched for a ceiling."""
-    style = (
-        {"facecolor": "white", "hatch": "////", "edgecolor": "#aaaaaa"}
-        if baseline
-        else {"facecolor": (look.colour, 0.28), "edgecolor": look.colour}
-    )
+def _style(row: Footprint, metric: str, look: Look) -> dict[str, Any]:
+    """Returns how a bar is drawn: in the framework's colour, hatched for a ceiling, hollow where it is in doubt."""
+    style: dict[str, Any] = {"facecolor": (look.colour, 0.28), "edgecolor": look.colour}
+    if row.lane.baseline:
+        style = {"facecolor": "white", "hatch": "////", "edgecolor": "#aaaaaa"}
+    return {**style, "facecolor": "white", "linestyle": "--"} if row.doubtful(metric) else style
+
+
+def _bar(axes: Axes, y: float, estimate: Estimate, end: float, style: dict[str, Any]) -> None:
+    """Draws a bar with its interval."""
     axes.barh(y, estimate.point, height=0.56, linewidth=1, **style)
     if estimate.low is None or estimate.high is None or estimate.low == estimate.high:
         return
