@@ -155,9 +155,11 @@ DIFFERENT = {
     "machine.server_cores": replace(MANIFEST, machine=replace(MANIFEST.machine, server_cores=(0, 2))),
     "driver_versions.locust": replace(MANIFEST, driver_versions={"locust": "2.48.0"}),
     "bench_version": replace(MANIFEST, bench_version="9.0"),
-    f"{A} versions.gunicorn": changed_fact(MANIFEST, A, versions={"gunicorn": "26", "uvicorn": "0.54.0"}),
+    f"{A} versions.gunicorn": changed_fact(
+        MANIFEST, A, versions={"gunicorn": "26", "uvicorn": "0.54.0", "a2wsgi": "1.10.0"}
+    ),
     f"{A} versions.flask": changed_fact(
-        MANIFEST, A, versions={"gunicorn": "27.0.1", "uvicorn": "0.54.0", "flask": "3"}
+        MANIFEST, A, versions={"gunicorn": "27.0.1", "uvicorn": "0.54.0", "a2wsgi": "1.10.0", "flask": "3"}
     ),
     f"{B} python": changed_fact(MANIFEST, B, python="3.13.0"),
     f"{B} workers": changed_fact(MANIFEST, B, workers=2),
