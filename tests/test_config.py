@@ -508,7 +508,7 @@ def test_an_unknown_server_of_a_league_is_refused() -> None:
     """A League's server has to be one that the file defines."""
     wrong = config(at("leagues.wsgi.server", "gthraed"))
     message = refused(lambda: build_experiment(wrong, [ALPHA], preset="quick", seed=1))
-    assert_says(message, "bench.toml", "leagues.wsgi.server", "'gthraed'", "a server of bench.toml: gthread, uvicorn")
+    assert_says(message, "bench.toml", "leagues.wsgi.server", "'gthraed'", "a server, one of: gthread, uvicorn")
 
 
 @pytest.mark.parametrize("native", ["gthraed", "native"])
@@ -516,7 +516,7 @@ def test_an_unknown_native_server_is_refused(native: str) -> None:
     """The App's own file is named, because the mistake is there."""
     app = replace(ALPHA, native=native)
     message = refused(lambda: build_experiment(config(), [app], preset="quick", seed=1))
-    assert_says(message, "apps/alpha/app.toml", "native", repr(native), "a server of bench.toml: gthread, uvicorn")
+    assert_says(message, "apps/alpha/app.toml", "native", repr(native), "a server, one of: gthread, uvicorn")
 
 
 def test_an_app_without_a_way_onto_a_server_is_refused() -> None:
