@@ -135,13 +135,23 @@ def _chosen(
         return list(dict.fromkeys(app_names)), notes
     same_recipe = wanted[Side.BASE].recipe == wanted[Side.HEAD].recipe
     differing = [name for name in both if not same_recipe or _differs(projects, name)]
+    if not differing and one_sided:
+        name, revision = next(iter(one_sided.items()))
+        raise ConfigError(
+            f"{name}: found in {revision} only, expected an App that both sides have, as no other one differs; "
+            "name one with --app to compare it"
+        )
     if not differing:
         raise NothingDiffers(f"no App differs between {wanted[Side.BASE].revision} and {wanted[Side.HEAD].revision}")
     return differing, notes
 
 
 def _differs(projects: Mapping[Side, Project], app_name: str) -> bool:
-    base, head = (revisions.fingerprint(projects[side].app_folder(app_name)) for side in Side)
+    """Returns whether the definition of an App differs between the sides, or a file in its folder."""
+    base, head = (
+        ([app for app in of_side.apps if app.name == app_name], revisions.fingerprint(of_side.app_folder(app_name)))
+        for of_side in projects.values()
+    )
     return base != head
 
 

@@ -1,0 +1,110 @@
+"""The two sides of a comparison, in a real repository; only the environments are fakes."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench import sides
+from bench.config import ConfigError
+from bench.environments import Environment, Recipe
+from bench.project import open_project
+from bench.sides import NothingDiffers, Sides, Wanted, open_sides
+from bench.spec import Side
+
+CONTRACT = 'contract = { path = "/price/{name}", body = "{name}: 10", content_type = "text/plain; charset=utf-8" }\n'
+LEAGUE = '[leagues.native]\ntitle = "as it is served"\nserver = "native"\n'
+AS_LOCKED = Recipe()
+
+
+def table(name: str, *more: str) -> str:
+    """Returns the definition of an App in a folder of its name."""
+    first = (f"[apps.{name}]", f'title = "{name}"', f'folder = "{name}"', 'interfaces = { wsgi = "app:app" }')
+    return "\n".join((*first, *(more or ('native = "gunicorn-gthread"',)))) + "\n"
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, check=True)  # noqa: S607
+
+
+def write(folder: Path, *tables: str) -> None:
+    """Writes the project's bench.toml."""
+    (folder / "bench.toml").write_text("".join((CONTRACT, *tables, LEAGUE)))
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "change")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Returns the folder of a project with two Apps, committed."""
+    monkeypatch.setattr(sides, "prepare", lambda *_: Environment(tmp_path, "3.13.0", {}))
+    folder = tmp_path / "project"
+    for name in ("shop", "till"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "app.py").write_text("app = None\n")
+        (folder / name / "requirements.txt").write_text("gunicorn\n")
+    write(folder, table("shop"), table("till"))
+    git(folder, "init", "--quiet")
+    commit(folder)
+    return folder
+
+
+def opened(folder: Path, *apps: str, base: str = "HEAD", head: str = "WORKTREE") -> Sides:
+    wanted = {Side.BASE: Wanted(base, AS_LOCKED), Side.HEAD: Wanted(head, AS_LOCKED)}
+    with open_sides(open_project(folder / "bench.toml"), wanted, apps, seed=1) as both:
+        return both
+
+
+def compared(both: Sides) -> list[str]:
+    return [pair.app for pair in both.pairs]
+
+
+def test_an_app_whose_code_changed_differs(project: Path) -> None:
+    """The other one is left out."""
+    (project / "till" / "app.py").write_text("app = 1\n")
+    assert compared(opened(project)) == ["till"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ('native = "gunicorn-uvicorn-wsgi"',),
+        ('native = "gunicorn-gthread"', 'environment = { SHOP_DEBUG = "1" }'),
+    ],
+    ids=["server", "environment"],
+)
+def test_an_app_whose_definition_changed_differs(project: Path, more: tuple[str, ...]) -> None:
+    """It is served differently, though no file in its folder is another; each side is served as it says."""
+    server = '[servers.gunicorn-uvicorn-wsgi]\ninterface = "wsgi"\n'
+    server += 'command = ["serve", "{host}", "{port}", "{application}"]\n'
+    write(project, server, table("shop"), table("till"))
+    commit(project)
+    write(project, server, table("shop", *more), table("till"))
+    both = opened(project)
+    assert compared(both) == ["shop"]
+    base, head = both.site.experiment.lanes
+    assert base.app != head.app
+
+
+def test_without_a_difference_there_is_nothing_to_compare(project: Path) -> None:
+    """What is in no App is not looked at, but an App can be named."""
+    (project / "README.md").write_text("new")
+    with pytest.raises(NothingDiffers, match="no App differs between HEAD and WORKTREE"):
+        opened(project)
+    assert compared(opened(project, "shop")) == ["shop"]
+
+
+@pytest.mark.parametrize(("base", "head"), [("HEAD", "WORKTREE"), ("WORKTREE", "HEAD")])
+def test_an_app_on_one_side_only_is_no_silent_pass(project: Path, base: str, head: str) -> None:
+    """Where nothing else differs the App and its side are named; else it is a note beside what is compared."""
+    write(project, table("shop"), table("till"), table("new"))
+    with pytest.raises(ConfigError, match="new: found in WORKTREE only, expected an App that both sides have"):
+        opened(project, base=base, head=head)
+    (project / "till" / "app.py").write_text("app = 1\n")
+    both = opened(project, base=base, head=head)
+    assert compared(both) == ["till"]
+    assert both.notes == ("new is in WORKTREE only, and is not compared",)
