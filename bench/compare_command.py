@@ -11,6 +11,8 @@ from rich.console import Console
 
 from bench import comparing, store
 from bench.comparison import Terms
+from bench.config import ConfigError
+from bench.driver_process import DriverFailed
 from bench.environments import Recipe
 from bench.evidence import Allowed
 from bench.gate import Comparison, Judged, Verdict
@@ -18,7 +20,10 @@ from bench.options import NOT_MEASURED, Percent, Requirement, finite, out_option
 from bench.project import open_project
 from bench.report import comparison as words
 from bench.report.exports import junit, verdicts
-from bench.report.github import annotations
+from bench.report.github import annotation, annotations
+from bench.report.markdown import safe
+from bench.revisions import RevisionFailed
+from bench.runner import NothingToMeasure
 from bench.sides import NothingDiffers, Wanted, open_sides
 from bench.spec import Side
 from bench.verdict import is_unusable
@@ -28,6 +33,8 @@ MOST_S = 86_400.0
 BUDGET_HELP = "Seconds to spend; four rounds are measured in any case. Default: 120."
 PRECISION_SHARE = 1 / 3
 """Of what is allowed: an interval that narrow tells a regression of twice the allowed from none."""
+FAILURES = (ConfigError, RevisionFailed, NothingToMeasure, DriverFailed)
+"""What may end a comparison before there is anything to say of an App."""
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -86,8 +93,15 @@ def compare(  # noqa: PLR0913 - one for each option
         with open_sides(open_project(config), wanted, apps, seed) as sides, store.create(results, run_id) as sink:
             comparison = comparing.compare(sides, terms, sink, Progress(), run_id=run_id, instructions_too=instructions)
     except NothingDiffers as nothing:
-        click.echo(f"bench: {nothing}; there is nothing to compare, name an App with --app to do so anyway", err=True)
+        said = f"{nothing}; there is nothing to compare, name an App with --app to do so anyway"
+        click.echo(f"bench: {said}", err=True)
+        if github:
+            tell_github(annotation("notice", said), headline(said))
         return
+    except FAILURES as failure:  # whoever called the command says it
+        if github:
+            tell_github(annotation("error", str(failure)), headline(f"Could not be compared: {failure}"))
+        raise
     publish(results / run_id, comparison, as_json=as_json)
     if github:
         tell_github(annotations(comparison.judged, words.RATIO), words.markdown(comparison))
@@ -107,6 +121,11 @@ def publish(folder: Path, comparison: Comparison, *, as_json: bool) -> None:
         click.echo(document, nl=False)
     else:
         out.print(words.terminal(comparison))
+
+
+def headline(text: str) -> str:
+    """Returns the line of Markdown that a job's summary begins with."""
+    return f"### bench: {safe(text)}\n"
 
 
 def tell_github(commands: str, markdown: str) -> None:

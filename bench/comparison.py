@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from math import inf
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -137,8 +137,8 @@ class Comparison:
 
     def _play(self, index: int) -> None:
         with self._open_round(index, self._experiment.lanes) as live:
-            for failure in live.failures:
-                raise NothingToMeasure(_said(failure))
+            if live.failures:
+                self._fail(live.failures)
             self._facts = self._facts or live.facts
             warm = [
                 record
@@ -175,10 +175,15 @@ class Comparison:
         for record in records:
             self._sink.append(record)
             if failure := live.failure(record.lane):
-                self._sink.fail(failure)
-                raise NothingToMeasure(_said(failure))
+                self._fail([failure])
         self._records += records
         return records
+
+    def _fail(self, failures: Sequence[Failure]) -> NoReturn:
+        """Writes down why Lanes cannot be measured, and ends the comparison with the first of them."""
+        for failure in failures:
+            self._sink.fail(failure)
+        raise NothingToMeasure(_said(failures[0]))
 
     def _counted(self) -> Sequence[Observation]:
         counted = self._count()

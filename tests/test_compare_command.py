@@ -9,6 +9,14 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
+
+from bench import compare_command
+from bench.cli import main
+from bench.config import ConfigError
+from bench.revisions import RevisionFailed
+from bench.runner import NothingToMeasure
+from bench.sides import NothingDiffers
 
 PROJECT = Path(__file__).parent.parent
 BENCH = str(Path(sys.executable).parent / "bench")
@@ -130,3 +138,37 @@ def test_without_a_difference_there_is_nothing_to_compare(repository: Path) -> N
     done = compare(repository, "HEAD", "WORKTREE")
     assert done.returncode == 0
     assert "no App differs between HEAD and WORKTREE" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("ends_with", "code", "level"),
+    [
+        (NothingToMeasure("shop@gthread#head failed at contract: 100%"), 3, "error"),
+        (RevisionFailed("main: shop does not build"), 3, "error"),
+        (ConfigError("shop: found in main only"), 2, "error"),
+        (NothingDiffers("no App differs between main and HEAD"), 0, "notice"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_github_is_told_why_there_is_no_comparison(
+    ends_with: Exception, code: int, level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one annotation and one line of the summary; standard output has nothing, though JSON was asked for."""
+
+    def open_sides(*_: object) -> None:
+        raise ends_with
+
+    monkeypatch.setattr(compare_command, "open_sides", open_sides)
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    options = ["--config", str(PROJECT / "bench.toml"), "--out", str(tmp_path), "--github", "--json"]
+    done = CliRunner().invoke(main, ["compare", "main", "HEAD", *options])
+    assert done.exit_code == code
+    assert done.stdout == ""
+    said = str(ends_with)
+    (annotation,) = [line for line in done.stderr.splitlines() if line.startswith("::")]
+    assert annotation.startswith(f"::{level} title=bench::{said.replace('%', '%25')}")
+    assert f"bench: {said}" in done.stderr
+    (line,) = summary.read_text().splitlines()
+    assert line.startswith("### bench: ")
+    assert said in line.replace("\\", "")

@@ -15,6 +15,11 @@ def annotations(judged: Sequence[Judged], ratio_title: str) -> str:
     return "".join(f"{line}\n" for line in _annotations(judged, ratio_title))
 
 
+def annotation(level: str, text: str) -> str:
+    """Returns one workflow command, a line, for what has no Verdict."""
+    return f"::{level} title=bench::{_message(text)}\n"
+
+
 def _annotations(judged: Sequence[Judged], ratio_title: str) -> Iterator[str]:
     for each in judged:
         for found in each.evidence:
