@@ -223,7 +223,7 @@ class Comparison:
         before, again = self._twice(found, pair, counted_again, first)
         if found.verdict is Verdict.INVALID or verdict.confirmed(found.metric, before, again, found.ratio, limit):
             return found
-        return replace(found, verdict=Verdict.UNDECIDED, reasons=(_not_twice(before, again),))
+        return replace(found, verdict=Verdict.UNDECIDED, reasons=(_why_not(found.metric, before, again, limit),))
 
     def _twice(
         self, found: Evidence, pair: Pair, counted_again: Sequence[Observation], first: int
@@ -239,10 +239,14 @@ class Comparison:
         return before, again
 
 
-def _not_twice(before: Estimate | None, again: Estimate | None) -> str:
+def _why_not(metric: str, before: Estimate | None, again: Estimate | None, limit: float) -> str:
+    """Says why a regression does not stand."""
     if before is None or again is None or again.low is None:
         return "slower, but too late to be measured again: raise --budget"
-    return f"slower, but not by each measurement: the first gave {before.point:.3f}, the second {again.point:.3f}"
+    gave = f"the first gave {before.point:.3f}, the second {again.point:.3f}"
+    if verdict.is_worse(metric, before) and verdict.is_worse(metric, again):
+        return f"slower in each measurement, but in all rounds not for certain by more than {100 * limit:.3g} %: {gave}"
+    return f"slower, but not by each measurement: {gave}"
 
 
 def _said(failure: Failure) -> str:

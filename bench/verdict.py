@@ -103,7 +103,9 @@ def confirmed(
 
     Each of two measurements must see a regression by itself, and all rounds together one that is too large.
     """
-    if before is None or again is None or together is None:
-        return False
-    first, second, both = (worse(metric, ratio).low or 0.0 for ratio in (before, again, together))
-    return first > 1 and second > 1 and both > 1 + allowed
+    return is_worse(metric, before) and is_worse(metric, again) and is_worse(metric, together, allowed)
+
+
+def is_worse(metric: str, ratio: Estimate | None, allowed: float = 0.0) -> bool:
+    """Returns whether the whole interval is a regression, by more than what is allowed."""
+    return ratio is not None and (worse(metric, ratio).low or 0.0) > 1 + allowed

@@ -224,6 +224,13 @@ def test_a_regression_that_shows_late_must_be_in_both_measurements() -> None:
     assert of(once.run(precision=0.0001)).verdict is Verdict.UNDECIDED
 
 
+def test_a_regression_in_each_measurement_that_may_be_allowed_is_said_to_be_that() -> None:
+    """It showed twice, so that it was not seen twice cannot be the reason."""
+    found = of(Job(in_rounds(1.04, 1.041, 1.04, 1.041, 1.02), noise=0.001).run())
+    assert found.verdict is Verdict.UNDECIDED
+    assert "slower in each measurement, but in all rounds not for certain by more than 3 %" in found.reasons[0]
+
+
 def test_an_improvement_is_not_measured_again() -> None:
     """Nobody is to be stopped by it."""
     outcome = Job(costs(0.9)).run()

@@ -100,7 +100,8 @@ def test_an_undecided_verdict_says_what_it_could_have_seen() -> None:
     assert words.said(evidence(Verdict.UNDECIDED)) == "undecided: differences below 1.01 % can't be told"
     assert words.said(evidence(Verdict.NO_DIFFERENCE)) == "no difference larger than 6.00 %"
     assert "too few rounds" in words.said(replace(evidence(Verdict.UNDECIDED), ratio=None))
-    assert words.said(evidence(Verdict.UNDECIDED, CPU, "seen too late")) == "undecided: seen too late"
+    late = evidence(Verdict.UNDECIDED, CPU, "seen too late")
+    assert words.said(late) == "undecided: seen too late; differences below 1.01 % can't be told"
 
 
 def test_the_sentence_and_the_exit_code_agree() -> None:
@@ -139,6 +140,13 @@ def test_an_annotation_is_one_line_whatever_it_says(verdict: Verdict, reason: st
     assert len(lines) == (verdict in (Verdict.SLOWER, Verdict.INVALID, Verdict.UNDECIDED))
     for line in lines:
         assert re.fullmatch(r"::(error|warning) title=bench%3A [^:,\r\n]*::[^\r\n]*", line)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.INVALID, Verdict.UNDECIDED])
+def test_an_annotation_says_a_reason_once(verdict: Verdict) -> None:
+    """The words of the verdict have it already."""
+    said = annotations(compared(evidence(verdict, CPU, "a reason")).judged, words.RATIO)
+    assert said.count("a reason") == 1
 
 
 @pytest.mark.parametrize(

@@ -67,11 +67,12 @@ def said(found: Evidence) -> str:
 
 
 def _why_undecided(found: Evidence) -> str:
-    if found.reasons:
-        return one_line("; ".join(found.reasons))
+    """Says why, where more is known than the interval, and always what difference could have been seen."""
     if found.ratio is None or found.ratio.low is None:
-        return "too few rounds"
-    return f"differences below {share(half_width(found.ratio))} can't be told"
+        hidden = "too few rounds"
+    else:
+        hidden = f"differences below {share(half_width(found.ratio))} can't be told"
+    return one_line("; ".join((*found.reasons, hidden)))
 
 
 def terminal(comparison: Comparison) -> RenderableType:

@@ -30,8 +30,7 @@ def _annotations(judged: Sequence[Judged], ratio_title: str) -> Iterator[str]:
 
 def _words(found: Evidence, ratio_title: str) -> str:
     ratio = "" if found.ratio is None else f", {ratio_title} is {found.ratio.point:.3f}"
-    reasons = "" if found.verdict is Verdict.INVALID else "".join(f"; {reason}" for reason in found.reasons)
-    return f"{said(found)}{ratio}{reasons}"
+    return f"{said(found)}{ratio}"
 
 
 def _message(text: str) -> str:
