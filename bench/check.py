@@ -172,7 +172,7 @@ def _judged(
 def _findings(lane: str, metric: str, run: Measured, baseline: Measured) -> list[Validity]:
     """Returns what was found of a Lane's metric and of raw's in both runs, each with the run that it is of."""
     return [
-        Validity(found.status, tuple(f"{name}: {reason}" for reason in found.reasons))
+        validity.said_of(name, found)
         for name, side in (("RUN", run), ("BASELINE", baseline))
         for found in side.findings(lane, metric)
     ]

@@ -75,9 +75,13 @@ def judge(
     Nothing of it is valid where an answer was wrong.
     """
     known = ratios(pair, records, apps=apps)
-    cells = {lane: _cells(lane, records, failures, workers) for lane in (pair.base, pair.head)}
+    cells = {
+        side: _cells(lane, records, failures, workers) for side, lane in (("BASE", pair.base), ("HEAD", pair.head))
+    }
     by_rounds = [
-        verdict.judge(metric, known.get(metric), allowed.time, [cells[lane][phase] for lane in (pair.base, pair.head)])
+        verdict.judge(
+            metric, known.get(metric), allowed.time, [validity.said_of(side, cells[side][phase]) for side in cells]
+        )
         for metric, phase in PHASES.items()
         if metric in known or metric in STEERING
     ]

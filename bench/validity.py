@@ -89,6 +89,11 @@ def of_metric(cells: Sequence[Cell], metric: str) -> Validity:
     return Validity(Status.VALID) if metric in observed.UNITS and found.status not in UNUSABLE else found
 
 
+def said_of(name: str, found: Validity) -> Validity:
+    """Returns what was found with whom it was found of before each reason: a run, or a side of a comparison."""
+    return Validity(found.status, tuple(f"{name}: {reason}" for reason in found.reasons))
+
+
 def busy_share(records: Sequence[SliceRecord], counter: str) -> float | None:
     """Returns the share of wall time that a ``*_ns`` counter covers; None where it is unknown."""
     known = [record for record in records if getattr(record, counter) is not None]

@@ -239,10 +239,12 @@ def test_an_improvement_is_not_measured_again() -> None:
 
 
 def test_a_wrong_answer_makes_all_of_it_invalid() -> None:
-    """However fast it was given, and in whichever Round."""
+    """However fast it was given, and in whichever Round; the reason says by which side."""
     outcome = Job(lambda at, seen: replace(seen, errors={"wrong body": 1}) if at == 1 else seen, noise=0.001).run()
     assert {found.verdict for found in outcome.evidence["alpha"]} == {Verdict.INVALID}
-    assert "answers were wrong (wrong body)" in of(outcome).reasons[0]
+    (reason,) = of(outcome).reasons
+    assert reason.startswith("failing: HEAD: ")
+    assert "answers were wrong (wrong body)" in reason
 
 
 @pytest.mark.parametrize(
