@@ -55,7 +55,7 @@ AS_LOCKED = Recipe()
 def prepare(app_name: str, lock: Path, environments: Path, recipe: Recipe = AS_LOCKED) -> Environment:
     """Returns the App's environment below ``environments``, making it where needed. Raises EnvironmentFailed."""
     if not lock.is_file():
-        raise EnvironmentFailed(f"{lock}: found no such file, expected the App's locked requirements; run `make lock`")
+        raise EnvironmentFailed(f"{lock}: found no such file, expected the App's requirements, with its server; add it")
     environments = environments.resolve()
     folder = environments / f"{app_name}-{_fingerprint(lock, environments, recipe)}"
     with _one_at_a_time(environments):

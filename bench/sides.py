@@ -1,5 +1,6 @@
 """The two sides of a comparison, each in a folder and in environments of its own, as Lanes of one Site."""
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,14 +51,14 @@ def open_sides(project: Project, wanted: Mapping[Side, Wanted], app_names: Seque
     """
     _expect_no_changes(project, wanted)
     with ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=revisions.PREFIX)))
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=revisions.PREFIX))).resolve()
         roots = {
             side: stack.enter_context(revisions.checked_out(project.root, asked.revision, place / side))
             for side, asked in wanted.items()
         }
-        projects = {side: _as_of(project, root) for side, root in roots.items()}
+        projects = {side: _as_of(project, root, wanted[side].revision) for side, root in roots.items()}
         chosen, notes = _chosen(projects, wanted, app_names)
-        lanes = {side: [_lane(projects[side], app, side, seed) for app in chosen] for side in wanted}
+        lanes = {side: _lanes(projects[side], chosen, side, wanted[side].revision, seed) for side in wanted}
         experiment = _experiment(project, lanes, seed)
         environments, folders = _homes(projects, wanted, chosen)
         here = machine.describe(experiment.serving.workers)
@@ -106,12 +107,27 @@ def _expect_no_changes(project: Project, wanted: Mapping[Side, Wanted]) -> None:
         )
 
 
-def _as_of(project: Project, root: Path) -> Project:
+def _as_of(project: Project, root: Path, revision: str) -> Project:
     """Returns the project at a revision: its Apps as they were, served and loaded as the user's bench.toml says now."""
     file = root / Path(project.config.file).name
     if not file.is_file():
         file.write_bytes((project.root / file.name).read_bytes())
-    return msgspec.structs.replace(open_project(file), config=project.config)
+    with _named_by(revision, root):
+        return msgspec.structs.replace(open_project(file), config=project.config)
+
+
+@contextmanager
+def _named_by(revision: str, root: Path) -> Iterator[None]:
+    """Makes a ConfigError name the revision, and its files as the project has them."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{revision}: {_in_project(str(error), root)}") from None
+
+
+def _in_project(message: str, root: Path) -> str:
+    """Returns a message without the temporary folder that a side is in."""
+    return message.replace(f"{os.path.relpath(root)}/", "").replace(f"{root}/", "")
 
 
 def _chosen(
@@ -155,6 +171,11 @@ def _differs(projects: Mapping[Side, Project], app_name: str) -> bool:
     return base != head
 
 
+def _lanes(project: Project, app_names: Sequence[str], side: Side, revision: str, seed: int) -> list[Lane]:
+    with _named_by(revision, project.root):
+        return [_lane(project, name, side, seed) for name in app_names]
+
+
 def _lane(project: Project, app_name: str, side: Side, seed: int) -> Lane:
     """Returns the one Lane in which an App is compared: on its native Server, or else the first without an adapter."""
     experiment = project.experiment(next(iter(project.config.presets)), seed)
@@ -183,7 +204,8 @@ def _homes(
             try:
                 environments[home] = prepare(name, project.lock(name), project.environments, wanted[side].recipe)
             except EnvironmentFailed as error:
-                raise RevisionFailed(f"{wanted[side].revision}: {name} does not build: {error}") from None
+                said = _in_project(str(error), project.root)
+                raise RevisionFailed(f"{wanted[side].revision}: {name} does not build: {said}") from None
     return environments, folders
 
 

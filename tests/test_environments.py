@@ -104,7 +104,7 @@ def test_two_at_once_make_one_environment(lock: Path, tmp_path: Path) -> None:
 
 def test_a_missing_lock_is_named(tmp_path: Path) -> None:
     """An App without requirements.txt is told how to get one."""
-    with pytest.raises(EnvironmentFailed, match="make lock"):
+    with pytest.raises(EnvironmentFailed, match="found no such file, expected the App's requirements"):
         prepare("app", tmp_path / "requirements.txt", tmp_path / "environments")
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from bench import sides
 from bench.config import ConfigError
-from bench.environments import Environment, Recipe
+from bench.environments import Environment, EnvironmentFailed, Recipe
 from bench.project import open_project
+from bench.revisions import RevisionFailed
 from bench.sides import NothingDiffers, Sides, Wanted, open_sides
 from bench.spec import Side
 
@@ -108,3 +109,30 @@ def test_an_app_on_one_side_only_is_no_silent_pass(project: Path, base: str, hea
     both = opened(project, base=base, head=head)
     assert compared(both) == ["till"]
     assert both.notes == ("new is in WORKTREE only, and is not compared",)
+
+
+def test_what_is_wrong_in_a_revision_is_said_of_it(project: Path) -> None:
+    """The message names the revision and the file as the project has it, not the temporary folder that it was in."""
+    write(project, table("shop", "native = 5"), table("till"))
+    commit(project)
+    write(project, table("shop"), table("till"))
+    with pytest.raises(ConfigError) as caught:
+        opened(project)
+    assert str(caught.value).startswith("HEAD: bench.toml: apps.shop: native: found 5, expected ")
+    write(project, table("shop", 'native = "none"'), table("till"))
+    commit(project)
+    write(project, table("shop"), table("till"))
+    with pytest.raises(ConfigError, match=r"^HEAD: apps/shop/app.toml: native: found 'none', expected a server of "):
+        opened(project)
+
+
+def test_a_missing_lock_is_said_of_the_revision_and_the_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is what else an environment can fail by, and a user's project has no Makefile of bench's to be sent to."""
+
+    def prepare(_name: str, lock: Path, *_: object) -> Environment:
+        raise EnvironmentFailed(f"{lock}: found no such file")
+
+    monkeypatch.setattr(sides, "prepare", prepare)
+    with pytest.raises(RevisionFailed) as caught:
+        opened(project, "shop")
+    assert str(caught.value) == "HEAD: shop does not build: shop/requirements.txt: found no such file"
