@@ -88,8 +88,6 @@ class Comparison:
         self._open_round = open_round
         self._count = count
         self._sink = sink
-        self._bout = plan.bout(experiment, len(pairs), terms.budget_s * FIRST_SHARE / MIN_ROUNDS)
-        self._repeats = self._bout.repeats * len(pairs)
         self._records: list[SliceRecord] = []
         self._facts: tuple[LaneFacts, ...] = ()
         self._rates_rps: dict[str, float] = {}
@@ -98,6 +96,7 @@ class Comparison:
         """Compares. Raises NothingToMeasure where a side cannot be served, and what the rounds raise."""
         self._watcher, self._clock, self._began = watcher, clock, clock()
         counted = self._counted()
+        self._plan(self._terms.budget_s - self._spent_s)
         self._measure(self._terms.budget_s * FIRST_SHARE, first=0)
         first, regressions = self._rounds, self._regressions(counted)
         counted_again = self._counted() if any(metric == INSTRUCTIONS for _, metric in regressions) else ()
@@ -122,6 +121,12 @@ class Comparison:
     @property
     def _spent_s(self) -> float:
         return self._clock() - self._began
+
+    def _plan(self, left_s: float) -> None:
+        """Decides what a Round has, such that there is time for two measurements of the fewest Rounds."""
+        apps = len(self._pairs)
+        self._bout = plan.bout(self._experiment, apps, left_s / (2 * MIN_ROUNDS))
+        self._repeats = self._bout.repeats * apps
 
     def _measure(self, until_s: float, *, first: int) -> None:
         """Measures Rounds, from ``first`` on, until they are precise enough or the next one would not fit."""

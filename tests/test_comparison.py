@@ -14,7 +14,7 @@ from bench.comparison import MIN_ROUNDS, Comparison, Outcome, Terms
 from bench.evidence import CPU, STEERING, Allowed, Pair
 from bench.gate import Evidence, Verdict
 from bench.messages import Open
-from bench.plan import Bout, Phase, Slice
+from bench.plan import ROUND_START_S, SERVER_START_S, SLICE_GAP_S, Bout, Phase, Slice
 from bench.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.runner import NothingToMeasure
 from bench.spec import Lane, Side
@@ -123,6 +123,23 @@ class Job:
         self.widest.append(widest)
 
 
+class PlannedJob(Job):
+    """A comparison in which everything takes as long as it is expected to, and counting instructions 25 s."""
+
+    @contextmanager
+    def _round(self, index: int) -> Iterator[FakeRound]:
+        yield FakeRound(index, self._change, self._noise, self._failures)
+        of_round = [seen for seen in self.records if seen.round == index]
+        windows_s = {seen.slice: seen.window_s for seen in of_round}
+        lanes = len({seen.lane for seen in of_round})
+        gaps_s = len(windows_s) * (BOUT.guard_s + SLICE_GAP_S)
+        self.spent_s += ROUND_START_S + lanes * SERVER_START_S + sum(windows_s.values()) + gaps_s
+
+    def count(self) -> Sequence[Observation]:
+        self.spent_s += 25.0
+        return super().count()
+
+
 def costs(factor: float) -> Change:
     """Returns what it is to use so many times the CPU time."""
     return lambda _, seen: replace(seen, server_cpu_ns=round((seen.server_cpu_ns or 0) * factor))
@@ -229,6 +246,24 @@ def test_a_regression_in_each_measurement_that_may_be_allowed_is_said_to_be_that
     found = of(Job(in_rounds(1.04, 1.041, 1.04, 1.041, 1.02), noise=0.001).run())
     assert found.verdict is Verdict.UNDECIDED
     assert "slower in each measurement, but in all rounds not for certain by more than 3 %" in found.reasons[0]
+
+
+def test_of_one_app_rounds_are_whole_at_the_default_budget() -> None:
+    """Two measurements of four of them fit into 120 s with the count of instructions."""
+    job = PlannedJob(costs(1.08))
+    outcome = job.run()
+    assert outcome.rounds == 2 * MIN_ROUNDS
+    assert outcome.spent_s <= 120
+    duets = {(seen.round, seen.slice) for seen in job.records if seen.phase is Phase.DUET}
+    assert len(duets) == outcome.rounds * BOUT.duets
+
+
+def test_a_regression_of_one_of_two_apps_fits_into_the_budget() -> None:
+    """Rounds have fewer slices, and a regression needs twice as many as no difference does."""
+    outcome = PlannedJob(costs(1.08)).run(pairs=TWO_PAIRS)
+    assert regressed(outcome)
+    assert outcome.rounds >= 2 * MIN_ROUNDS
+    assert outcome.spent_s <= 120
 
 
 def test_an_improvement_is_not_measured_again() -> None:
