@@ -39,11 +39,12 @@ def differing(run: Manifest, baseline: Manifest) -> list[str]:
 
 
 def _refusal(run: Manifest, baseline: Manifest, names: list[str]) -> str:
-    of_run, of_baseline = _fields_of_both(run, baseline)
     first, others = names[0], names[1:]
+    ours, theirs = (_line(of_both.get(first)) for of_both in _fields_of_both(run, baseline))
+    start = _first_difference(ours, theirs)
     more = f" (and {len(others)} more: {', '.join(others[:SHOWN])}{', …' if others[SHOWN:] else ''})" if others else ""
     return (
-        f"{first}: found {_cut(of_run.get(first))} in run {run.run_id}, {_cut(of_baseline.get(first))} in baseline "
+        f"{first}: found {_cut(ours, start)} in run {run.run_id}, {_cut(theirs, start)} in baseline "
         f"{baseline.run_id}{more}; expected the same, measure a new baseline"
     )
 
@@ -108,9 +109,17 @@ def _of_lane(lane: Lane, facts: LaneFacts) -> Fields:
     }
 
 
-def _cut(value: str | None) -> str:
-    """Returns a value as one short line."""
-    if value is None:
-        return "nothing"
-    value = " ".join(value.split())
-    return value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
+def _line(value: str | None) -> str:
+    return "nothing" if value is None else " ".join(value.split())
+
+
+def _first_difference(one: str, other: str) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _cut(value: str, around: int) -> str:
+    """Returns a short piece of a value, such that what is at an index is in it."""
+    start = max(0, min(around - LONGEST // 2, len(value) - LONGEST))
+    end = start + LONGEST
+    return f"{'…' if start else ''}{value[start:end]}{'…' if value[end:] else ''}"

@@ -184,6 +184,16 @@ def test_what_is_not_comparable_is_refused_by_its_field(field: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("long", ["x" * 200 + "{}", "{}" + "x" * 200, "x" * 200 + "{}" + "x" * 200])
+def test_of_long_values_what_differs_is_shown(long: str) -> None:
+    """Of two command lines that begin alike the beginning says nothing."""
+    one, other = (changed_fact(MANIFEST, A, response_body=long.format(word)) for word in ("-threads=1-", "-threads=4-"))
+    with pytest.raises(NotComparable) as refused:
+        comparable.prove_comparable(one, other)
+    assert str(refused.value).index("threads=1") < str(refused.value).index("threads=4")
+    assert len(str(refused.value)) < 320
+
+
 def test_ports_and_dates_may_differ() -> None:
     """What differs between two launches of the same Lane is no difference."""
     headers = (*MANIFEST.lanes[0].response_headers, ("Date", "today"))
