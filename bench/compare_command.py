@@ -31,6 +31,7 @@ from bench.verdict import is_unusable
 REGRESSION = 1
 MOST_S = 86_400.0
 BUDGET_HELP = "Seconds to spend; four rounds are measured in any case, of a regression eight. Default: 120."
+PRECISION_HELP = "Half an interval's width to stop at. Default: a third of --max-regression."
 PRECISION_SHARE = 1 / 3
 """Of what is allowed: an interval that narrow tells a regression of twice the allowed from none."""
 FAILURES = (ConfigError, RevisionFailed, NothingToMeasure, DriverFailed)
@@ -50,7 +51,7 @@ err = Console(stderr=True, highlight=False)
 @click.option("--head-python", default=sys.executable, help="HEAD's interpreter: a path, or a version such as 3.13.")
 @click.option("--max-regression", type=Percent(), default=0.03, help="Of time and throughput. Default: 3%.")
 @click.option("--max-instructions", type=Percent(), default=0.005, help="Of instructions. Default: 0.5%.")
-@click.option("--precision", type=Percent(), help="Half an interval's width to stop at. Default: a third of the above.")
+@click.option("--precision", type=Percent(), help=PRECISION_HELP)
 @click.option("--budget", type=click.FloatRange(min=10, max=MOST_S), default=120.0, help=BUDGET_HELP, callback=finite)
 @click.option("--instructions/--no-instructions", default=True, help="Count instructions, where there is valgrind.")
 @click.option("--seed", type=int, default=1, help="Seed of the order of slices. Default: 1.")

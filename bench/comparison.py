@@ -197,11 +197,7 @@ class Comparison:
         return counted
 
     def _steering(self, first: int) -> list[Estimate]:
-        return evidence.steering(self._pairs, self._since(first))
-
-    def _since(self, first: int) -> list[SliceRecord]:
-        """Returns the records from a Round on; a wrong answer counts whenever it was given."""
-        return [record for record in self._records if record.round >= first or record.errors]
+        return evidence.steering(self._pairs, [record for record in self._records if record.round >= first])
 
     def _regressions(self, counted: Sequence[Observation]) -> set[tuple[str, str]]:
         """Returns what is slower so far, by App and metric."""
