@@ -13,6 +13,8 @@ from bench.estimates import Estimate
 
 HISTORY_VERSION = 1
 Positive = Annotated[float, Meta(gt=0)]
+Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z$")]
+"""In UTC and to the second, so that the order of the texts is that of the times: ``2026-03-01T10:15:00Z``."""
 
 
 class NoHistory(Exception):
@@ -52,7 +54,7 @@ class HistoryRecord(Struct, frozen=True, kw_only=True):
 
     format_version: int
     run_id: str
-    started_utc: str
+    started_utc: Time
     git_revision: str | None
     bench_version: str
     preset: str

@@ -66,13 +66,8 @@ def _remove(top: Path, folder: Path) -> None:
 
 
 def resolved(project: Path, revision: str) -> str:
-    """Returns the commit that a revision names. Raises RevisionFailed, in a bare repository too."""
-    if _said(project, "rev-parse", "--is-bare-repository") == "true":
-        raise RevisionFailed(
-            f"{project}: found a bare repository, expected a checkout with a bench.toml; clone it first"
-        )
-    if _said(project, "rev-parse", "--show-toplevel") is None:
-        raise RevisionFailed(f"{project}: found no git repository, expected one that has the revision {revision!r}")
+    """Returns the commit that a revision names. Raises RevisionFailed, where there is no work tree too."""
+    _expect_work_tree(project)
     sha = _said(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if sha is None:
         raise RevisionFailed(
@@ -80,6 +75,15 @@ def resolved(project: Path, revision: str) -> str:
             "a shallow clone may lack it: git fetch --unshallow"
         )
     return sha
+
+
+def _expect_work_tree(project: Path) -> None:
+    if _said(project, "rev-parse", "--is-bare-repository") == "true":
+        raise RevisionFailed(
+            f"{project}: found a bare repository, expected a checkout with a bench.toml; clone it first"
+        )
+    if _said(project, "rev-parse", "--show-toplevel") is None:
+        raise RevisionFailed(f"{project}: found no git work tree, expected the project in a checkout of its repository")
 
 
 def changed_files(project: Path) -> list[str]:
@@ -101,6 +105,7 @@ def fingerprint(folder: Path) -> str:
 
 def _copy(project: Path, folder: Path) -> None:
     """Copies what git tracks, as it is now, and what it neither tracks nor ignores."""
+    _expect_work_tree(project)
     listed = _git(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
         if name.startswith(tuple(f"{own}/" for own in OWN)):

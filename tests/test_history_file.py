@@ -56,6 +56,14 @@ def test_a_damaged_line_is_named_and_the_file_stays(tmp_path_factory: pytest.Tem
     assert path.read_bytes() == first + damage + b"\n" + second
 
 
+@pytest.mark.parametrize("time", ["zzz", "", "2026-03-01", "2026-03-01T10:15:00+01:00", "2026-23-01T10:15:00Z"])
+def test_a_time_that_is_none_is_damage(tmp_path: Path, time: str) -> None:
+    """It would stand anywhere in the order of the runs, as the latest too."""
+    appended(tmp_path, history_record(), history_record(run_id="other", started_utc=time))
+    with pytest.raises(DamagedHistory, match=r"line 2: .*started_utc"):
+        history_file.read(tmp_path)
+
+
 def test_a_future_format_is_named(tmp_path: Path) -> None:
     """Also where its fields have changed their meaning."""
     path = appended(tmp_path, history_record())

@@ -153,12 +153,19 @@ def test_where_there_is_no_checkout_the_message_says_what_there_is(project: Path
     """A bare repository is told from none, and a machine without git from both."""
     bare = tmp_path / "bare"
     git(tmp_path, "clone", "--quiet", "--bare", str(project.parent), str(bare))
-    with pytest.raises(RevisionFailed, match="found a bare repository"):
-        resolved(bare, "HEAD")
+    for revision in ("HEAD", WORKTREE):
+        with pytest.raises(RevisionFailed, match="found a bare repository"):
+            asked(bare, revision, tmp_path)
     outside = tmp_path / "outside"
     outside.mkdir()
-    with pytest.raises(RevisionFailed, match="found no git repository"):
-        resolved(outside, "HEAD")
+    for revision in ("HEAD", WORKTREE):
+        with pytest.raises(RevisionFailed, match="found no git work tree"):
+            asked(outside, revision, tmp_path)
+
+
+def asked(project: Path, revision: str, tmp_path: Path) -> None:
+    with checked_out(project, revision, tmp_path / "out"):
+        raise AssertionError("there was nothing to check out")
 
 
 def test_without_git_the_message_says_so(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
