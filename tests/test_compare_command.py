@@ -103,6 +103,8 @@ def test_a_side_that_answers_wrongly_is_exit_code_3(repository: Path) -> None:
     assert "#head failed at contract" in done.stderr
     assert "Goodbye" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    (folder,) = (repository / "results").iterdir()
+    assert "Goodbye" in json.loads((folder / "failures.jsonl").read_text())["reason"]
     assert state(repository) == before
 
 
