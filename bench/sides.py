@@ -155,7 +155,7 @@ def _chosen(
         name, revision = next(iter(one_sided.items()))
         raise ConfigError(
             f"{name}: found in {revision} only, expected an App that both sides have, as no other one differs; "
-            "name one with --app to compare it"
+            "name another with --app"
         )
     if not differing:
         raise NothingDiffers(f"no App differs between {wanted[Side.BASE].revision} and {wanted[Side.HEAD].revision}")

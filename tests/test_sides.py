@@ -122,7 +122,7 @@ def test_what_is_wrong_in_a_revision_is_said_of_it(project: Path) -> None:
     write(project, table("shop", 'native = "none"'), table("till"))
     commit(project)
     write(project, table("shop"), table("till"))
-    with pytest.raises(ConfigError, match=r"^HEAD: apps/shop/app.toml: native: found 'none', expected a server of "):
+    with pytest.raises(ConfigError, match=r"^HEAD: apps/shop/app.toml: native: found 'none', expected a server"):
         opened(project)
 
 
