@@ -1,6 +1,6 @@
 """What a comparison has measured so far: HEAD:BASE of each metric, from the records of the two Lanes of an App."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import exp, fsum, log
 
 from msgspec import Struct
@@ -44,11 +44,10 @@ def ratios(pair: Pair, records: Sequence[SliceRecord], *, apps: int) -> dict[str
 
     The intervals of a metric hold for all of so many ``apps`` at once.
     """
-    by_side = {side: _by_round(lane, records) for side, lane in (("base", pair.base), ("head", pair.head))}
-    found = {
-        metric: verdict.paired(by_side["base"].get(metric, {}), by_side["head"].get(metric, {}), apps)
-        for metric in PHASES
-    }
+    own = [record for record in records if record.lane in (pair.base, pair.head)]
+    by_lane = metrics.by_lane(metrics.by_round(metrics.tidy(own)))
+    base, head = (by_lane.get(lane, {}) for lane in (pair.base, pair.head))
+    found = {metric: verdict.paired(base.get(metric, {}), head.get(metric, {}), apps) for metric in PHASES}
     found[CPU] = verdict.paired(*_duets(pair, records), apps)
     return {metric: ratio for metric, ratio in found.items() if ratio}
 
@@ -97,11 +96,6 @@ def _instructions(pair: Pair, observations: Sequence[Observation], allowed: Allo
     if base.value is None or head.value is None:
         return []  # a comparison's notes say why
     return [verdict.judge(INSTRUCTIONS, verdict.exact(base.value, head.value), allowed.instructions, [])]
-
-
-def _by_round(lane: str, records: Sequence[SliceRecord]) -> Mapping[str, Mapping[int, float]]:
-    table = metrics.by_round(metrics.tidy([record for record in records if record.lane == lane]))
-    return metrics.by_lane(table).get(lane, {})
 
 
 def _duets(pair: Pair, records: Sequence[SliceRecord]) -> tuple[dict[int, float], dict[int, float]]:

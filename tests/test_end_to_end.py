@@ -272,7 +272,7 @@ def started(
     project: Path, preset: str = "long", measured: Callable[[Path], list[bytes]] = measured
 ) -> "subprocess.Popen[bytes]":
     """Starts a run that would take hours, and returns once it has measured something."""
-    command = [BENCH, "run", "--preset", preset, "--lane", "raw_hello@*"]
+    command = [BENCH, "run", "--preset", preset, "--lane", "raw_hello@*gthread", "--lane", "raw_hello@*uvicorn"]
     process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + HANG_S
     while time.monotonic() < deadline and not measured(project):
