@@ -1,5 +1,6 @@
 """Builders that tests share: a small valid Experiment, and what a run of it leaves behind."""
 
+import gc
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -30,6 +31,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the commands under test keep 
 
 settings.register_profile("bench", deadline=None, max_examples=50)  # a busy machine breaks no law
 settings.load_profile("bench")
+
+
+def pytest_collection_finish() -> None:
+    """Leaves all that is loaded by now out of garbage collections, which would stop a test's server meanwhile."""
+    gc.freeze()
+
 
 WSGI, ASGI = Interface.WSGI, Interface.ASGI
 

@@ -307,7 +307,7 @@ def count_above(encoded: str | None, limit_us: int) -> int:
 )
 def test_a_right_answer_counts_however_it_is_delivered(driver: Driver, lane: str) -> None:
     """Pieces, chunks, interim answers and closes are the server's choice: none of them is an error."""
-    result = driver.play(lane)
+    result = driver.play(lane, window_s=0.3)
     assert not result.errors
     assert 0 < result.requests <= result.requests_in_slice
     assert histogram(result.latency_us).get_total_count() == result.requests
