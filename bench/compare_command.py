@@ -21,7 +21,7 @@ from bench.project import open_project
 from bench.report import comparison as words
 from bench.report.exports import junit, verdicts
 from bench.report.github import annotation, annotations
-from bench.report.markdown import safe
+from bench.report.markdown import headline
 from bench.revisions import RevisionFailed
 from bench.runner import NothingToMeasure
 from bench.sides import NothingDiffers, Wanted, open_sides
@@ -97,11 +97,11 @@ def compare(  # noqa: PLR0913 - one for each option
         said = f"{nothing}; there is nothing to compare, name an App with --app to do so anyway"
         click.echo(f"bench: {said}", err=True)
         if github:
-            tell_github(annotation("notice", said), headline(said))
+            tell_github(annotation("notice", said), f"{headline(said)}\n")
         return
     except FAILURES as failure:  # whoever called the command says it
         if github:
-            tell_github(annotation("error", str(failure)), headline(f"Could not be compared: {failure}"))
+            tell_github(annotation("error", str(failure)), f"{headline(f'Could not be compared: {failure}')}\n")
         raise
     publish(results / run_id, comparison, as_json=as_json)
     if github:
@@ -122,11 +122,6 @@ def publish(folder: Path, comparison: Comparison, *, as_json: bool) -> None:
         click.echo(document, nl=False)
     else:
         out.print(words.terminal(comparison))
-
-
-def headline(text: str) -> str:
-    """Returns the line of Markdown that a job's summary begins with."""
-    return f"### bench: {safe(text)}\n"
 
 
 def tell_github(commands: str, markdown: str) -> None:

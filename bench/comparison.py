@@ -210,9 +210,7 @@ class Comparison:
 
     def _evidence(self, pair: Pair, counted: Sequence[Observation]) -> tuple[Evidence, ...]:
         workers = self._experiment.serving.workers
-        return evidence.judge(
-            pair, self._records, counted, (), self._terms.allowed, workers=workers, apps=len(self._pairs)
-        )
+        return evidence.judge(pair, self._records, counted, self._terms.allowed, workers=workers, apps=len(self._pairs))
 
     def _stands(self, found: Evidence, pair: Pair, counted_again: Sequence[Observation], first: int) -> Evidence:
         """Returns a regression as it is where it was seen twice, and else undecided.

@@ -44,6 +44,11 @@ BUSY_SHARE = 0.9
 """A process that used this share of its core's time was the limit; some of the rest goes to interrupts and to steal."""
 
 
+def is_busy(share: float | None) -> bool:
+    """Returns whether a process with this share of its cores' time was the limit; not where the share is unknown."""
+    return share is not None and share >= BUSY_SHARE
+
+
 def inverted(ratio: Estimate) -> Estimate:
     """Returns the ratio of b to a for that of a to b, with its interval."""
     low = None if ratio.high is None else 1 / ratio.high

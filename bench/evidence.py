@@ -8,7 +8,7 @@ from msgspec import Struct
 from bench import metrics, validity, verdict
 from bench.gate import Evidence
 from bench.plan import Phase
-from bench.records import INSTRUCTIONS, Estimate, Failure, Observation, SliceRecord, Validity
+from bench.records import INSTRUCTIONS, Estimate, Observation, SliceRecord, Validity
 
 CPU = "cpu_us_per_request"
 THROUGHPUT = "throughput_rps"
@@ -63,7 +63,6 @@ def judge(
     pair: Pair,
     records: Sequence[SliceRecord],
     observations: Sequence[Observation],
-    failures: Sequence[Failure],
     allowed: Allowed,
     *,
     workers: int,
@@ -74,9 +73,7 @@ def judge(
     Nothing of it is valid where an answer was wrong.
     """
     known = ratios(pair, records, apps=apps)
-    cells = {
-        side: _cells(lane, records, failures, workers) for side, lane in (("BASE", pair.base), ("HEAD", pair.head))
-    }
+    cells = {side: _cells(lane, records, workers) for side, lane in (("BASE", pair.base), ("HEAD", pair.head))}
     by_rounds = [
         verdict.judge(
             metric, known.get(metric), allowed.time, [validity.said_of(side, cells[side][phase]) for side in cells]
@@ -116,10 +113,6 @@ def _duets(pair: Pair, records: Sequence[SliceRecord]) -> tuple[dict[int, float]
     return dict.fromkeys(logs, 1.0), {index: exp(fsum(of_round) / len(of_round)) for index, of_round in logs.items()}
 
 
-def _cells(
-    lane: str, records: Sequence[SliceRecord], failures: Sequence[Failure], workers: int
-) -> dict[Phase, Validity]:
-    own = [record for record in records if record.lane == lane]
-    failure = next((failure for failure in failures if failure.lane == lane), None)
-    cells = validity.judge_cells(own, failure, workers)
+def _cells(lane: str, records: Sequence[SliceRecord], workers: int) -> dict[Phase, Validity]:
+    cells = validity.judge_cells([record for record in records if record.lane == lane], None, workers)
     return {phase: validity.of_phase(cells, phase) for phase in PHASES.values()}

@@ -17,6 +17,8 @@ CURVE_POINTS_PER_NINE = 12
 MIN_NINES = 0.5
 """A curve that would end before this (the 68th percentile) is not drawn."""
 MIB = 2**20
+ByLane = dict[str, dict[str, dict[int, float]]]
+"""Values by lane, metric and round, where they were measured."""
 
 
 def counts(record: SliceRecord) -> bool:
@@ -58,9 +60,9 @@ def by_round(table: pd.DataFrame) -> pd.DataFrame:
     ).astype(float)
 
 
-def by_lane(table: pd.DataFrame) -> dict[str, dict[str, dict[int, float]]]:
+def by_lane(table: pd.DataFrame) -> ByLane:
     """Returns what ``by_round`` returned as values by lane, metric and round, without those that are NaN."""
-    found: dict[str, dict[str, dict[int, float]]] = {}
+    found: ByLane = {}
     columns = {str(name): table[name].to_numpy() for name in table.columns}
     for at, (lane, index) in enumerate(table.index):
         of_lane = found.setdefault(lane, {name: {} for name in columns})

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from bench import absent, autocorrelation, compare, completeness, drift, metrics, observed, stats, sweep, validity
 from bench.autocorrelation import Resemblance
+from bench.metrics import ByLane
 from bench.plan import Phase
 from bench.records import (
     FORMAT_VERSION,
@@ -56,7 +57,7 @@ class _Rounds(Struct, frozen=True):
 
     experiment: Experiment
     metrics: tuple[str, ...]
-    by_lane: dict[str, dict[str, dict[int, float]]]
+    by_lane: ByLane
     cells: dict[str, tuple[Cell, ...]]
     resemblances: dict[str, Resemblance]
 
@@ -123,7 +124,7 @@ def _cells(
     experiment: Experiment,
     records: Sequence[SliceRecord],
     failures: Sequence[Failure],
-    by_lane: dict[str, dict[str, dict[int, float]]],
+    by_lane: ByLane,
 ) -> dict[str, tuple[Cell, ...]]:
     """Judges every Lane by itself, and then against those others that can be trusted so far."""
     cells = {
@@ -222,15 +223,13 @@ def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
     if not bare or not ceiling:
         return "raw was not run on the same server" + (", through the same adapter" if bare else "")
     names = [who.name for who in (lane, ceiling, bare)]
-    of_each = {name: rounds.of(name, CPU) for name in names}
-    common = compare.common_rounds(of_each)
-    if not common:
+    cpu_us = _cpu_us(rounds, names)
+    if not cpu_us:
         return "no round has both its CPU time and raw's"
     for name, unusable in ((ceiling.name, "nothing to compare with"), (lane.name, "nothing is derived from it")):
         if not rounds.valid(name, CPU):
             return f"{name} is {validity.of_metric(rounds.cells[name], CPU).status}: {unusable}"
     rho = rounds.resemblances[CPU]
-    cpu_us = {name: np.array([by_round[index] for index in common]) for name, by_round in of_each.items()}
     return CpuSplit(
         lane=lane.name,
         raw=_mean_us(cpu_us[bare.name], rho.of_estimates),
@@ -258,11 +257,16 @@ def _adapter_costs(rounds: _Rounds) -> Iterator[AdapterCost]:
         bare = rounds.experiment.raw(lane, adapted=False)
         if lane.adapter is None or bare is None or not all(rounds.valid(raw.name, CPU) for raw in (lane, bare)):
             continue
-        of_each = {raw.name: rounds.of(raw.name, CPU) for raw in (lane, bare)}
-        if common := compare.common_rounds(of_each):
-            through, alone = (np.array([by_round[index] for index in common]) for by_round in of_each.values())
-            cost = _mean_us(through - alone, rounds.resemblances[CPU].of_ratios)
+        if cpu_us := _cpu_us(rounds, (lane.name, bare.name)):
+            cost = _mean_us(cpu_us[lane.name] - cpu_us[bare.name], rounds.resemblances[CPU].of_ratios)
             yield AdapterCost(adapter=lane.adapter.name, server=lane.server.name, cost=cost)
+
+
+def _cpu_us(rounds: _Rounds, lanes: Sequence[str]) -> dict[str, autocorrelation.Floats]:
+    """Returns the CPU time per request of Lanes in the rounds that all of them have; nothing without one."""
+    of_each = {lane: rounds.of(lane, CPU) for lane in lanes}
+    common = compare.common_rounds(of_each)
+    return {lane: np.array([by_round[at] for at in common]) for lane, by_round in of_each.items()} if common else {}
 
 
 def _mean_us(by_round_us: autocorrelation.Floats, rho: float) -> Estimate:

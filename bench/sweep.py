@@ -14,7 +14,7 @@ from operator import attrgetter
 from msgspec.structs import replace
 
 from bench import metrics, stats, validity
-from bench.estimates import BUSY_SHARE, Estimate, Status, Validity
+from bench.estimates import Estimate, Status, Validity, is_busy
 from bench.messages import Closed, Load, Open
 from bench.metrics import MIN_BEYOND_IN_ROUND
 from bench.plan import Phase
@@ -59,7 +59,7 @@ def fold(
 def lane_sweep(lane: str, sweep: Sweep, records: Sequence[SliceRecord], workers: int) -> LaneSweep:
     """Folds one Lane's slices."""
     by_load = {load: _by_round([record for record in records if record.load == load]) for load in sweep.loads}
-    busy = [of_load for of_load in by_load.values() if _is_busy(_records(of_load), workers)]
+    busy = [of_load for of_load in by_load.values() if _used_its_cores(_records(of_load), workers)]
     own_wait_ms = validity.own_wait_ms([record for of_load in busy for record in _records(of_load)])
     points = tuple(point(load, rounds, workers, own_wait_ms) for load, rounds in by_load.items())
     return LaneSweep(lane=lane, points=points, knee=knee(points, by_load), within_slo=within_slo(points, sweep.slo_ms))
@@ -120,9 +120,9 @@ def _records(rounds: ByRound) -> list[SliceRecord]:
     return [record for of_round in rounds.values() for record in of_round]
 
 
-def _is_busy(records: Sequence[SliceRecord], workers: int) -> bool:
+def _used_its_cores(records: Sequence[SliceRecord], workers: int) -> bool:
     """Returns whether the server had its cores, and used them."""
-    return (validity.shares_of(records, workers).server or 0.0) >= BUSY_SHARE
+    return is_busy(validity.shares_of(records, workers).server)
 
 
 def _by_round(records: Sequence[SliceRecord]) -> ByRound:
@@ -163,7 +163,7 @@ def _served(load: Open, records: Sequence[SliceRecord]) -> bool:
 
 def _queues(load: Open, records: Sequence[SliceRecord], shares: Shares) -> bool:
     """Returns whether latency grows for as long as the load lasts: the rate is not served, or fills the server."""
-    return not _served(load, records) or (shares.server or 0.0) >= BUSY_SHARE
+    return not _served(load, records) or is_busy(shares.server)
 
 
 def _wrong(rounds: ByRound) -> Validity | None:
@@ -184,7 +184,7 @@ def _wrong(rounds: ByRound) -> Validity | None:
 
 def _limit(load: Load, records: Sequence[SliceRecord], shares: Shares, throughput: Estimate | None) -> Validity | None:
     """Judges what limited a point: the driver, which makes it say nothing of the server, or overload."""
-    if shares.driver is not None and shares.driver >= BUSY_SHARE and (shares.server or 0.0) < BUSY_SHARE:
+    if is_busy(shares.driver) and not is_busy(shares.server):
         return Validity(Status.DRIVER_BOUND, (f"{shares}: the server can do more",))
     if isinstance(load, Closed) or _served(load, records):
         return None
@@ -198,7 +198,7 @@ def _disturbed(
     load: Load, records: Sequence[SliceRecord], shares: Shares, own_wait_ms: float | None
 ) -> Validity | None:
     """Judges what else was in a point's figures, as in those of a cell of its kind of load."""
-    if (shares.server or 0.0) >= BUSY_SHARE:
+    if is_busy(shares.server):
         return validity.offered(records) if isinstance(load, Closed) else _no_time_left(shares)
     driver = validity.held_up_driver(shares) if isinstance(load, Closed) else validity.late(records)
     return driver or validity.kept_waiting(records, own_wait_ms)
@@ -238,13 +238,13 @@ def _deciding(measured: Sequence[SweepPoint], best: SweepPoint) -> Iterator[Swee
     """
     yield best
     yield measured[0]
-    if (best.server_cpu_share or 0.0) < BUSY_SHARE:
+    if not is_busy(best.server_cpu_share):
         yield from measured[measured.index(best) + 1 :]
 
 
 def _saturates(first: SweepPoint, best: SweepPoint) -> bool:
     """Returns whether a sweep begins beyond its knee: N / X(N) is then no R0. With one user it always is."""
-    full = (first.server_cpu_share or 0.0) >= BUSY_SHARE or STILL_GROWING * _rps(first) >= _rps(best)
+    full = is_busy(first.server_cpu_share) or STILL_GROWING * _rps(first) >= _rps(best)
     return full and first.load != Closed(1)
 
 

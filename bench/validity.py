@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from bench import observed, stats
-from bench.estimates import BUSY_SHARE
+from bench.estimates import BUSY_SHARE, is_busy
 from bench.messages import Closed
 from bench.plan import Phase
 from bench.records import Cell, Failure, SliceRecord, Status, Validity
@@ -208,14 +208,14 @@ def _limit(saturated: Sequence[SliceRecord], shares: Shares) -> Validity | None:
 
     The server's own threads wait for each other, which counts as waiting for a core too: so its CPU time decides first.
     """
-    if shares.server is not None and shares.server >= BUSY_SHARE:
+    if is_busy(shares.server):
         return offered(saturated)
     if shares.server is None or shares.driver is None:
         return Validity(
             Status.NOT_SATURATED,
             ("CPU times could not be read, so nothing shows that the server was the limit; see `/proc`",),
         )
-    if shares.driver >= BUSY_SHARE:
+    if is_busy(shares.driver):
         return Validity(
             Status.DRIVER_BOUND, (f"{shares}: the driver was the limit, the server can do more than is shown",)
         )
@@ -265,9 +265,9 @@ def offered(saturated: Sequence[SliceRecord]) -> Validity | None:
 
 def _punctual(fixed: Sequence[SliceRecord], shares: Shares) -> Validity | None:
     """Judges whether latencies at a fixed rate are the server's: with time to spare, under a driver that is on time."""
-    if shares.driver is not None and shares.driver >= BUSY_SHARE:
+    if is_busy(shares.driver):
         return Validity(Status.DRIVER_BOUND, (f"{shares}: latencies are the driver's own; lower load.rate_share",))
-    if shares.server is not None and shares.server >= BUSY_SHARE:
+    if is_busy(shares.server):
         return Validity(
             Status.UNSTABLE, (f"{shares}: at this rate requests queue up while a slice lasts; lower load.rate_share",)
         )

@@ -66,7 +66,7 @@ def test_an_app_is_judged_by_the_intervals_that_steer() -> None:
         judged = [
             found.ratio
             for pair in pairs
-            for found in evidence.judge(pair, RECORDS, (), (), Allowed(0.03, 0.005), workers=1, apps=len(pairs))
+            for found in evidence.judge(pair, RECORDS, (), Allowed(0.03, 0.005), workers=1, apps=len(pairs))
             if found.metric in STEERING
         ]
         assert evidence.steering(pairs, RECORDS) == judged

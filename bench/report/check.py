@@ -7,7 +7,7 @@ from rich.text import Text
 
 from bench.gate import Check
 from bench.report.comparison import evidence_grid, evidence_table, noise_floor, verdict
-from bench.report.markdown import bullets, folded, safe
+from bench.report.markdown import bullets, folded, headline, safe
 from bench.report.words import METRIC_TITLES, one_line, share
 
 RATIO = "RUN : BASELINE"
@@ -26,7 +26,7 @@ def terminal(check: Check) -> RenderableType:
 def markdown(check: Check) -> str:
     """Returns the result as GitHub-flavoured Markdown: one table, and the details folded."""
     paragraphs = (
-        f"### bench: {safe(verdict(check.judged, check.max_regression))}",
+        headline(verdict(check.judged, check.max_regression)),
         evidence_table(check.judged, "Lane", RATIO),
         safe(noise_floor(check.judged)),
         folded("How this was checked", bullets((*conditions(check), *READING))),

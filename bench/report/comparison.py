@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.gate import AppComparison, Comparison, Evidence, Judged, SideFacts, Verdict
-from bench.report.markdown import bullets, folded, grid, safe
+from bench.gate import Comparison, Evidence, Judged, SideFacts, Verdict
+from bench.report.markdown import bullets, folded, grid, headline, safe
 from bench.report.words import METRIC_TITLES, listed, one_line, share, times
 from bench.verdict import half_width, is_unusable
 
@@ -111,7 +111,6 @@ def _blocks(comparison: Comparison) -> Iterator[RenderableType]:
     yield Text(verdict(comparison.judged, comparison.max_regression), style="bold")
     for app in comparison.apps:
         yield from (Text(), Text(app.lane, style="bold"), evidence_grid(app.evidence, RATIO))
-        yield from (Text(f"{METRIC_TITLES[found.metric]}: {reason}", style="yellow") for found, reason in _reasons(app))
     yield from (Text(), Text(noise_floor(comparison.judged)), Text())
     yield from (Text(one_line(sentence), style="dim") for sentence in (*conditions(comparison), *READING))
 
@@ -131,15 +130,10 @@ def evidence_grid(evidence: Sequence[Evidence], ratio_title: str) -> Table:
 
 
 def _paragraphs(comparison: Comparison) -> Iterator[str]:
-    yield f"### bench: {safe(verdict(comparison.judged, comparison.max_regression))}"
+    yield headline(verdict(comparison.judged, comparison.max_regression))
     yield evidence_table(comparison.judged, "App", RATIO)
     yield safe(noise_floor(comparison.judged))
-    reasons = [
-        f"{app.app}, {METRIC_TITLES[found.metric]}: {reason}"
-        for app in comparison.apps
-        for found, reason in _reasons(app)
-    ]
-    details = bullets((*reasons, *conditions(comparison), *READING))
+    details = bullets((*conditions(comparison), *READING))
     yield folded("How this was measured", details)
 
 
@@ -155,13 +149,6 @@ def evidence_table(judged: Sequence[Judged], name_title: str, ratio_title: str) 
 
 def _ratio(found: Evidence) -> str:
     return "–" if found.ratio is None else times(found.ratio)  # noqa: RUF001 - a dash
-
-
-def _reasons(app: AppComparison) -> Iterator[tuple[Evidence, str]]:
-    """Yields why evidence is less than it was, where its words do not say so already."""
-    for found in app.evidence:
-        if found.verdict not in (Verdict.INVALID, Verdict.UNDECIDED):
-            yield from ((found, reason) for reason in found.reasons)
 
 
 def _of(judged: Judged, wanted: Verdict) -> Sequence[Evidence]:

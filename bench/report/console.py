@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bench.estimates import BUSY_SHARE
+from bench.estimates import is_busy
 from bench.plan import Outline
 from bench.records import Failure, LaneFacts, LoadOutcome
 from bench.spec import Sweep
@@ -63,7 +63,7 @@ def _driver(cpu_share: float | None) -> list[str]:
     """Returns how busy the driver was, and what that means where it had no time left."""
     if cpu_share is None:
         return []
-    limit = ": it was the limit, the server can do more" if cpu_share >= BUSY_SHARE else ""
+    limit = ": it was the limit, the server can do more" if is_busy(cpu_share) else ""
     return [f"driver, not pinned   {100 * cpu_share:.0f} % of a core{limit}"]
 
 

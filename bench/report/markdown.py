@@ -136,6 +136,11 @@ def safe(words: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|~&$#])", r"\\\1", one_line(words))
 
 
+def headline(words: str) -> str:
+    """Returns the line that a job's summary or a comment begins with."""
+    return f"### bench: {safe(words)}"
+
+
 def bullets(sentences: Iterable[str]) -> str:
     """Returns a list, an item a sentence."""
     return "\n".join(f"- {safe(sentence)}" for sentence in sentences)
