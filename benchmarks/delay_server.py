@@ -1,6 +1,6 @@
 """A server with known delays, to hold the driver's latencies against: ``python benchmarks/delay_server.py --core 0``.
 
-It prints its port, and answers each path after delays of its own, counted from when the request was read. It has one
+It prints its port, and answers each path after delays of its own, counted from when the request arrived. It has one
 thread, which never sleeps, so it needs a core for itself. A line on standard input asks for what it has served since
 the last line; the sequences of delays then begin anew, the same ones. The end of the input ends it.
 """
@@ -11,6 +11,7 @@ import os
 import random
 import select
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from contextlib import contextmanager, suppress
 from heapq import heappop, heappush
 from math import exp
 from pathlib import Path
-from time import monotonic_ns, sleep
+from time import sleep, time_ns
 
 import msgspec
 import numpy as np
@@ -27,6 +28,9 @@ from numpy.typing import NDArray
 
 HOST = "127.0.0.1"
 NS_PER_MS = 1_000_000
+TIMESTAMPNS = 35
+"""Linux's SO_TIMESTAMPNS (socket(7)): the kernel notes when bytes arrive, on the clock of the day."""
+TIMESPEC = struct.Struct("@ll")
 STALL_S = 1.0
 STALL_AT = 1000
 """Reading so many requests of its path makes the whole server stand still, once."""
@@ -45,12 +49,12 @@ DELAYS_MS: dict[str, Callable[[random.Random], float]] = {
 
 
 class Served(Struct, frozen=True, array_like=True):
-    """One request: when it was read and its answer went out, on the monotonic clock, and the delay that it was given.
+    """One request: when it arrived and its answer went out, on the clock of the day, and the delay that it was given.
 
     A client can't have sent it later, nor have the answer earlier.
     """
 
-    read_ns: int
+    arrived_ns: int
     written_ns: int
     delay_ns: int
 
@@ -106,31 +110,33 @@ class Server:
     def _accept(self) -> None:
         peer, _ = self._listener.accept()
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sys.platform == "linux":
+            peer.setsockopt(socket.SOL_SOCKET, TIMESTAMPNS, 1)
         self._peers[peer.fileno()] = peer
         self._poll.register(peer.fileno(), select.EPOLLIN)
 
     def _read(self, fd: int) -> None:
         # A request of a load generator comes whole and alone: it is short, and the next one waits for its answer.
         try:
-            request = self._peers[fd].recv(16_384)
+            request, messages, _, _ = self._peers[fd].recvmsg(16_384, socket.CMSG_SPACE(TIMESPEC.size))
         except ConnectionError:
-            request = b""
-        read_ns = monotonic_ns()
+            request, messages = b"", []
         if not request:
             self._peers.pop(fd).close()
             return
         behaviour = self._behaviours[request.split(b" ", 2)[1].decode().strip("/")]
-        delay_ns = behaviour.next_delay_ns()
-        heappush(self._due, (read_ns + delay_ns, read_ns, fd, behaviour))
+        arrived_ns = _stamp_ns(messages)
+        due_ns = arrived_ns + behaviour.next_delay_ns()
+        heappush(self._due, (due_ns, arrived_ns, fd, behaviour))
 
     def _write_what_is_due(self) -> None:
-        while self._due and self._due[0][0] <= monotonic_ns():
-            due_ns, read_ns, fd, behaviour = heappop(self._due)
+        while self._due and self._due[0][0] <= time_ns():
+            due_ns, arrived_ns, fd, behaviour = heappop(self._due)
             if fd in self._peers:
-                written_ns = monotonic_ns()
+                written_ns = time_ns()
                 with suppress(ConnectionError):
                     self._peers[fd].send(ANSWER)
-                    behaviour.served.append(Served(read_ns, written_ns, due_ns - read_ns))
+                    behaviour.served.append(Served(arrived_ns, written_ns, due_ns - arrived_ns))
 
     def _report(self) -> bool:
         """Says what was served since the last time, by path; returns False where nobody asks any more."""
@@ -144,6 +150,14 @@ class Server:
     def _say(self, message: object) -> None:
         sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
         sys.stdout.flush()
+
+
+def _stamp_ns(messages: list[tuple[int, int, bytes]]) -> int:
+    """Returns when the kernel took a request in; now, where it did not say."""
+    for _, _, stamp in messages:
+        seconds, ns = TIMESPEC.unpack(stamp)
+        return int(seconds * 1_000_000_000 + ns)
+    return time_ns()
 
 
 class DelayServer:
@@ -190,21 +204,21 @@ def delays_ms(served: Sequence[Served]) -> Values:
 
 
 def service_ms(served: Sequence[Served]) -> Values:
-    """Returns the times from reading a request to writing its answer, by the server's own clock."""
-    return np.array([one.written_ns - one.read_ns for one in served]) / NS_PER_MS
+    """Returns the times from a request's arrival to the writing of its answer, by the server's own clock."""
+    return np.array([one.written_ns - one.arrived_ns for one in served]) / NS_PER_MS
 
 
 def from_intended_ms(served: Sequence[Served], rate_rps: float) -> Values:
     """Returns the times from the intended starts of an open load to the written answers.
 
-    The i-th request to be read was due i / rate after the first. When the first was due is not the server's to know: it
-    is taken from the request that was read least late.
+    The i-th request to arrive was due i / rate after the first. When the first was due is not the server's to know: it
+    is taken from the request that arrived least late.
     """
-    in_order = sorted(served, key=lambda one: one.read_ns)
-    read_ns = np.array([one.read_ns for one in in_order])
+    in_order = sorted(served, key=lambda one: one.arrived_ns)
+    arrived_ns = np.array([one.arrived_ns for one in in_order])
     written_ns = np.array([one.written_ns for one in in_order])
     after_first_ns = np.arange(len(in_order)) * 1e9 / rate_rps
-    first_due_ns = (read_ns - after_first_ns).min()
+    first_due_ns = (arrived_ns - after_first_ns).min()
     latencies: Values = (written_ns - after_first_ns - first_due_ns) / NS_PER_MS
     return latencies
 

@@ -1,7 +1,7 @@
 """Holds reported latencies against known delays, and medians against those of wrk and k6: ``make bench-latency``.
 
 A server of known delays (``delay_server.py``) and the driver have a core each. The truth is what the server did with
-the very same requests, by its own clock: from reading a request to writing its answer for the service time, from when
+the very same requests, by its own clock: from a request's arrival to writing its answer for the service time, from when
 the request was due to writing its answer for the time from the intended start. The delay that it was told to impose
 stands beside it. A turn in which server or driver had to wait for its core is disturbed: it says more of the machine
 than of the driver, and is taken again. Whether it is disturbed does not depend on what was measured in it.

@@ -106,8 +106,7 @@ class Connection:
         return data
 
     def _read(self, wire: Wire) -> bytes:
-        data = wire.read()
-        self.answered_ns = monotonic_ns()
+        data, self.answered_ns = wire.read(self.sent_ns)
         self.bytes_received += len(data)
         return data
 

@@ -10,6 +10,7 @@ from gevent import monkey
 from gevent.hub import get_hub
 from greenlet import getcurrent
 
+from bench.driver.arrivals import ask_for_arrivals, receive
 from bench.driver.calls import Address
 
 READ, WRITE = 1, 2
@@ -38,8 +39,10 @@ class Wire:
         except ConnectionError:
             pass
 
-    def read(self) -> bytes:
-        """Waits for bytes and returns them: none at the end of the stream. Raises OSError.
+    def read(self, not_before_ns: int) -> tuple[bytes, int]:
+        """Waits for bytes and returns them, none at the end of the stream, and when they arrived. Raises OSError.
+
+        They can't have arrived before the request was sent, at ``not_before_ns`` on the monotonic clock.
 
         It waits first, as nothing can have come yet. ``Hub.wait`` would do the same with a Waiter made for each call.
         """
@@ -50,7 +53,7 @@ class Wire:
             finally:
                 self._readable.stop()
             try:
-                return self._plain.recv(RECEIVE_BYTES)
+                return receive(self._plain, RECEIVE_BYTES, not_before_ns)
             except BlockingIOError:
                 continue  # woken for nothing, which the system is free to do
 
@@ -85,6 +88,7 @@ def _connected(address: Address) -> socket.socket:
     try:
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        ask_for_arrivals(plain)
         status = plain.connect_ex(host_and_port)
         if status == errno.EINPROGRESS:
             status = _connect_status(plain)
