@@ -62,7 +62,9 @@ def lane_sweep(lane: str, sweep: Sweep, records: Sequence[SliceRecord], workers:
     busy = [of_load for of_load in by_load.values() if _used_its_cores(_records(of_load), workers)]
     own_wait_ms = validity.own_wait_ms([record for of_load in busy for record in _records(of_load)])
     points = tuple(point(load, rounds, workers, own_wait_ms) for load, rounds in by_load.items())
-    return LaneSweep(lane=lane, points=points, knee=knee(points, by_load), within_slo=within_slo(points, sweep.slo_ms))
+    return LaneSweep(
+        lane=lane, points=points, knee=knee(points, by_load, workers), within_slo=within_slo(points, sweep.slo_ms)
+    )
 
 
 def _trusted(found: LaneSweep, lane: Validity) -> LaneSweep:
@@ -95,12 +97,12 @@ def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) 
     )
 
 
-def knee(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> Knee:
+def knee(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], workers: int) -> Knee:
     """Returns where a Lane's throughput stops growing with its load."""
     doubtful = [each for each in points if each.validity.status in (Status.FAILING, Status.NOT_MEASURED)]
     if doubtful:
         return _no_knee(f"{doubtful[0].validity.status} at {said(doubtful[0].load)}")
-    return _crossing(points, by_load) if isinstance(points[0].load, Closed) else _last_served(points)
+    return _crossing(points, by_load, workers) if isinstance(points[0].load, Closed) else _last_served(points)
 
 
 def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
@@ -111,7 +113,9 @@ def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
     best: SweepPoint | None = None
     for each in points:
         if breach := _breach(each, slo_ms):
-            return _within(best, f"{breach} at {said(each.load)}")
+            passed_over = best is None and each is not points[0]
+            below = f", and too few requests for a p99 below {said(each.load)}" if passed_over else ""
+            return _within(best, f"{breach} at {said(each.load)}{below}")
         best = each if "p99" in each.latency_ms else best
     return _within(best, "the highest load of the sweep" if best else "too few requests for a p99")
 
@@ -208,19 +212,13 @@ def _no_time_left(shares: Shares) -> Validity:
     return Validity(Status.UNSTABLE, (f"{shares}: at this rate requests queue up while a slice lasts",))
 
 
-def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> Knee:
+def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], workers: int) -> Knee:
     """Returns the users at which the asymptotic bounds cross, paired by round."""
     measured = [each for each in points if each.throughput_rps]
     best = max(measured, key=_rps)
-    if len(measured) < 2:
-        return _no_knee("one load alone shows no knee")
-    for each in _deciding(measured, best):
-        if each.validity.status is not Status.VALID:
-            return _no_knee(_doubt(each))
-    if _saturates(measured[0], best):
-        return _no_knee(f"{said(measured[0].load)} already saturate it; sweep fewer")
-    if best is measured[-1] and _rps(best) > STILL_GROWING * _rps(measured[-2]):
-        return _no_knee(f"throughput still grows at {said(best.load)}; sweep further")
+    shares = validity.shares_of(_records(by_load[best.load]), workers)
+    if reason := next(_against_a_crossing(measured, best, shares), None):
+        return _no_knee(reason)
     first, top = (_throughputs_rps(by_load[each.load]) for each in (measured[0], best))
     common = [index for index in top if first.get(index) and top[index]]
     if not common:
@@ -229,6 +227,19 @@ def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound]) -> 
     users = measured[0].load.users if isinstance(measured[0].load, Closed) else 1
     low, high = (None if end is None else users * end for end in (growth.low, growth.high))
     return Knee(at=users * growth.point, low=low, high=high, reason=None)
+
+
+def _against_a_crossing(measured: Sequence[SweepPoint], best: SweepPoint, shares: Shares) -> Iterator[str]:
+    """Yields why the bounds are not known; ``shares`` are those of the best point."""
+    if len(measured) < 2:
+        yield "one load alone shows no knee"
+    yield from (_doubt(each) for each in _deciding(measured, best) if each.validity.status is not Status.VALID)
+    if waited := validity.limited_by_waiting(shares):
+        yield f"{waited} at {said(best.load)}, so the server's maximum is not known"
+    if _saturates(measured[0], best):
+        yield f"{said(measured[0].load)} already saturate it; sweep fewer"
+    if best is measured[-1] and _rps(best) > STILL_GROWING * _rps(measured[-2]):
+        yield f"throughput still grows at {said(best.load)}; sweep further"
 
 
 def _deciding(measured: Sequence[SweepPoint], best: SweepPoint) -> Iterator[SweepPoint]:

@@ -233,6 +233,16 @@ def held_up_driver(shares: Shares) -> Validity | None:
     return None if shares.driver is None else _held_up(shares, "driver", shares.driver, shares.driver_waited)
 
 
+def limited_by_waiting(shares: Shares) -> str:
+    """Says where a server neither used its cores nor had the rest of the time to spare: it waited for them.
+
+    Its own threads may have been what it waited for, or others; with its cores to itself it may do more.
+    """
+    if shares.server is None or is_busy(shares.server) or shares.server + shares.server_waited < BUSY_SHARE:
+        return ""
+    return f"the server used {shares.server:.0%} of its cores and waited for one {shares.server_waited:.0%} of the time"
+
+
 def _held_up(shares: Shares, who: str, ran: float, waited: float) -> Validity | None:
     if ran + waited + shares.steal < BUSY_SHARE:
         return None

@@ -156,7 +156,7 @@ def test_the_verdict_claims_no_load_only_where_that_was_seen() -> None:
     few = verdict_of(lambda row: replace(row, latency_from_intended_us=spread(50, 3000)))
     assert "not known for Alpha (" in few
     short = verdict_of(lambda row: row, rounds=2)
-    assert "p99 within 10 ms; not known for Alpha (n < 3 rounds: no interval at 200/s), Beta" in short
+    assert "p99 within 10 ms; not known for Alpha (n < 3 rounds: no interval at 200/s, and too few" in short
     assert "at no load" not in robbed + few + short
 
 

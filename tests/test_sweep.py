@@ -254,6 +254,21 @@ def test_threads_that_wait_for_each_other_starve_no_point() -> None:
     assert {each.validity.status for each in folded(whole, idle)[A].points} == {Status.VALID}
 
 
+def test_no_knee_is_derived_from_a_server_that_never_had_its_cores() -> None:
+    """Where others had half of them throughout, its best load looks like a maximum, and is none."""
+    whole = swept(USERS)
+    rows = [
+        replace(row, slice_s=0.3, server_cpu_ns=150_000_000, server_run_queue_ns=140_000_000)
+        for row in sweep_records(whole)
+    ]
+    knee = folded(whole, rows)[A].knee
+    waited = "the server used 50% of its cores and waited for one 47% of the time at "
+    assert knee.at is None
+    assert (knee.reason or "").startswith(waited)
+    spared = [replace(row, server_run_queue_ns=90_000_000) for row in rows]
+    assert folded(whole, spared)[A].knee.at
+
+
 @pytest.mark.parametrize("loads", [USERS, RATES])
 def test_no_knee_is_derived_from_a_point_that_cannot_be_trusted(loads: tuple[Load, ...]) -> None:
     """Its own figures stand under its finding."""
@@ -343,6 +358,10 @@ def test_the_end_of_the_objective_says_why() -> None:
         "overloaded at 200/s": [point(RATES[0], (5, 6)), point(RATES[1], None, Status.OVERLOADED)],
         "the highest load of the sweep": [point(RATES[0], (5, 6))],
         "too few requests for a p99": [point(RATES[0], None)],
+        "p99 9 ms (up to 12) at 200/s, and too few requests for a p99 below 200/s": [
+            point(RATES[0], None),
+            point(RATES[1], (9, 12)),
+        ],
     }
     assert {sweep.within_slo(points, 10).reason: points for points in reasons.values()} == reasons
     short = replace(
