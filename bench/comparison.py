@@ -19,8 +19,8 @@ from bench.spec import Experiment, Lane
 
 MIN_ROUNDS = 4
 """Fewer say little of how much one start differs from the next."""
-FIRST_SHARE = 0.6
-"""The share of the budget after which a regression is measured again, so that there is time to."""
+FIRST_SHARE = 0.5
+"""The share of the budget after which a regression is measured again, and counted again, so that there is time to."""
 
 
 class Terms(Struct, frozen=True, kw_only=True):
@@ -96,7 +96,7 @@ class Comparison:
         """Compares. Raises NothingToMeasure where a side cannot be served, and what the rounds raise."""
         self._watcher, self._clock, self._began = watcher, clock, clock()
         counted = self._counted()
-        self._plan(self._terms.budget_s - self._spent_s)
+        self._plan(self._terms.budget_s - 2 * self._spent_s)
         self._measure(self._terms.budget_s * FIRST_SHARE, first=0)
         first, regressions = self._rounds, self._regressions(counted)
         counted_again = self._counted() if any(metric == INSTRUCTIONS for _, metric in regressions) else ()
@@ -123,7 +123,7 @@ class Comparison:
         return self._clock() - self._began
 
     def _plan(self, left_s: float) -> None:
-        """Decides what a Round has, such that there is time for two measurements of the fewest Rounds."""
+        """Decides what a Round has, such that two measurements of the fewest Rounds fit into what counts leave."""
         apps = len(self._pairs)
         self._bout = plan.bout(self._experiment, apps, left_s / (2 * MIN_ROUNDS))
         self._repeats = self._bout.repeats * apps

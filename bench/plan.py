@@ -82,15 +82,21 @@ class Bout(Struct, frozen=True, kw_only=True):
         return self.duets * self.duet_s + in_turn * self.window_s + slices * (self.guard_s + SLICE_GAP_S)
 
     def within(self, most_s: float) -> "Bout":
-        """Returns one with fewer slices where this one takes longer than that; each kind of slice is there still."""
-        share = min(1.0, most_s / self.expected_s)
-        return replace(
-            self,
-            duets=max(1, int(self.duets * share)),
-            saturated=max(1, int(self.saturated * share)),
-            fixed=max(1, int(self.fixed * share)),
-            repeats=max(1, int(self.repeats * share)),
-        )
+        """Returns one with fewer slices where this one takes longer than that; each kind of slice is there still.
+
+        Duets go last: they tell smaller differences apart than all others, for the same time.
+        """
+        least = replace(self, duets=1, saturated=1, fixed=1)
+        found = next((bout for bout in self._fewer() if bout.expected_s <= most_s), least)
+        return replace(found, repeats=max(1, int(self.repeats * found.expected_s / self.expected_s)))
+
+    def _fewer(self) -> Iterator["Bout"]:
+        """Yields this one, then ones with fewer slices in turn down to two of each kind, then ones with fewer Duets."""
+        few = min(2, self.saturated, self.fixed)
+        for saturated in range(self.saturated, few - 1, -1):
+            yield replace(self, saturated=saturated, fixed=min(self.fixed, saturated))
+        for duets in range(self.duets - 1, 0, -1):
+            yield replace(self, duets=duets, saturated=few, fixed=few)
 
 
 class Outline(Struct, frozen=True):

@@ -7,6 +7,8 @@ from random import Random
 
 import pytest
 from conftest import LANES, experiment, failure, record, spread
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench import evidence, verdict
@@ -248,14 +250,24 @@ def test_a_regression_in_each_measurement_that_may_be_allowed_is_said_to_be_that
     assert "slower in each measurement, but in all rounds not for certain by more than 3 %" in found.reasons[0]
 
 
-def test_of_one_app_rounds_are_whole_at_the_default_budget() -> None:
-    """Two measurements of four of them fit into 120 s with the count of instructions."""
-    job = PlannedJob(costs(1.08))
+def test_a_regression_of_one_app_fits_into_the_budget_and_keeps_nearly_all_duets() -> None:
+    """Two measurements of four Rounds fit into 120 s with two counts of instructions, at the cost of other slices."""
+    job = PlannedJob(costs(1.08), instructions=[(1000.0, 1080.0)] * 2)
     outcome = job.run()
+    assert len(job.observations) == 4
     assert outcome.rounds == 2 * MIN_ROUNDS
     assert outcome.spent_s <= 120
     duets = {(seen.round, seen.slice) for seen in job.records if seen.phase is Phase.DUET}
-    assert len(duets) == outcome.rounds * BOUT.duets
+    assert len(duets) >= outcome.rounds * (BOUT.duets - 1)
+
+
+@given(most_s=st.floats(0, 20))
+def test_a_bout_takes_no_longer_than_it_may_and_gives_up_duets_last(most_s: float) -> None:
+    """Down to one slice of each kind."""
+    found = BOUT.within(most_s)
+    assert found.expected_s <= most_s or (found.duets, found.saturated, found.fixed) == (1, 1, 1)
+    assert found.duets == BOUT.duets or (found.saturated, found.fixed) <= (2, 2)
+    assert BOUT.within(BOUT.expected_s) == BOUT
 
 
 def test_a_regression_of_one_of_two_apps_fits_into_the_budget() -> None:
