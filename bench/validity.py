@@ -11,8 +11,11 @@ from bench.plan import Phase
 from bench.records import Cell, Failure, SliceRecord, Status, Validity
 from bench.spoilt import SPOILT_STEAL
 
-USERS_SHARE = 0.9
-"""So many of a closed load's users have to be waiting for an answer at any time; else the driver held them up."""
+USERS_SHARE = 0.5
+"""So many of a closed load's users have to be waiting for the server at any time; else the load was mostly the driver's.
+
+With a server that is busy throughout, an answer that waits for the driver costs no throughput.
+"""
 MORE_USERS = 1.1
 """More than that can't be: throughput and latency of the windows are then not of the same requests."""
 LATE_MS = 0.1

@@ -184,7 +184,8 @@ def test_spoilt_slices_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("latency_us", "status"), [(4000, Status.VALID), (3500, Status.DRIVER_BOUND), (4500, Status.UNSTABLE)]
+    ("latency_us", "status"),
+    [(4000, Status.VALID), (2100, Status.VALID), (1900, Status.DRIVER_BOUND), (4500, Status.UNSTABLE)],
 )
 def test_the_users_have_to_be_there(latency_us: int, status: Status) -> None:
     """By Little's law: 1,000 answers a second of 4 ms each are 4 users; fewer are with the driver, more can't be."""
