@@ -8,10 +8,9 @@ from time import monotonic_ns, time_ns
 _TIMESTAMPNS = 35
 """Linux's SO_TIMESTAMPNS, and the type of the control messages that it gives (socket(7)). Python has no name for it."""
 _TIMESPEC = struct.Struct("@ll")
+_unpack = _TIMESPEC.unpack
 _CONTROL_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
 _NS_PER_S = 1_000_000_000
-
-ControlMessages = list[tuple[int, int, bytes]]
 
 
 def ask_for_arrivals(plain: socket.socket) -> None:
@@ -27,14 +26,10 @@ def receive(plain: socket.socket, limit_bytes: int, not_before_ns: int) -> tuple
     as they do where the kernel says nothing.
     """
     data, messages, _, _ = plain.recvmsg(limit_bytes, _CONTROL_BYTES)
+    if not messages:
+        return data, monotonic_ns()
+    seconds, ns = _unpack(messages[0][2])
     real_ns = time_ns()
     now_ns = monotonic_ns()  # read last: what comes between the two clocks makes an answer later, never earlier
-    arrived_ns = now_ns - (real_ns - _stamp_ns(messages)) if messages else now_ns
+    arrived_ns = now_ns - real_ns + seconds * _NS_PER_S + ns
     return data, arrived_ns if not_before_ns <= arrived_ns <= now_ns else now_ns
-
-
-def _stamp_ns(messages: ControlMessages) -> int:
-    """Returns what the kernel noted, on the clock of the day."""
-    ((_, _, stamp),) = messages
-    seconds, ns = _TIMESPEC.unpack(stamp)
-    return int(seconds * _NS_PER_S + ns)
