@@ -37,7 +37,7 @@ def read() -> Host:
         no_turbo=_text(cpu / "intel_pstate" / "no_turbo"),
         boost=_text(cpu / "cpufreq" / "boost"),
         load_average=_load_average(),
-        available_mib=psutil.virtual_memory().available / 2**20,
+        available_mib=_available_mib(),
         open_files=_open_files(),
         clock_source=_text(SYS / "devices" / "system" / "clocksource" / "clocksource0" / "current_clocksource"),
         address_randomisation=_text(PROC / "sys" / "kernel" / "randomize_va_space"),
@@ -47,6 +47,13 @@ def read() -> Host:
             **{name: _program(name, option) for name, option in PROGRAMS.items()},
         },
     )
+
+
+def _available_mib() -> float | None:
+    try:
+        return float(psutil.virtual_memory().available / 2**20)
+    except (OSError, KeyError):  # psutil: no /proc/meminfo, or one without a total
+        return None
 
 
 def _cores() -> tuple[int, ...]:

@@ -34,12 +34,20 @@ def describe(workers: int) -> Machine:
     return Machine(
         cpu=_cpu_name(),
         cores=psutil.cpu_count() or 1,
-        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+        memory_gib=_memory_gib(),
         system=f"{platform.system()} {_kernel_version()} {platform.machine()}",
         python=platform.python_version(),
         server_cores=server_cores,
         driver_cores=driver_cores,
     )
+
+
+def _memory_gib() -> float | None:
+    """Returns the size of the memory; None where the system does not tell."""
+    try:
+        return round(psutil.virtual_memory().total / 2**30, 1)
+    except (OSError, KeyError):  # psutil: no /proc/meminfo, or one without a total
+        return None
 
 
 def assign_cores(workers: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -115,9 +123,10 @@ def steal_s(cores: Iterable[int]) -> float | None:
     """Returns the time that the hypervisor took from these cores since boot, in s (ticks of 10 ms); None if unknown."""
     stat = PROC / "stat"
     wanted = {f"cpu{core}" for core in cores} or {"cpu"}
-    if not stat.exists():
+    try:
+        rows = [line.split() for line in stat.read_text().splitlines()]
+    except OSError:
         return None
-    rows = [line.split() for line in stat.read_text().splitlines()]
     ticks = [int(row[8]) for row in rows if row and row[0] in wanted and len(row) > 8]
     return sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
 

@@ -6,6 +6,8 @@
 2. ``slices.jsonl``: hub lateness, PSS, spoilt and repeated slices, answers in the window, why a value is unknown.
    ``observations.jsonl``: what is measured of a Lane outside slices. ``manifest.json``: a sweep. ``summary.json``:
    validity of cells, noise floors, why a metric is missing, sweeps, costs of adapters.
+3. Latencies end when the kernel took an answer in, no longer when the driver read it: they are shorter by 0.05 to
+   0.15 ms. ``manifest.json``: the machine's memory may be unknown.
 """
 
 from enum import StrEnum
@@ -20,7 +22,7 @@ from bench.plan import Phase
 from bench.spec import Experiment
 from bench.sweep_records import LaneSweep
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 INSTRUCTIONS = "instructions_per_request"
 """The metric that is counted, and needs neither raw nor rounds."""
 
@@ -107,7 +109,7 @@ class Machine(Struct, frozen=True, kw_only=True):
 
     cpu: str
     cores: int
-    memory_gib: float
+    memory_gib: float | None
     system: str
     python: str
     server_cores: tuple[int, ...]

@@ -204,6 +204,8 @@ def _disturbed(
     """Judges what else was in a point's figures, as in those of a cell of its kind of load."""
     if is_busy(shares.server):
         return validity.offered(records) if isinstance(load, Closed) else _no_time_left(shares)
+    if unread := validity.without_cpu_times(shares):
+        return unread
     driver = validity.held_up_driver(shares) if isinstance(load, Closed) else validity.late(records)
     return driver or validity.kept_waiting(records, own_wait_ms)
 
@@ -216,8 +218,7 @@ def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], wor
     """Returns the users at which the asymptotic bounds cross, paired by round."""
     measured = [each for each in points if each.throughput_rps]
     best = max(measured, key=_rps)
-    shares = validity.shares_of(_records(by_load[best.load]), workers)
-    if reason := next(_against_a_crossing(measured, best, shares), None):
+    if reason := next(_against_a_crossing(measured, best, _records(by_load[best.load]), workers), None):
         return _no_knee(reason)
     first, top = (_throughputs_rps(by_load[each.load]) for each in (measured[0], best))
     common = [index for index in top if first.get(index) and top[index]]
@@ -229,13 +230,15 @@ def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], wor
     return Knee(at=users * growth.point, low=low, high=high, reason=None)
 
 
-def _against_a_crossing(measured: Sequence[SweepPoint], best: SweepPoint, shares: Shares) -> Iterator[str]:
-    """Yields why the bounds are not known; ``shares`` are those of the best point."""
+def _against_a_crossing(
+    measured: Sequence[SweepPoint], best: SweepPoint, records: Sequence[SliceRecord], workers: int
+) -> Iterator[str]:
+    """Yields why the bounds are not known; ``records`` are those of the best point."""
     if len(measured) < 2:
         yield "one load alone shows no knee"
     yield from (_doubt(each) for each in _deciding(measured, best) if each.validity.status is not Status.VALID)
-    if waited := validity.limited_by_waiting(shares):
-        yield f"{waited} at {said(best.load)}, so the server's maximum is not known"
+    if more := validity.may_do_more(records, validity.shares_of(records, workers)):
+        yield f"{more} at {said(best.load)}, so the server's maximum is not known"
     if _saturates(measured[0], best):
         yield f"{said(measured[0].load)} already saturate it; sweep fewer"
     if best is measured[-1] and _rps(best) > STILL_GROWING * _rps(measured[-2]):
@@ -277,7 +280,7 @@ def _last_served(points: Sequence[SweepPoint]) -> Knee:
 
 def _doubt(each: SweepPoint) -> str:
     """Says why nothing is derived from a point."""
-    if each.validity.status is Status.DRIVER_BOUND:
+    if each.validity.status is Status.DRIVER_BOUND and not is_busy(each.server_cpu_share):
         return f"the driver was the limit at {said(each.load)}, so the server's maximum is not known"
     return f"{each.validity.status} at {said(each.load)}"
 

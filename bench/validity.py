@@ -12,7 +12,7 @@ from bench.records import Cell, Failure, SliceRecord, Status, Validity
 from bench.spoilt import SPOILT_STEAL
 
 USERS_SHARE = 0.5
-"""So many of a closed load's users have to be waiting for the server at any time; else the load was mostly the driver's.
+"""So many of a closed load's users have to be waiting for the server at any time; else they mostly wait for the driver.
 
 With a server that is busy throughout, an answer that waits for the driver costs no throughput.
 """
@@ -24,6 +24,9 @@ LATE_SHARE = 0.05
 """... or to 5 %, whichever is more."""
 LATE_TAIL_SHARE = 0.5
 """In the tail one hiccup of the machine is enough; a p99 of which the driver's lateness is more is not the server's."""
+ALL_USERS_SHARE = 0.9
+"""So many have to be with a server that is not busy, for what it serves to be the most that it can: one that waits."""
+UNREAD = "CPU times could not be read, so"
 USUAL_WAIT = 1.5
 """A server's threads wait for each other, about as long for a request at any load; so many times that is too long."""
 
@@ -116,14 +119,13 @@ class Shares(Struct, frozen=True):
     """Shares of the time of a cell's slices: of the server's cores, of the driver's, and of one core for the steal."""
 
     server: float | None
-    server_waited: float
+    server_waited: float | None
     driver: float | None
-    driver_waited: float
-    steal: float
+    driver_waited: float | None
+    steal: float | None
 
     def __str__(self) -> str:
-        server, driver = (f"{'an unknown share' if x is None else f'{x:.0%}'}" for x in (self.server, self.driver))
-        return f"server at {server} of its cores, driver at {driver} of its own"
+        return f"server at {_share(self.server)} of its cores, driver at {_share(self.driver)} of its own"
 
 
 def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> Validity | None:
@@ -184,21 +186,21 @@ def _missed(records: Sequence[SliceRecord]) -> Iterator[str]:
 
 def shares_of(records: Sequence[SliceRecord], workers: int) -> Shares:
     """Returns what server and driver did with their cores in these slices."""
-    server = busy_share(records, "server_cpu_ns")
+    server, waited = busy_share(records, "server_cpu_ns"), busy_share(records, "server_run_queue_ns")
     known = [record for record in records if record.steal_s is not None]
     slice_s = sum(record.slice_s for record in known)
     return Shares(
         server=None if server is None else server / workers,
-        server_waited=(busy_share(records, "server_run_queue_ns") or 0.0) / workers,
+        server_waited=None if waited is None else waited / workers,
         driver=busy_share(records, "driver_cpu_ns"),
-        driver_waited=busy_share(records, "driver_run_queue_ns") or 0.0,
-        steal=sum(record.steal_s or 0.0 for record in known) / slice_s if slice_s > 0 else 0.0,
+        driver_waited=busy_share(records, "driver_run_queue_ns"),
+        steal=sum(record.steal_s or 0.0 for record in known) / slice_s if slice_s > 0 else None,
     )
 
 
 def robbed(shares: Shares) -> Validity | None:
     """Judges what the hypervisor took: more than spoils a slice, in so many slices that not all could be repeated."""
-    if shares.steal <= SPOILT_STEAL:
+    if shares.steal is None or shares.steal <= SPOILT_STEAL:
         return None
     return Validity(
         Status.STARVED,
@@ -214,10 +216,7 @@ def _limit(saturated: Sequence[SliceRecord], shares: Shares) -> Validity | None:
     if is_busy(shares.server):
         return offered(saturated)
     if shares.server is None or shares.driver is None:
-        return Validity(
-            Status.NOT_SATURATED,
-            ("CPU times could not be read, so nothing shows that the server was the limit; see `/proc`",),
-        )
+        return Validity(Status.NOT_SATURATED, (f"{UNREAD} nothing shows that the server was the limit; see `/proc`",))
     if is_busy(shares.driver):
         return Validity(
             Status.DRIVER_BOUND, (f"{shares}: the driver was the limit, the server can do more than is shown",)
@@ -236,20 +235,26 @@ def held_up_driver(shares: Shares) -> Validity | None:
     return None if shares.driver is None else _held_up(shares, "driver", shares.driver, shares.driver_waited)
 
 
-def limited_by_waiting(shares: Shares) -> str:
-    """Says where a server neither used its cores nor had the rest of the time to spare: it waited for them.
+def may_do_more(saturated: Sequence[SliceRecord], shares: Shares) -> str:
+    """Says why a server that did not use its cores may do more than it did; nothing where that was its most.
 
-    Its own threads may have been what it waited for, or others; with its cores to itself it may do more.
+    It waited for its cores: for others, or for its own threads. Or users were with the driver (Little's law).
     """
-    if shares.server is None or is_busy(shares.server) or shares.server + shares.server_waited < BUSY_SHARE:
+    if is_busy(shares.server):
         return ""
-    return f"the server used {shares.server:.0%} of its cores and waited for one {shares.server_waited:.0%} of the time"
+    if shares.server is None:
+        return f"{UNREAD} nothing shows that the server was the limit"
+    if shares.server + (shares.server_waited or 0.0) >= BUSY_SHARE:
+        waited = _share(shares.server_waited)
+        return f"the server used {shares.server:.0%} of its cores and waited for one {waited} of the time"
+    share = _under_way(saturated)
+    return f"{shares}, and only {share:.0%} of the users had a request under way" if share < ALL_USERS_SHARE else ""
 
 
-def _held_up(shares: Shares, who: str, ran: float, waited: float) -> Validity | None:
-    if ran + waited + shares.steal < BUSY_SHARE:
+def _held_up(shares: Shares, who: str, ran: float, waited: float | None) -> Validity | None:
+    if ran + (waited or 0.0) + (shares.steal or 0.0) < BUSY_SHARE:
         return None
-    reason = f"the {who} waited for a core for {waited:.0%} of the time, steal {shares.steal:.0%}"
+    reason = f"the {who} waited for a core for {_share(waited)} of the time, steal {_share(shares.steal)}"
     return Validity(Status.STARVED, (f"{shares}; {reason}: end what else runs on these cores",))
 
 
@@ -259,10 +264,7 @@ def offered(saturated: Sequence[SliceRecord]) -> Validity | None:
     Throughput times mean latency is how many requests were under way (Little, A proof for the queuing formula L = λW,
     Operations Research 9, 1961). A user who has none is with the driver.
     """
-    users = sum(record.load.users * record.window_s for record in saturated if isinstance(record.load, Closed))
-    latencies = stats.merged([record.latency_us for record in saturated])
-    under_way = sum(record.requests for record in saturated) * stats.mean_us(latencies) / 1e6
-    share = under_way / users if users > 0 else 1.0
+    share = _under_way(saturated)
     if share < USERS_SHARE:
         return Validity(
             Status.DRIVER_BOUND,
@@ -276,8 +278,18 @@ def offered(saturated: Sequence[SliceRecord]) -> Validity | None:
     return None
 
 
+def _under_way(saturated: Sequence[SliceRecord]) -> float:
+    """Returns the share of the users who had a request under way, by throughput and mean latency."""
+    users = sum(record.load.users * record.window_s for record in saturated if isinstance(record.load, Closed))
+    latencies = stats.merged([record.latency_us for record in saturated])
+    requests = sum(record.requests for record in saturated)
+    return requests * stats.mean_us(latencies) / 1e6 / users if users > 0 else 1.0
+
+
 def _punctual(fixed: Sequence[SliceRecord], shares: Shares) -> Validity | None:
     """Judges whether latencies at a fixed rate are the server's: with time to spare, under a driver that is on time."""
+    if unread := without_cpu_times(shares):
+        return unread
     if is_busy(shares.driver):
         return Validity(Status.DRIVER_BOUND, (f"{shares}: latencies are the driver's own; lower load.rate_share",))
     if is_busy(shares.server):
@@ -285,6 +297,13 @@ def _punctual(fixed: Sequence[SliceRecord], shares: Shares) -> Validity | None:
             Status.UNSTABLE, (f"{shares}: at this rate requests queue up while a slice lasts; lower load.rate_share",)
         )
     return late(fixed)
+
+
+def without_cpu_times(shares: Shares) -> Validity | None:
+    """Judges a load of which CPU times are not known: its latencies may be those of a queue, at the driver too."""
+    if shares.server is not None and shares.driver is not None:
+        return None
+    return Validity(Status.UNSTABLE, (f"{UNREAD} driver or server may have been full; see `/proc`",))
 
 
 def late(fixed: Sequence[SliceRecord]) -> Validity | None:
@@ -367,6 +386,10 @@ def _wait_ms(records: Sequence[SliceRecord]) -> float | None:
 def _percentile_ms(encoded: Sequence[str | None], percentile: float) -> float | None:
     histogram = stats.merged([text for text in encoded if text is not None])
     return stats.percentile_ms(histogram, percentile) if histogram.total_count else None
+
+
+def _share(share: float | None) -> str:
+    return "an unknown share" if share is None else f"{share:.0%}"
 
 
 def _severity(validity: Validity) -> int:

@@ -269,6 +269,37 @@ def test_no_knee_is_derived_from_a_server_that_never_had_its_cores() -> None:
     assert folded(whole, spared)[A].knee.at
 
 
+def test_no_knee_is_derived_where_users_wait_for_the_driver_and_the_server_is_not_full() -> None:
+    """Neither is at 90 % of its core, and together they are the limit: the server alone may do more."""
+    whole = swept(USERS)
+    both = {"slice_s": 0.3, "server_cpu_ns": 255_000_000, "driver_cpu_ns": 255_000_000}
+    rows = [replace(row, **both) for row in sweep_records(whole)]
+    assert folded(whole, rows)[A].knee.at  # an App that waits for something else has all its users
+    halves = [replace(row, requests=row.requests // 2) for row in rows]
+    knee = folded(whole, halves)[A].knee
+    assert knee.at is None
+    assert "server at 85% of its cores, driver at 85% of its own, and only 50% of the users" in (knee.reason or "")
+
+
+def test_without_cpu_times_a_sweep_claims_nothing() -> None:
+    """No point is valid, none is within the objective, and there is no knee."""
+    for loads in (USERS, RATES):
+        whole = swept(loads)
+        found = folded(whole, [replace(row, server_cpu_ns=None, driver_cpu_ns=None) for row in sweep_records(whole)])[A]
+        assert {each.validity.status for each in found.points} <= {Status.UNSTABLE, Status.OVERLOADED}
+        assert "CPU times could not be read" in found.points[0].validity.reasons[0]
+        assert (found.knee.at, found.within_slo.load) == (None, None)
+
+
+def test_a_busy_server_whose_users_wait_for_the_driver_is_not_called_idle() -> None:
+    """The knee's reason does not contradict the share beside it."""
+    whole = swept(USERS)
+    rows = [replace(row, slice_s=0.3, server_cpu_ns=290_000_000) for row in sweep_records(whole)]
+    found = folded(whole, [replace(row, requests=row.requests // 4) for row in rows])[A]
+    assert {each.validity.status for each in found.points} == {Status.DRIVER_BOUND}
+    assert (found.knee.reason or "").startswith("driver-bound at ")
+
+
 @pytest.mark.parametrize("loads", [USERS, RATES])
 def test_no_knee_is_derived_from_a_point_that_cannot_be_trusted(loads: tuple[Load, ...]) -> None:
     """Its own figures stand under its finding."""

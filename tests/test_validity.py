@@ -177,6 +177,24 @@ def test_what_the_hypervisor_took_starves(make: Callable[..., SliceRecord]) -> N
     assert "26%" in found.reasons[0]
 
 
+@pytest.mark.parametrize("unknown", ["server_cpu_ns", "driver_cpu_ns"])
+def test_latencies_of_a_load_whose_cpu_times_are_unknown_may_be_those_of_a_queue(unknown: str) -> None:
+    """A missing file in /proc is no proof that there was time to spare."""
+    found = judged([fixed(**{unknown: None})])
+    assert found.status is Status.UNSTABLE
+    assert found.reasons[0].startswith("CPU times could not be read")
+
+
+def test_what_is_not_known_is_no_zero() -> None:
+    """A reason gives neither a steal nor a waiting that nobody has read."""
+    row = saturated(server_cpu_ns=100_000_000, driver_cpu_ns=100_000_000, slice_s=0.3, steal_s=None)
+    starved = judged([replace(row, server_run_queue_ns=190_000_000)])
+    assert starved.status is Status.STARVED
+    assert "waited for a core for 63% of the time, steal an unknown share" in starved.reasons[0]
+    stolen = judged([replace(row, server_run_queue_ns=None, steal_s=0.05, server_cpu_ns=230_000_000)])
+    assert "waited for a core for an unknown share of the time, steal 17%" in stolen.reasons[0]
+
+
 def test_spoilt_slices_do_not_count() -> None:
     """They were measured again, and what they say is in no metric."""
     spoilt = saturated(server_cpu_ns=0, steal_s=0.3, spoilt="steal 0.30 s in 0.30 s")
@@ -234,7 +252,7 @@ def test_lanes_of_a_duet_need_not_fill_their_core() -> None:
 
 def test_an_unknown_lateness_is_not_held_against_a_lane() -> None:
     """Counters and histograms that were not recorded say nothing, either way."""
-    assert judged([fixed(hub_lateness_us=None, send_lateness_us=None, driver_cpu_ns=None)]).status is Status.VALID
+    assert judged([fixed(hub_lateness_us=None, send_lateness_us=None)]).status is Status.VALID
 
 
 def test_a_phase_without_a_right_answer_is_failing() -> None:

@@ -217,7 +217,7 @@ def machine(described: Machine) -> str:
         if described.pinned
         else "cores NOT PINNED"
     )
-    memory = f"{described.memory_gib:g} GiB"
+    memory = "an unknown memory" if described.memory_gib is None else f"{described.memory_gib:g} GiB"
     return one_line(
         f"Machine: {described.cpu}, {_plural(described.cores, 'core')}, {memory}, {described.system}; {cores}."
     )
