@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from math import inf
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -91,6 +91,7 @@ class Comparison:
         self._records: list[SliceRecord] = []
         self._facts: tuple[LaneFacts, ...] = ()
         self._rates_rps: dict[str, float] = {}
+        self._failed: dict[str, str] = {}
 
     def run(self, watcher: Watcher, clock: Callable[[], float]) -> Outcome:
         """Compares. Raises NothingToMeasure where a side cannot be served, and what the rounds raise."""
@@ -108,11 +109,17 @@ class Comparison:
                 else item
                 for item in self._evidence(pair, counted)
             )
-            for pair in self._pairs
+            for pair in self._standing
         }
+        found |= {app: evidence.failed(reason) for app, reason in self._failed.items()}
         stands = any(item.verdict is Verdict.SLOWER for of_app in found.values() for item in of_app)
         again = bool(regressions) or stands
         return Outcome(found, self._facts, self._rounds, again, self._spent_s, spoilt.note(self._records))
+
+    @property
+    def _standing(self) -> list[Pair]:
+        """Returns the Apps of which nothing has failed."""
+        return [pair for pair in self._pairs if pair.app not in self._failed]
 
     @property
     def _rounds(self) -> int:
@@ -141,9 +148,10 @@ class Comparison:
             self._watcher.round_ended(self._spent_s, max(map(verdict.half_width, ratios), default=inf))
 
     def _play(self, index: int) -> None:
-        with self._open_round(index, self._experiment.lanes) as live:
-            if live.failures:
-                self._fail(live.failures)
+        standing = {lane for pair in self._standing for lane in (pair.base, pair.head)}
+        lanes = tuple(lane for lane in self._experiment.lanes if lane.name in standing)
+        with self._open_round(index, lanes) as live:
+            self._fail(live.failures)
             self._facts = self._facts or live.facts
             warm = [
                 record
@@ -156,7 +164,7 @@ class Comparison:
     def _slices(self, index: int, warm: Sequence[SliceRecord]) -> list[Slice]:
         """Returns the Round's slices after its warm-up, App by App."""
         slices: list[Slice] = []
-        for pair in self._pairs:
+        for pair in self._standing:
             lanes, rate_rps = (pair.base, pair.head), self._rate_rps(pair, warm)
             first_index = len(warm) + len(slices)
             slices += plan.comparison(lanes, self._bout, index, rate_rps, first_index=first_index)
@@ -176,19 +184,26 @@ class Comparison:
         return any(record.spoilt for record in self._measured(live, planned, repeats_left=repeats_left))
 
     def _measured(self, live: Round, planned: Slice, *, repeats_left: int) -> tuple[SliceRecord, ...]:
+        if not any(planned.lanes[0] in (pair.base, pair.head) for pair in self._standing):
+            return ()
         records = spoilt.judged(live.measure_all(planned), repeats_left, self._repeats)
         for record in records:
             self._sink.append(record)
-            if failure := live.failure(record.lane):
-                self._fail([failure])
+        self._fail([failure for record in records if (failure := live.failure(record.lane))])
         self._records += records
         return records
 
-    def _fail(self, failures: Sequence[Failure]) -> NoReturn:
-        """Writes down why Lanes cannot be measured, and ends the comparison with the first of them."""
+    def _fail(self, failures: Sequence[Failure]) -> None:
+        """Writes down why Lanes cannot be measured, and goes on without their Apps.
+
+        Raises NothingToMeasure where no other App is left.
+        """
         for failure in failures:
             self._sink.fail(failure)
-        raise NothingToMeasure(_said(failures[0]))
+            app = next(pair.app for pair in self._pairs if failure.lane in (pair.base, pair.head))
+            self._failed.setdefault(app, _said(failure))
+        if not self._standing:
+            raise NothingToMeasure(next(iter(self._failed.values())))
 
     def _counted(self) -> Sequence[Observation]:
         counted = self._count()
@@ -197,13 +212,13 @@ class Comparison:
         return counted
 
     def _steering(self, first: int) -> list[Estimate]:
-        return evidence.steering(self._pairs, [record for record in self._records if record.round >= first])
+        return evidence.steering(self._standing, [record for record in self._records if record.round >= first])
 
     def _regressions(self, counted: Sequence[Observation]) -> set[tuple[str, str]]:
         """Returns what is slower so far, by App and metric."""
         return {
             (pair.app, found.metric)
-            for pair in self._pairs
+            for pair in self._standing
             for found in self._evidence(pair, counted)
             if found.verdict is Verdict.SLOWER
         }

@@ -84,6 +84,11 @@ def judge(
     return (*_instructions(pair, observations, allowed), *by_rounds)
 
 
+def failed(reason: str) -> tuple[Evidence, ...]:
+    """Returns the evidence on an App that could not be measured any more: none, whatever was measured before."""
+    return tuple(verdict.unmeasured(metric, reason) for metric in STEERING)
+
+
 def _instructions(pair: Pair, observations: Sequence[Observation], allowed: Allowed) -> list[Evidence]:
     """Judges the instructions per request, where they could be counted."""
     counted = {observation.lane: observation for observation in observations if observation.metric == INSTRUCTIONS}

@@ -21,7 +21,8 @@ class Evidence(Struct, frozen=True):
     """HEAD:BASE of one metric, and what follows from it.
 
     ``bound`` is the largest difference, either way, that the interval leaves open (0.02 for 2 %): a comparison with no
-    difference has none larger.
+    difference has none larger. ``visible`` is the regression that an interval of this width finds more often than not:
+    what is allowed, and half of the width. Both are None without an interval.
     """
 
     metric: str
@@ -29,6 +30,7 @@ class Evidence(Struct, frozen=True):
     verdict: Verdict
     bound: float | None
     reasons: tuple[str, ...]
+    visible: float | None = None
 
 
 class Judged(Struct, frozen=True):

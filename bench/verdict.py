@@ -51,7 +51,13 @@ def judge(metric: str, ratio: Estimate | None, allowed: float, validities: Itera
     if reasons or ratio is None:
         return Evidence(metric, ratio, Verdict.INVALID, None, reasons or ("it was not measured",))
     verdict, bound = _verdict(worse(metric, ratio), allowed)
-    return Evidence(metric, ratio, verdict, bound, ())
+    visible = None if bound is None else (1 + allowed) * (1 + half_width(ratio)) - 1
+    return Evidence(metric, ratio, verdict, bound, (), visible)
+
+
+def unmeasured(metric: str, *reasons: str) -> Evidence:
+    """Returns that nothing is known of a metric, and why."""
+    return Evidence(metric, None, Verdict.INVALID, None, reasons)
 
 
 def _verdict(ratio: Estimate, allowed: float) -> tuple[Verdict, float | None]:

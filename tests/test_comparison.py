@@ -142,6 +142,21 @@ class PlannedJob(Job):
         return super().count()
 
 
+class FailingJob(Job):
+    """A comparison in which one Lane fails at the start of a Round, and is not asked of later ones."""
+
+    def __init__(self, lane: str, at_round: int) -> None:
+        super().__init__(noise=0.001)
+        self._lane = lane
+        self.at_round = at_round
+
+    def open_round(self, index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[FakeRound]:
+        asked = self._lane in {lane.name for lane in lanes}
+        assert asked == (index <= self.at_round)
+        self._failures = [failure(self._lane)] if index == self.at_round else []
+        return self._round(index)
+
+
 def costs(factor: float) -> Change:
     """Returns what it is to use so many times the CPU time."""
     return lambda _, seen: replace(seen, server_cpu_ns=round((seen.server_cpu_ns or 0) * factor))
@@ -318,6 +333,18 @@ def test_a_side_that_cannot_be_served_ends_it() -> None:
     with pytest.raises(NothingToMeasure, match=r"alpha@gthread#head failed at load: the server ended: bye"):
         job.run()
     assert job.failed == failures
+
+
+def test_an_app_that_fails_is_invalid_and_the_others_go_on() -> None:
+    """What is known of the others is not lost with it, whether it fails at its start or later under load."""
+    job = FailingJob(OTHERS[1].name, at_round=2)
+    outcome = job.run(pairs=TWO_PAIRS, precision=0.0001)
+    assert {found.verdict for found in outcome.evidence["beta"]} == {Verdict.INVALID}
+    assert "failed at load: the server ended" in outcome.evidence["beta"][0].reasons[0]
+    assert of(outcome).verdict is Verdict.NO_DIFFERENCE
+    assert outcome.rounds > MIN_ROUNDS
+    assert {seen.lane for seen in job.records if seen.round > job.at_round} == {BASE.name, HEAD.name}
+    assert [found.lane for found in job.failed] == [OTHERS[1].name]
 
 
 def stolen_in(spoilt_slices: set[int]) -> Change:

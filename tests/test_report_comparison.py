@@ -17,6 +17,7 @@ from bench.report import comparison as words
 from bench.report.exports import junit, verdicts
 from bench.report.github import annotations
 from bench.report.words import METRIC_TITLES
+from bench.verdict import judge
 
 CPU, RPS = "cpu_us_per_request", "throughput_rps"
 
@@ -26,7 +27,7 @@ def ratio(point: float = 1.05) -> Estimate:
 
 
 def evidence(verdict: Verdict, metric: str = CPU, *reasons: str) -> Evidence:
-    return Evidence(metric, ratio(), verdict, 0.06, reasons)
+    return Evidence(metric, ratio(), verdict, 0.06, reasons, 0.04)
 
 
 def compared(*found: Evidence, app: str = "shop") -> Comparison:
@@ -97,11 +98,39 @@ def test_the_terminal_is_readable_at_80_columns() -> None:
 
 def test_an_undecided_verdict_says_what_it_could_have_seen() -> None:
     """It is not a pass in silence."""
-    assert words.said(evidence(Verdict.UNDECIDED)) == "undecided: differences below 1.01 % can't be told"
+    visible = "a regression above 4.00 % would have been seen"
+    assert words.said(evidence(Verdict.UNDECIDED)) == f"undecided: 3.95 % to 6.05 % worse; {visible}"
     assert words.said(evidence(Verdict.NO_DIFFERENCE)) == "no difference larger than 6.00 %"
-    assert "too few rounds" in words.said(replace(evidence(Verdict.UNDECIDED), ratio=None))
+    assert "too few rounds" in words.said(replace(evidence(Verdict.UNDECIDED), ratio=None, visible=None))
     late = evidence(Verdict.UNDECIDED, CPU, "seen too late")
-    assert words.said(late) == "undecided: seen too late; differences below 1.01 % can't be told"
+    assert words.said(late) == f"undecided: seen too late; 3.95 % to 6.05 % worse; {visible}"
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "said"),
+    [
+        (CPU, 0.98, 1.08, "2.04 % better to 8.00 % worse"),
+        (CPU, 0.95, 0.99, "5.26 % to 1.01 % better"),
+        (RPS, 0.95, 0.99, "1.01 % to 5.26 % worse"),
+        (RPS, 0.98, 1.08, "8.00 % better to 2.04 % worse"),
+    ],
+)
+def test_what_an_undecided_interval_leaves_open_is_said_in_words(
+    metric: str, low: float, high: float, said: str
+) -> None:
+    """By its two ends, and which way is better: half of its width alone says neither."""
+    judged = judge(metric, Estimate((low * high) ** 0.5, low, high, 8, "ratio", ""), 0.03, [])
+    assert judged.verdict is Verdict.UNDECIDED
+    assert f"undecided: {said}; a regression above " in words.said(judged)
+
+
+@given(st.floats(0.9, 1.2), st.floats(1.001, 1.1), st.floats(0.005, 0.1))
+def test_a_regression_of_the_size_that_would_have_been_seen_is_seen(point: float, half: float, allowed: float) -> None:
+    """An interval of the same width about a larger one lies beyond what is allowed."""
+    judged = judge(CPU, Estimate(point, point / half, point * half, 8, "ratio", ""), allowed, [])
+    assert judged.visible is not None
+    seen = (1 + judged.visible) * 1.0001
+    assert judge(CPU, Estimate(seen, seen / half, seen * half, 8, "ratio", ""), allowed, []).verdict is Verdict.SLOWER
 
 
 def test_the_sentence_and_the_exit_code_agree() -> None:
@@ -173,7 +202,7 @@ def test_of_many_verdicts_a_few_are_named() -> None:
 def test_the_noise_floor_is_stated_before_the_details() -> None:
     """Half of the widest interval of each metric, in the text and in the Markdown, outside of what is folded."""
     comparison = compared(evidence(Verdict.NO_DIFFERENCE, CPU), evidence(Verdict.NO_DIFFERENCE, RPS))
-    said = words.noise_floor(comparison.judged)
+    said = words.noise_floor(comparison)
     assert said.endswith("CPU time per request 1.01 % and throughput 1.01 %.")
     markdown = words.markdown(comparison)
     assert markdown.index("Noise floor") < markdown.index("<details>")

@@ -6,6 +6,7 @@ import pytest
 from conftest import failure, fixed, histogram, saturated, spread
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import convert, to_builtins
 from msgspec.structs import replace
 
 from bench import metrics, validity
@@ -180,7 +181,7 @@ def test_what_the_hypervisor_took_starves(make: Callable[..., SliceRecord]) -> N
 @pytest.mark.parametrize("unknown", ["server_cpu_ns", "driver_cpu_ns"])
 def test_latencies_of_a_load_whose_cpu_times_are_unknown_may_be_those_of_a_queue(unknown: str) -> None:
     """A missing file in /proc is no proof that there was time to spare."""
-    found = judged([fixed(**{unknown: None})])
+    found = judged([convert({**to_builtins(fixed()), unknown: None}, SliceRecord)])
     assert found.status is Status.UNSTABLE
     assert found.reasons[0].startswith("CPU times could not be read")
 

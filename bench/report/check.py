@@ -6,15 +6,15 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bench.gate import Check
-from bench.report.comparison import evidence_grid, evidence_table, noise_floor, verdict
+from bench.report.comparison import evidence_grid, evidence_table, resolutions, verdict
 from bench.report.markdown import bullets, folded, headline, safe
-from bench.report.words import METRIC_TITLES, one_line, share
+from bench.report.words import METRIC_TITLES, listed, one_line, share
 
 RATIO = "RUN : BASELINE"
 READING = (
     "Ratios are RUN : BASELINE of each Lane relative to raw in its own run, with 95 % intervals that hold at once.",
     "slower: the whole interval is worse than what is allowed, and than the noise floor.",
-    "undecided: the interval holds both a harmless difference and a regression; it is no pass.",
+    "undecided: the interval leaves open both what is allowed and more, to the worse or to the better; it is no pass.",
 )
 
 
@@ -28,10 +28,16 @@ def markdown(check: Check) -> str:
     paragraphs = (
         headline(verdict(check.judged, check.max_regression)),
         evidence_table(check.judged, "Lane", RATIO),
-        safe(noise_floor(check.judged)),
+        safe(noise_floor(check)),
         folded("How this was checked", bullets((*conditions(check), *READING))),
     )
     return "\n\n".join(paragraphs) + "\n"
+
+
+def noise_floor(check: Check) -> str:
+    """Says below what size nothing is told apart, metric by metric: what Lanes differ from their twins by."""
+    floors = [f"{METRIC_TITLES[metric]} {share(noise)}" for metric, noise in check.noise_floors.items() if noise]
+    return f"Noise floor, what a Lane differs from its twin by: {listed(floors) or 'not known, as no App ran twice'}."
 
 
 def conditions(check: Check) -> tuple[str, ...]:
@@ -39,12 +45,7 @@ def conditions(check: Check) -> tuple[str, ...]:
     return (
         f"RUN {check.run_id}, BASELINE {check.baseline_run_id}.",
         f"Allowed: {share(check.max_regression)}, of instructions {share(check.max_instructions)}.",
-        *(
-            f"{METRIC_TITLES[metric]}: Lanes differ from their twins by up to {share(noise)}, and what lies "
-            "below that is told from nothing."
-            for metric, noise in check.noise_floors.items()
-            if noise
-        ),
+        f"Resolution, half of the widest interval: {resolutions(check.judged) or 'not known'}.",
         *check.notes,
     )
 
@@ -53,5 +54,5 @@ def _blocks(check: Check) -> Iterator[RenderableType]:
     yield Text(verdict(check.judged, check.max_regression), style="bold")
     for lane in check.lanes:
         yield from (Text(), Text(lane.lane, style="bold"), evidence_grid(lane.evidence, RATIO))
-    yield from (Text(), Text(noise_floor(check.judged)), Text())
+    yield from (Text(), Text(noise_floor(check)), Text())
     yield from (Text(one_line(sentence), style="dim") for sentence in (*conditions(check), *READING))

@@ -8,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.gate import Comparison, Evidence, Judged, SideFacts, Verdict
+from bench.records import Estimate
 from bench.report.markdown import bullets, folded, grid, headline, safe
 from bench.report.words import METRIC_TITLES, listed, one_line, share, times
-from bench.verdict import half_width, is_unusable
+from bench.verdict import half_width, is_unusable, worse
 
 RATIO = "HEAD : BASE"
 MOST_NAMED = 4
@@ -26,7 +27,7 @@ READING = (
     "Ratios are HEAD : BASE, measured side by side, with 95 % intervals over rounds that each have fresh processes; "
     "those of a metric hold for all Apps at once.",
     "slower: the whole interval is worse than what is allowed, and a second measurement with fresh processes agreed.",
-    "undecided: the interval holds both a harmless difference and a regression; it is no pass.",
+    "undecided: the interval leaves open both what is allowed and more, to the worse or to the better; it is no pass.",
 )
 
 
@@ -67,12 +68,20 @@ def said(found: Evidence) -> str:
 
 
 def _why_undecided(found: Evidence) -> str:
-    """Says why, where more is known than the interval, and always what difference could have been seen."""
-    if found.ratio is None or found.ratio.low is None:
-        hidden = "too few rounds"
-    else:
-        hidden = f"differences below {share(half_width(found.ratio))} can't be told"
-    return one_line("; ".join((*found.reasons, hidden)))
+    """Says why, where more is known than the interval; what that leaves open; what regression would have been seen."""
+    if found.ratio is None or found.visible is None:
+        return one_line("; ".join((*found.reasons, "too few rounds")))
+    seen = f"a regression above {share(found.visible)} would have been seen"
+    return one_line("; ".join((*found.reasons, f"{_left_open(worse(found.metric, found.ratio))}; {seen}")))
+
+
+def _left_open(worse_by: Estimate) -> str:
+    """Says what an interval leaves open, of a ratio that is above 1 for the worse: ``2 % to 8 % worse``."""
+    assert worse_by.low is not None
+    assert worse_by.high is not None
+    ends = [(end - 1, "worse") if end >= 1 else (1 / end - 1, "better") for end in (worse_by.low, worse_by.high)]
+    (low, low_word), (high, high_word) = ends
+    return f"{share(low)}{f' {low_word}' if low_word != high_word else ''} to {share(high)} {high_word}"
 
 
 def terminal(comparison: Comparison) -> RenderableType:
@@ -85,14 +94,18 @@ def markdown(comparison: Comparison) -> str:
     return "\n\n".join(_paragraphs(comparison)) + "\n"
 
 
-def noise_floor(judged: Sequence[Judged]) -> str:
-    """Says how small a difference the intervals can tell from none, metric by metric: half of the widest one."""
+def noise_floor(comparison: Comparison) -> str:
+    """Says below what size the two sides differ by noise alone, metric by metric."""
+    return f"Noise floor, half of the widest interval: {resolutions(comparison.judged) or 'not known'}."
+
+
+def resolutions(judged: Sequence[Judged]) -> str:
+    """Lists how small a difference the intervals can tell from none, metric by metric: half of the widest one."""
     halves: dict[str, float] = {}
     for metric, ratio in ((found.metric, found.ratio) for each in judged for found in each.evidence):
         if ratio and ratio.low is not None:
             halves[metric] = max(half_width(ratio), halves.get(metric, 0.0))
-    below = [f"{METRIC_TITLES[metric]} {share(half)}" for metric, half in halves.items()]
-    return f"Noise floor, below which nothing is told apart here: {listed(below) or 'not known'}."
+    return listed([f"{METRIC_TITLES[metric]} {share(half)}" for metric, half in halves.items()])
 
 
 def conditions(comparison: Comparison) -> tuple[str, ...]:
@@ -111,7 +124,7 @@ def _blocks(comparison: Comparison) -> Iterator[RenderableType]:
     yield Text(verdict(comparison.judged, comparison.max_regression), style="bold")
     for app in comparison.apps:
         yield from (Text(), Text(app.lane, style="bold"), evidence_grid(app.evidence, RATIO))
-    yield from (Text(), Text(noise_floor(comparison.judged)), Text())
+    yield from (Text(), Text(noise_floor(comparison)), Text())
     yield from (Text(one_line(sentence), style="dim") for sentence in (*conditions(comparison), *READING))
 
 
@@ -132,7 +145,7 @@ def evidence_grid(evidence: Sequence[Evidence], ratio_title: str) -> Table:
 def _paragraphs(comparison: Comparison) -> Iterator[str]:
     yield headline(verdict(comparison.judged, comparison.max_regression))
     yield evidence_table(comparison.judged, "App", RATIO)
-    yield safe(noise_floor(comparison.judged))
+    yield safe(noise_floor(comparison))
     details = bullets((*conditions(comparison), *READING))
     yield folded("How this was measured", details)
 
