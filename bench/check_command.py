@@ -1,6 +1,7 @@
 """``bench check RUN --baseline RUN``: did a stored run become slower than another one?"""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -9,12 +10,19 @@ from rich.console import Console
 
 from bench import store
 from bench.check import Measured, check, measured
-from bench.compare_command import exit_code, tell_github
+from bench.compare_command import exit_code, tell_github, tell_github_why
 from bench.evidence import Allowed
 from bench.options import Percent, out_option
+from bench.parity import NotComparable
 from bench.report import check as words
 from bench.report.exports import junit, verdicts
 from bench.report.github import annotations
+
+REFUSALS = (NotComparable, store.Unreadable)
+"""What may end a check before there is anything to say of a Lane."""
+
+SUITE = "bench check"
+"""The name of the suite of tests in JUnit XML."""
 
 out = Console(highlight=False)
 
@@ -40,10 +48,16 @@ def check_command(  # noqa: PLR0913 - one for each option
     as_json: bool,
 ) -> None:
     """Compare two stored runs from one machine: RUN with a baseline, each Lane relative to raw in its own run."""
-    found = check(_read(results, run), _read(results, baseline), Allowed(max_regression, max_instructions))
+    try:
+        found = check(_read(results, run), _read(results, baseline), Allowed(max_regression, max_instructions))
+    except REFUSALS as refusal:  # whoever called the command says it
+        if junit_file:
+            _write(junit_file, [_refused(refusal)])
+        if github:
+            tell_github_why(refusal)
+        raise
     if junit_file:
-        cases = verdicts.cases(found.judged, words.RATIO)
-        store.write_files(junit_file.parent, {junit_file.name: junit.render("bench check", cases)})
+        _write(junit_file, verdicts.cases(found.judged, words.RATIO))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
     else:
@@ -56,3 +70,12 @@ def check_command(  # noqa: PLR0913 - one for each option
 def _read(results: Path, run: str) -> Measured:
     stored = store.read(store.find(results, run))
     return measured(stored.manifest, stored.records, stored.failures, stored.observations)
+
+
+def _refused(refusal: Exception) -> junit.Case:
+    """Returns the one test of a check that judges nothing; no file, or an older one, would be taken for a pass."""
+    return junit.Case(group=SUITE, name="comparable", outcome=junit.Outcome.ERROR, message=str(refusal))
+
+
+def _write(file: Path, cases: Sequence[junit.Case]) -> None:
+    store.write_files(file.parent, {file.name: junit.render(SUITE, cases)})

@@ -101,7 +101,7 @@ def compare(  # noqa: PLR0913 - one for each option
         return
     except FAILURES as failure:  # whoever called the command says it
         if github:
-            tell_github(annotation("error", str(failure)), f"{headline(f'Could not be compared: {failure}')}\n")
+            tell_github_why(failure)
         raise
     publish(results / run_id, comparison, as_json=as_json)
     if github:
@@ -135,6 +135,11 @@ def tell_github(commands: str, markdown: str) -> None:
         return
     with Path(summary).open("a", encoding="utf-8") as file:
         file.write(markdown)
+
+
+def tell_github_why(failure: Exception) -> None:
+    """Prints an annotation with the reason why there is nothing to say, and adds it to the job's summary."""
+    tell_github(annotation("error", str(failure)), f"{headline(f'Could not be compared: {failure}')}\n")
 
 
 def exit_code(judged: Sequence[Judged]) -> int:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from conftest import CPU_US, RPS, A, B, G, R, experiment, failure, manifest, run_records, twinned
 from hypothesis import given
 from hypothesis import strategies as st
+from junitparser import Error, JUnitXml
 from msgspec.structs import replace
 from scipy.stats import ttest_ind
 
@@ -262,6 +263,39 @@ def test_the_command_says_its_verdicts_and_its_exit_code(tmp_path: Path) -> None
     assert refused.exit_code == 3
     assert "format_version: found 99" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("run", "code", "said"),
+    [
+        ("other", 3, "bench_version: found 9.0"),
+        ("none", 2, "none: found no"),
+        ("future", 3, "format_version: found 99"),
+    ],
+)
+def test_who_reads_the_verdicts_is_told_why_there_are_none(
+    run: str, code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitHub in one annotation and one line of the summary, readers of JUnit XML in one error; no JSON is printed."""
+    stored(tmp_path, "base", run_records(WHOLE))
+    stored(tmp_path, "other", run_records(WHOLE), bench_version="9.0")
+    stored(tmp_path, "future", run_records(WHOLE), format_version=99)
+    summary, tests = tmp_path / "summary.md", tmp_path / "check.xml"
+    tests.write_text("of an earlier check, in which all passed")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    done = run_check(tmp_path, run, "--baseline", "base", "--github", "--json", "--junit", str(tests))
+    assert done.exit_code == code
+    assert done.stdout == ""
+    (annotation, line) = done.stderr.splitlines()
+    assert annotation.startswith("::error title=bench::")
+    assert line.startswith("bench: ")
+    (heading,) = summary.read_text().splitlines()
+    assert heading.startswith("### bench: Could not be compared: ")
+    ((case,),) = JUnitXml.fromfile(str(tests))
+    (error,) = case.result
+    assert isinstance(error, Error)
+    for told in (annotation, line, heading.replace("\\", ""), error.message):
+        assert said in told
 
 
 def test_a_lane_that_is_not_valid_says_nothing_of_how_rounds_resemble_each_other() -> None:

@@ -3,11 +3,15 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -89,6 +93,57 @@ def test_an_app_is_compared_with_itself(repository: Path, tmp_path: Path) -> Non
     )
     assert json.loads(again.stdout) == document
     assert state(repository) == before
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Lets children hear of it where the tests do not: a shell's background jobs ignore it, and so would theirs."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_leaves_nothing_behind(repository: Path, tmp_path: Path) -> None:
+    """In the midst of a round: a line says so, exit code 3, repository and temporary folder are as before."""
+    app = repository / APP
+    app.write_text(app.read_text() + "\n# changed\n")
+    git(repository, "add", ".")
+    before, temporary = state(repository), tmp_path / "temporary"
+    temporary.mkdir()
+    command = [BENCH, "compare", "HEAD", "WORKTREE", "--budget", "10", "--no-instructions"]
+    process = subprocess.Popen(
+        command,
+        cwd=repository,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        wait_for_a_slice(repository)
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert any("bench.driver" in member.cmdline() for member in family)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        said, told = process.communicate(timeout=HANG_S)
+    assert (process.returncode, said) == (3, "")
+    assert told.splitlines()[-1] == "bench: interrupted"
+    assert "Traceback" not in told
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+    assert list(temporary.iterdir()) == []
+    assert state(repository) == before
+
+
+def wait_for_a_slice(folder: Path) -> None:
+    """Returns once a round is under way: servers and driver are up, and the first of its slices has ended."""
+    deadline = time.monotonic() + HANG_S
+    while time.monotonic() < deadline:
+        if any(file.stat().st_size for file in folder.glob("results/*/slices.jsonl")):
+            return
+        time.sleep(0.05)
+    pytest.fail(f"no slice in {HANG_S} s")
 
 
 def test_a_side_that_answers_wrongly_is_exit_code_3(repository: Path) -> None:

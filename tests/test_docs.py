@@ -1,6 +1,9 @@
 """The documentation tells the truth: its commands, options, links and keys exist."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -14,6 +17,8 @@ COMMANDS = {name: main.get_command(CONTEXT, name) for name in main.list_commands
 PROJECT = Path(__file__).parent.parent
 PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *(PROJECT / "docs").glob("*.md")])
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+CALL = re.compile(r"(?:- |run: )?(?:\.venv/bin/)?bench ([a-z].*)")
+"""A call of bench, in a step of a CI job too."""
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -37,7 +42,7 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
 def test_every_command_and_option_that_is_named_exists(page: Path) -> None:
     """`bench X --option` in code is a command with that option."""
     for line in code(page):
-        called = re.match(r"(?:\.venv/bin/)?bench ([a-z].*)", line)
+        called = CALL.match(line)
         name, *words = called[1].split() if called else ("run",)
         command = COMMANDS.get(name)
         assert command, f"{page.name}: bench {name}"
@@ -52,6 +57,62 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Returns the fenced blocks of a page that are in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (PROJECT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_workflow_of_ones_own_project_is_right(tmp_path: Path) -> None:
+    """The steps that docs/ci.md gives, in place of those that need this repository: actionlint finds nothing."""
+    ours = (PROJECT / ".github" / "workflows" / "bench.yml").read_text()
+    (steps,) = (block for block in blocks("ci.md", "yaml") if "github.sha" in block)
+    theirs = re.sub(r"^      - name: Set up\n.*?(?=^      - uses: )", lambda _: steps, ours, flags=re.M | re.S)
+    assert "make setup" not in theirs
+    assert ".venv" not in theirs
+    workflow = tmp_path / "bench.yml"
+    workflow.write_text(theirs)
+    done = run([str(Path(sys.executable).parent / "actionlint"), str(workflow)], tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_shell_script_for_ci_finds_the_base(tmp_path: Path) -> None:
+    """In a clone of one commit, of a branch that its target has left behind; the exit code is that of bench."""
+    (script,) = blocks("ci.md", "sh")
+    (tmp_path / "compare.sh").write_text(script)
+    origin, clone, programs = (tmp_path / name for name in ("origin", "clone", "programs"))
+    programs.mkdir()
+    (programs / "bench").write_text('#!/bin/sh\necho "$@"\nexit 3\n')
+    (programs / "bench").chmod(0o755)
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main", str(origin))
+    base = commit(origin, "base")
+    git(origin, "checkout", "--quiet", "-b", "change")
+    commit(origin, "one")
+    commit(origin, "two")
+    git(origin, "checkout", "--quiet", "main")
+    commit(origin, "later")
+    git(tmp_path, "clone", "--quiet", "--depth", "1", "--branch", "change", origin.as_uri(), str(clone))
+    done = run(["sh", "../compare.sh", "main", "../kept"], clone, PATH=f"{programs}:{os.environ['PATH']}")
+    assert (done.returncode, done.stdout) == (3, f"compare {base} HEAD --out ../kept\n"), done.stderr
+
+
+def run(command: list[str], folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, **environment}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = run(["git", *arguments], folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def commit(folder: Path, message: str) -> str:
+    """Makes a commit without a file, and returns which."""
+    by = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    git(folder, *by, "commit", "--quiet", "--allow-empty", "--message", message)
+    return git(folder, "rev-parse", "HEAD")
 
 
 def test_every_key_of_the_configuration_is_described() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 import uv
 
@@ -75,3 +76,30 @@ def test_ten_lines_measure_an_app_of_ones_own(bench: Path, shop: Path) -> None:
     folder = shop / "results" / "latest"
     assert (folder / "report.html").is_file()
     assert (folder / "charts" / "throughput.png").is_file()
+
+
+def test_a_change_of_ones_own_app_goes_through_the_gate(bench: Path, shop: Path) -> None:
+    """Far more work is slower, where it can be measured at all; the change stays, and nothing else is left."""
+    (shop / ".gitignore").write_text("results/\n.bench/\n")
+    git(shop, "init", "--quiet")
+    git(shop, "add", ".")
+    git(shop, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--message", "shop")
+    (shop / "shop.py").write_text(SHOP.replace("    start_response", "    sum(range(20_000))\n    start_response"))
+    options = ("--app", "shop", "--budget", "10", "--no-instructions")  # the fewest slices and rounds that there are
+    command = [str(bench), "compare", "HEAD", "WORKTREE", *options]
+    done = subprocess.run(command, cwd=shop, capture_output=True, text=True, check=False, timeout=HANG_S)
+    (file,) = (shop / "results").glob("*/comparison.json")
+    document = json.loads(file.read_text())
+    schema = json.loads((PROJECT / "docs" / "schemas" / "comparison.json.schema.json").read_text())
+    jsonschema.validate(document, schema)
+    (app,) = document["apps"]
+    verdicts = {found["verdict"] for found in app["evidence"]}
+    assert verdicts <= {"slower", "undecided", "invalid"}, done.stdout
+    assert done.returncode == (3 if verdicts == {"invalid"} else 1 if "slower" in verdicts else 0), done.stdout
+    assert git(shop, "status", "--porcelain") == " M shop.py\n"
+    assert len(git(shop, "worktree", "list").splitlines()) == 1
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
+    return done.stdout
