@@ -165,7 +165,10 @@ def _chosen(
 def _differs(projects: Mapping[Side, Project], app_name: str) -> bool:
     """Returns whether the definition of an App differs between the sides, or a file in its folder."""
     base, head = (
-        ([app for app in of_side.apps if app.name == app_name], revisions.fingerprint(of_side.app_folder(app_name)))
+        (
+            [app for app in of_side.apps if app.name == app_name],
+            revisions.fingerprints(of_side.root, of_side.app_folder(app_name)),
+        )
         for of_side in projects.values()
     )
     return base != head
