@@ -94,10 +94,10 @@ def compare(  # noqa: PLR0913 - one for each option
         with open_sides(open_project(config), wanted, apps, seed) as sides, store.create(results, run_id) as sink:
             comparison = comparing.compare(sides, terms, sink, Progress(), run_id=run_id, instructions_too=instructions)
     except NothingDiffers as nothing:
-        said = f"{nothing}; there is nothing to compare, name an App with --app to do so anyway"
-        click.echo(f"bench: {said}", err=True)
+        click.echo(f"bench: {nothing}", err=True)
         if github:
-            tell_github(annotation("notice", said), f"{headline(said)}\n")
+            level = "warning" if nothing.elsewhere else "notice"
+            tell_github(annotation(level, str(nothing)), f"{headline(str(nothing))}\n")
         return
     except FAILURES as failure:  # whoever called the command says it
         if github:

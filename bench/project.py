@@ -1,7 +1,6 @@
 """Reads a project from disk: ``bench.toml`` and, beside it, ``apps/*/app.toml``."""
 
 import os
-import subprocess
 import tomllib
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -44,18 +43,6 @@ class Project(Struct, frozen=True):
     def environments(self) -> Path:
         """Returns the folder of the Apps' virtual environments."""
         return self.root / ENVIRONMENTS
-
-    def revision(self) -> str | None:
-        """Returns the git revision, with ``+`` where something is not committed; None outside a checkout."""
-        head, changes = self._git("rev-parse", "--short=12", "HEAD"), self._git("status", "--porcelain")
-        return head and f"{head}{'+' if changes else ''}"
-
-    def _git(self, *arguments: str) -> str | None:
-        try:
-            done = subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=False)  # noqa: S607 - the user's git
-        except OSError:
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
 
 
 def source_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:

@@ -1,13 +1,15 @@
 """A project at a revision of its git repository, in a folder of its own that is gone at the end.
 
-Nothing of the user's checkout, index or branches is touched: a worktree is detached and made elsewhere, and what is not
-committed is copied. A worktree that a kill left behind is removed by the next comparison, and no other one: pruning
-would also forget those of the user's whose disk is away for the moment.
+Nothing of the user's checkout, index or branches is touched: a worktree is detached and made elsewhere, what is not
+committed is copied, and git is told not to refresh the index while it looks. A worktree that a kill left behind is
+removed by the next comparison, and no other one: pruning would also forget those of the user's whose disk is away for
+the moment.
 """
 
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +20,12 @@ WORKTREE = "WORKTREE"
 PREFIX = "bench-compare-"
 """What the folders that worktrees are made in begin with."""
 OWN = (".bench", "results")
-"""Where bench writes to in a project: neither a change of the user's, nor part of a side."""
-LEFT_OUT = ("__pycache__", ".venv", ".git", *OWN)
-"""Folders, and git's file in a worktree, that do not belong to an App, should git track them or not."""
+"""Where bench writes to, at a project's root only: neither a change of the user's, nor part of a side."""
+BUT_OWN = tuple(f":(exclude){name}" for name in OWN)
+"""Pathspecs, for a git that is run in the project's folder."""
+LEFT_OUT = ("__pycache__", ".git")
+"""What a side may have at any depth that is no file of the user's: bytecode, made from files that are compared, and
+git's file in a worktree. What git ignores is in no side, and all else is the user's, whatever its name."""
 
 
 class RevisionFailed(Exception):
@@ -88,19 +93,40 @@ def _expect_work_tree(project: Path) -> None:
 
 def changed_files(project: Path) -> list[str]:
     """Returns the files below the project that are not as in the last commit, but for bench's and what git ignores."""
-    others = (f":(exclude){name}" for name in OWN)
-    said = _said(project, "status", "--porcelain", "-z", "--no-renames", "--", ".", *others) or ""
+    said = _said(project, "status", "--porcelain", "-z", "--no-renames", "--", ".", *BUT_OWN) or ""
     return [entry[3:] for entry in said.split("\0") if entry]
 
 
-def fingerprint(folder: Path) -> str:
-    """Returns what is the same for two folders with the same files in them: names, modes and content."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not set(path.relative_to(folder).parts) & set(LEFT_OUT):
-            digest.update(f"{path.relative_to(folder)}\0{path.stat().st_mode & 0o111}\0".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+def current(project: Path) -> str | None:
+    """Returns the last commit, with ``+`` where something of the repository but bench's is not as in it.
+
+    None outside a checkout, and without git.
+    """
+    try:
+        commit = _said(project, "rev-parse", "--short=12", "HEAD")
+        changes = _said(project, "status", "--porcelain", "--", ":/", *BUT_OWN)
+    except RevisionFailed:
+        return None
+    return commit and f"{commit}{'+' if changes else ''}"
+
+
+def fingerprints(project: Path, folder: Path) -> dict[str, str]:
+    """Returns what is the same for files with the same content and mode, by their names in a folder of a side."""
+    own = [project / name for name in OWN]
+    return {
+        str(path.relative_to(folder)): _fingerprint(path)
+        for path in folder.rglob("*")
+        if (path.is_file() or path.is_symlink())
+        and not set(path.relative_to(folder).parts) & set(LEFT_OUT)
+        and not any(path.is_relative_to(each) for each in own)
+    }
+
+
+def _fingerprint(path: Path) -> str:
+    """Of a link to no file, a folder for one, it is of where it leads to. Of a mode git knows the owner's x alone."""
+    if not path.is_file():
+        return f"link {path.readlink()}"
+    return f"{path.stat().st_mode & stat.S_IXUSR} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 def _copy(project: Path, folder: Path) -> None:
@@ -108,7 +134,7 @@ def _copy(project: Path, folder: Path) -> None:
     _expect_work_tree(project)
     listed = _git(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
-        if name.startswith(tuple(f"{own}/" for own in OWN)):
+        if Path(name).parts[0] in OWN:
             continue
         source, target = project / name, folder / name
         if source.is_file() or source.is_symlink():  # neither for a file that was removed, or a submodule
@@ -132,11 +158,14 @@ def _said(folder: Path, *arguments: str) -> str | None:
 
 
 def _run(folder: Path, arguments: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
-    """Runs git as if nobody had told it where to look: a hook, for one, sets GIT_DIR and GIT_INDEX_FILE."""
+    """Runs git as if nobody had told it where to look: a hook, for one, sets GIT_DIR and GIT_INDEX_FILE.
+
+    Without optional locks: a status would write the index anew, and be in the way of the user's own git meanwhile.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         return subprocess.run(
-            ["git", *arguments],  # noqa: S607 - the user's git
+            ["git", "--no-optional-locks", *arguments],  # noqa: S607 - the user's git
             cwd=folder,
             env=environment,
             capture_output=True,

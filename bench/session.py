@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bench import __version__, instructions, machine, parity
+from bench import __version__, instructions, machine, parity, revisions
 from bench.driver_process import driver
 from bench.messages import Load, Setup, SliceOrder, SliceResult, Target
 from bench.processes import process_group, stop
@@ -51,7 +51,7 @@ def draft(site: Site, run_id: str) -> Manifest:
         run_id=run_id,
         started_utc=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         bench_version=__version__,
-        git_revision=site.project.revision(),
+        git_revision=revisions.current(site.project.root),
         experiment=site.experiment,
         machine=site.machine,
         driver_versions={},

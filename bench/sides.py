@@ -40,7 +40,14 @@ class Sides(Struct, frozen=True):
 
 
 class NothingDiffers(Exception):
-    """No App differs between the two sides, so there is nothing to compare."""
+    """No App differs between the two sides, so there is nothing to compare.
+
+    ``elsewhere`` are the files outside of the Apps' folders that differ: whether Apps use them is not known.
+    """
+
+    def __init__(self, message: str, elsewhere: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.elsewhere = elsewhere
 
 
 @contextmanager
@@ -59,6 +66,7 @@ def open_sides(project: Project, wanted: Mapping[Side, Wanted], app_names: Seque
         projects = {side: _as_of(project, root, wanted[side].revision) for side, root in roots.items()}
         chosen, notes = _chosen(projects, wanted, app_names)
         lanes = {side: _lanes(projects[side], chosen, side, wanted[side].revision, seed) for side in wanted}
+        _expect_same_servers(lanes, wanted)
         experiment = _experiment(project, lanes, seed)
         environments, folders = _homes(projects, wanted, chosen)
         here = machine.describe(experiment.serving.workers)
@@ -158,17 +166,43 @@ def _chosen(
             "name another with --app"
         )
     if not differing:
-        raise NothingDiffers(f"no App differs between {wanted[Side.BASE].revision} and {wanted[Side.HEAD].revision}")
+        raise _nothing_differs(projects, wanted)
     return differing, notes
 
 
 def _differs(projects: Mapping[Side, Project], app_name: str) -> bool:
     """Returns whether the definition of an App differs between the sides, or a file in its folder."""
     base, head = (
-        ([app for app in of_side.apps if app.name == app_name], revisions.fingerprint(of_side.app_folder(app_name)))
+        (
+            [app for app in of_side.apps if app.name == app_name],
+            revisions.fingerprints(of_side.root, of_side.app_folder(app_name)),
+        )
         for of_side in projects.values()
     )
     return base != head
+
+
+def _nothing_differs(projects: Mapping[Side, Project], wanted: Mapping[Side, Wanted]) -> NothingDiffers:
+    """Returns what there is to say where no App differs: files that an App may import differ, or nothing does."""
+    said = f"no App differs between {wanted[Side.BASE].revision} and {wanted[Side.HEAD].revision}"
+    elsewhere = _differing_files(projects)
+    if not elsewhere:
+        return NothingDiffers(f"{said}; there is nothing to compare, name an App with --app to do so anyway")
+    first, count = elsewhere[0], len(elsewhere)
+    files = f"{first} does" if count == 1 else f"{count} files do, {first} first"
+    return NothingDiffers(
+        f"{said}, but outside of the Apps' folders {files}; bench can't know whether Apps use what differs, "
+        "and compared nothing: name those that do with --app",
+        elsewhere,
+    )
+
+
+def _differing_files(projects: Mapping[Side, Project]) -> list[str]:
+    """Returns the files of the project that differ, but for its configuration: both sides have the user's."""
+    base, head = (revisions.fingerprints(of_side.root, of_side.root) for of_side in projects.values())
+    configuration = Path(projects[Side.HEAD].config.file).name
+    names = sorted((base.keys() | head.keys()) - {configuration})
+    return [name for name in names if base.get(name) != head.get(name)]
 
 
 def _lanes(project: Project, app_names: Sequence[str], side: Side, revision: str, seed: int) -> list[Lane]:
@@ -184,6 +218,18 @@ def _lane(project: Project, app_name: str, side: Side, seed: int) -> Lane:
         raise ConfigError(f"{app_name}: found in no League of {project.config.file}, expected it in one")
     lanes.sort(key=lambda lane: (lane.server.name != lane.app.native, lane.adapter is not None))
     return msgspec.structs.replace(lanes[0], side=side)
+
+
+def _expect_same_servers(lanes: Mapping[Side, Sequence[Lane]], wanted: Mapping[Side, Wanted]) -> None:
+    """Raises ConfigError for an App of two Servers or Adapters: they would be compared, and duets are biased then."""
+    for base, head in zip(lanes[Side.BASE], lanes[Side.HEAD], strict=True):
+        before, after = (lane.original.removeprefix(f"{lane.app.name}@") for lane in (base, head))
+        if before != after:
+            raise ConfigError(
+                f"{base.app.name}: found it on {before} in {wanted[Side.BASE].revision} and on {after} in "
+                f"{wanted[Side.HEAD].revision}, expected the same server and adapter on both sides; name one native "
+                "server, whose interface both have, or compare other Apps with --app"
+            )
 
 
 def _experiment(project: Project, lanes: Mapping[Side, Sequence[Lane]], seed: int) -> Experiment:

@@ -190,11 +190,15 @@ def test_what_cannot_be_compared_is_one_line(repository: Path) -> None:
 
 
 def test_without_a_difference_there_is_nothing_to_compare(repository: Path) -> None:
-    """A change of the documentation passes at once."""
+    """Nor where bench can't know whether there is: that passes too, in a line that says so."""
+    done = compare(repository, "HEAD", "WORKTREE")
+    assert done.returncode == 0
+    assert "no App differs between HEAD and WORKTREE; there is nothing to compare" in done.stderr
     (repository / "README.md").write_text("new")
     done = compare(repository, "HEAD", "WORKTREE")
     assert done.returncode == 0
-    assert "no App differs between HEAD and WORKTREE" in done.stderr
+    assert "no App differs between HEAD and WORKTREE, but outside of the Apps' folders README.md does" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -204,8 +208,8 @@ def test_without_a_difference_there_is_nothing_to_compare(repository: Path) -> N
         (RevisionFailed("main: shop does not build"), 3, "error"),
         (ConfigError("shop: found in main only"), 2, "error"),
         (NothingDiffers("no App differs between main and HEAD"), 0, "notice"),
+        (NothingDiffers("no App differs, but README.md does", ["README.md"]), 0, "warning"),
     ],
-    ids=lambda value: type(value).__name__,
 )
 def test_github_is_told_why_there_is_no_comparison(
     ends_with: Exception, code: int, level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

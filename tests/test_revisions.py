@@ -1,5 +1,6 @@
 """A project at its revisions: what is measured, and that nothing of the user's repository is touched."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import revisions
-from bench.revisions import WORKTREE, RevisionFailed, changed_files, checked_out, fingerprint, resolved
+from bench.revisions import WORKTREE, RevisionFailed, changed_files, checked_out, current, fingerprints, resolved
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -115,10 +116,12 @@ def test_what_bench_writes_is_no_change(project: Path, tmp_path: Path) -> None:
     """Results and environments in a project without a .gitignore neither forbid a comparison nor go into a side."""
     git(project.parent, "add", ".")
     git(project.parent, "commit", "--quiet", "-m", "third")
+    commit = git(project, "rev-parse", "--short=12", "HEAD")
     for own in revisions.OWN:
         (project / own).mkdir()
         (project / own / "file").write_text("made by bench")
     assert changed_files(project) == []
+    assert current(project) == commit
     with checked_out(project, WORKTREE, tmp_path / "out") as folder:
         assert {path.name for path in folder.iterdir()} == {"apps", "bench.toml"}
 
@@ -127,7 +130,7 @@ def test_two_worktrees_of_one_commit_are_the_same(project: Path, tmp_path: Path)
     """Also where the App is the whole repository, in which git has a file that names the worktree."""
     top = project.parent
     with checked_out(top, "one", tmp_path / "a") as one, checked_out(top, "one", tmp_path / "b") as other:
-        assert fingerprint(one) == fingerprint(other)
+        assert fingerprints(one, one) == fingerprints(other, other)
 
 
 def test_hooks_and_variables_of_git_have_no_say(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,8 +186,112 @@ def test_changes_are_those_that_a_comparison_of_commits_would_miss(project: Path
     assert changed_files(project) == []
 
 
-def test_a_fingerprint_is_of_names_modes_and_content(tmp_path: Path) -> None:
-    """Caches do not count; a file that moved, changed or became executable does."""
+def test_the_current_commit_is_marked_where_something_is_not_committed(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what is outside of the project, as Apps may import it; outside of a checkout, or without git, it is None."""
+    assert current(project) == git(project, "rev-parse", "--short=12", "HEAD") + "+"
+    git(project.parent, "add", ".")
+    git(project.parent, "commit", "--quiet", "-m", "third")
+    commit = git(project, "rev-parse", "--short=12", "HEAD")
+    assert current(project) == commit
+    (project.parent / "library.py").write_text("new")
+    assert current(project) == f"{commit}+"
+    assert current(tmp_path) is None
+    monkeypatch.setenv("PATH", "")
+    assert current(project) is None
+
+
+def test_a_history_that_is_committed_marks_no_commit(project: Path) -> None:
+    """Every run appends to it, and none of them changed the project; a folder of an App's may have the same name."""
+    (project / "results").mkdir()
+    history, prices = project / "results" / "history.jsonl", project / "apps" / "hello" / "results" / "prices.py"
+    history.write_text("{}\n")
+    prices.parent.mkdir()
+    prices.write_text("first")
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "-m", "third")
+    commit = git(project, "rev-parse", "--short=12", "HEAD")
+    history.write_text("{}\n{}\n")
+    assert (changed_files(project), current(project)) == ([], commit)
+    prices.write_text("second")
+    assert (changed_files(project), current(project)) == (["web/apps/hello/results/prices.py"], f"{commit}+")
+
+
+def test_the_index_stays_as_it_is(project: Path, tmp_path: Path) -> None:
+    """A file with new times and the old content makes a git that is just asked for the status write the index anew."""
+    index, app = project.parent / ".git" / "index", project / "apps" / "hello" / "app.py"
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "-m", "third")
+    os.utime(app, (1, 1))
+    before = index.read_bytes(), index.stat().st_mtime_ns, index.stat().st_ino
+    assert changed_files(project) == []
+    assert current(project) is not None
+    for revision in ("HEAD", WORKTREE):
+        with checked_out(project, revision, tmp_path / revision):
+            pass
+    assert (index.read_bytes(), index.stat().st_mtime_ns, index.stat().st_ino) == before
+    git(project, "status")
+    assert index.read_bytes() != before[0], "expected a status that does refresh the index, or nothing was tested"
+
+
+@pytest.mark.parametrize("name", ["results/prices.py", ".bench/prices.py", ".venv/prices.py"])
+def test_what_an_app_has_counts_whatever_its_name(tmp_path: Path, name: str) -> None:
+    """Where bench writes to is at the project's root, and what git does not ignore is the user's."""
+    file = tmp_path / "apps" / "shop" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("first")
+    before = fingerprints(tmp_path, tmp_path / "apps" / "shop")
+    assert set(before) == {name}
+    file.write_text("second")
+    assert fingerprints(tmp_path, tmp_path / "apps" / "shop") != before
+
+
+@pytest.mark.parametrize("own", revisions.OWN)
+def test_what_bench_writes_is_no_file_of_an_app_that_is_the_whole_project(tmp_path: Path, own: str) -> None:
+    """It lies at the project's root, in the App's folder."""
+    (tmp_path / own).mkdir()
+    (tmp_path / own / "file").write_text("made by bench")
+    (tmp_path / "app.py").write_text("app = None\n")
+    assert set(fingerprints(tmp_path, tmp_path / ".")) == {"app.py"}
+
+
+def test_what_git_ignores_is_in_no_side(project: Path, tmp_path: Path) -> None:
+    """An environment or a cache in an App's folder makes no difference to its last commit."""
+    (project.parent / ".gitignore").write_text("ignored\n.venv/\n__pycache__/\n")
+    git(project, "add", "--all", project.parent.as_posix())
+    git(project, "commit", "--quiet", "-m", "third")
+    for made in (".venv", "__pycache__"):
+        (project / "apps" / "hello" / made).mkdir()
+        (project / "apps" / "hello" / made / "file").write_text("made by a program")
+    with (
+        checked_out(project, "HEAD", tmp_path / "a") as committed,
+        checked_out(project, WORKTREE, tmp_path / "b") as now,
+    ):
+        assert fingerprints(committed, committed) == fingerprints(now, now)
+
+
+def test_a_link_is_where_it_leads_to(tmp_path: Path) -> None:
+    """One to a file has its content; of one to a folder or to nowhere only the target is known."""
+    app = tmp_path / "app"
+    app.mkdir()
+    (tmp_path / "library.py").write_text("first")
+    (app / "library.py").symlink_to("../library.py")
+    (app / "data").symlink_to("../one")
+    before = fingerprints(tmp_path, app)
+    (tmp_path / "library.py").write_text("second")
+    (app / "data").unlink()
+    (app / "data").symlink_to("../another")
+    after = fingerprints(tmp_path, app)
+    assert {name for name in before if before[name] != after[name]} == {"library.py", "data"}
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    return fingerprints(folder.parent, folder)
+
+
+def test_fingerprints_are_of_names_modes_and_content(tmp_path: Path) -> None:
+    """Caches do not count; a file that moved, changed or became executable does, whoever else may execute it."""
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "app.py").write_text("same")
@@ -195,7 +302,13 @@ def test_a_fingerprint_is_of_names_modes_and_content(tmp_path: Path) -> None:
     assert fingerprint(a) == fingerprint(b)
     (b / "app.py").chmod(0o755)
     assert fingerprint(a) != fingerprint(b)
+    (a / "app.py").chmod(0o744)
+    assert fingerprint(a) == fingerprint(b)
+    (a / "app.py").chmod(0o644)
     (b / "app.py").rename(b / "other.py")
     (b / "other.py").chmod(0o644)
     assert fingerprint(a) != fingerprint(b)
-    assert revisions.fingerprint(tmp_path / "nothing") == revisions.fingerprint(tmp_path / "no more")
+    (b / "other.py").rename(b / "app.py")
+    (b / "app.py").write_text("other")
+    assert fingerprint(a) != fingerprint(b)
+    assert fingerprint(tmp_path / "nothing") == {}

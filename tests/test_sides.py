@@ -70,33 +70,77 @@ def test_an_app_whose_code_changed_differs(project: Path) -> None:
     assert compared(opened(project)) == ["till"]
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        ('native = "gunicorn-uvicorn-wsgi"',),
-        ('native = "gunicorn-gthread"', 'environment = { SHOP_DEBUG = "1" }'),
-    ],
-    ids=["server", "environment"],
-)
-def test_an_app_whose_definition_changed_differs(project: Path, more: tuple[str, ...]) -> None:
+def test_an_app_whose_definition_changed_differs(project: Path) -> None:
     """It is served differently, though no file in its folder is another; each side is served as it says."""
-    server = '[servers.gunicorn-uvicorn-wsgi]\ninterface = "wsgi"\n'
-    server += 'command = ["serve", "{host}", "{port}", "{application}"]\n'
-    write(project, server, table("shop"), table("till"))
-    commit(project)
-    write(project, server, table("shop", *more), table("till"))
+    write(project, table("shop", 'native = "gunicorn-gthread"', 'environment = { SHOP_DEBUG = "1" }'), table("till"))
     both = opened(project)
     assert compared(both) == ["shop"]
     base, head = both.site.experiment.lanes
     assert base.app != head.app
 
 
-def test_without_a_difference_there_is_nothing_to_compare(project: Path) -> None:
-    """What is in no App is not looked at, but an App can be named."""
-    (project / "README.md").write_text("new")
-    with pytest.raises(NothingDiffers, match="no App differs between HEAD and WORKTREE"):
+@pytest.mark.parametrize("apps", [(), ("shop",)], ids=["of itself", "by name"])
+def test_an_app_on_another_server_is_not_compared(project: Path, apps: tuple[str, ...]) -> None:
+    """Two servers would be compared, in duets that are biased then; other Apps can be named."""
+    other = '[servers.other]\ninterface = "wsgi"\ncommand = ["serve", "{host}", "{port}", "{application}"]\n'
+    write(project, other, table("shop", 'native = "other"'), table("till"))
+    with pytest.raises(ConfigError) as caught:
+        opened(project, *apps)
+    assert str(caught.value) == (
+        "shop: found it on gunicorn-gthread in HEAD and on other in WORKTREE, expected the same server and adapter on "
+        "both sides; name one native server, whose interface both have, or compare other Apps with --app"
+    )
+    assert compared(opened(project, "till")) == ["till"]
+
+
+def test_an_app_through_an_adapter_on_one_side_only_is_not_compared(project: Path) -> None:
+    """Its interface changed, and the server stayed: the adapter would be compared."""
+    adapter = '[adapters.a2wsgi]\naccepts = "asgi"\ngives = "wsgi"\ncallable = "a2wsgi:ASGIMiddleware"\n'
+    after = table("shop").replace("wsgi =", "asgi =")
+    write(project, adapter, after, table("till"))
+    with pytest.raises(
+        ConfigError, match=r"^shop: found it on gunicorn-gthread in HEAD and on gunicorn-gthread\+a2wsgi"
+    ):
         opened(project)
+
+
+def test_without_a_difference_there_is_nothing_to_compare(project: Path) -> None:
+    """Neither what bench writes nor its configuration, which both sides share, is one; an App can be named."""
+    (project / "results").mkdir()
+    (project / "results" / "history.jsonl").write_text("{}\n")
+    write(project, "[load]\nusers = 8\n", table("shop"), table("till"))
+    with pytest.raises(NothingDiffers, match="no App differs between HEAD and WORKTREE; there is nothing") as caught:
+        opened(project)
+    assert caught.value.elsewhere == ()
     assert compared(opened(project, "shop")) == ["shop"]
+
+
+def test_what_differs_outside_of_the_apps_folders_is_said(project: Path) -> None:
+    """An App may import it, which bench can't know: the first file is named, and how many there are."""
+    library = project / "src" / "library"
+    library.mkdir(parents=True)
+    (library / "prices.py").write_text("price = 1\n")
+    with pytest.raises(NothingDiffers) as caught:
+        opened(project)
+    assert str(caught.value) == (
+        "no App differs between HEAD and WORKTREE, but outside of the Apps' folders src/library/prices.py does; bench "
+        "can't know whether Apps use what differs, and compared nothing: name those that do with --app"
+    )
+    commit(project)
+    (library / "prices.py").unlink()
+    (library / "names.py").write_text("names = ()\n")
+    with pytest.raises(NothingDiffers, match=r"folders 2 files do, src/library/names\.py first; bench") as caught:
+        opened(project)
+    assert caught.value.elsewhere == ["src/library/names.py", "src/library/prices.py"]
+    (project / "till" / "app.py").write_text("app = 1\n")
+    assert compared(opened(project)) == ["till"]
+
+
+def test_a_folder_of_an_apps_that_is_named_as_benchs_own_differs(project: Path) -> None:
+    """Only at the project's root is it where bench writes to."""
+    (project / "till" / "results").mkdir()
+    (project / "till" / "results" / "prices.py").write_text("price = 1\n")
+    assert compared(opened(project)) == ["till"]
 
 
 @pytest.mark.parametrize(("base", "head"), [("HEAD", "WORKTREE"), ("WORKTREE", "HEAD")])
