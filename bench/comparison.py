@@ -84,6 +84,7 @@ class Comparison:
     ) -> None:
         self._experiment = experiment
         self._pairs = pairs
+        self._app_of = {lane: pair.app for pair in pairs for lane in (pair.base, pair.head)}
         self._terms = terms
         self._open_round = open_round
         self._count = count
@@ -148,8 +149,7 @@ class Comparison:
             self._watcher.round_ended(self._spent_s, max(map(verdict.half_width, ratios), default=inf))
 
     def _play(self, index: int) -> None:
-        standing = {lane for pair in self._standing for lane in (pair.base, pair.head)}
-        lanes = tuple(lane for lane in self._experiment.lanes if lane.name in standing)
+        lanes = tuple(lane for lane in self._experiment.lanes if self._app_of[lane.name] not in self._failed)
         with self._open_round(index, lanes) as live:
             self._fail(live.failures)
             self._facts = self._facts or live.facts
@@ -184,7 +184,7 @@ class Comparison:
         return any(record.spoilt for record in self._measured(live, planned, repeats_left=repeats_left))
 
     def _measured(self, live: Round, planned: Slice, *, repeats_left: int) -> tuple[SliceRecord, ...]:
-        if not any(planned.lanes[0] in (pair.base, pair.head) for pair in self._standing):
+        if self._app_of[planned.lanes[0]] in self._failed:
             return ()
         records = spoilt.judged(live.measure_all(planned), repeats_left, self._repeats)
         for record in records:
@@ -200,8 +200,7 @@ class Comparison:
         """
         for failure in failures:
             self._sink.fail(failure)
-            app = next(pair.app for pair in self._pairs if failure.lane in (pair.base, pair.head))
-            self._failed.setdefault(app, _said(failure))
+            self._failed.setdefault(self._app_of[failure.lane], _said(failure))
         if not self._standing:
             raise NothingToMeasure(next(iter(self._failed.values())))
 

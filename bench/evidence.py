@@ -6,7 +6,7 @@ from math import exp, fsum, log
 from msgspec import Struct
 
 from bench import metrics, validity, verdict
-from bench.gate import Evidence
+from bench.gate import Evidence, Verdict
 from bench.plan import Phase
 from bench.records import INSTRUCTIONS, Estimate, Observation, SliceRecord, Validity
 
@@ -86,7 +86,7 @@ def judge(
 
 def failed(reason: str) -> tuple[Evidence, ...]:
     """Returns the evidence on an App that could not be measured any more: none, whatever was measured before."""
-    return tuple(verdict.unmeasured(metric, reason) for metric in STEERING)
+    return tuple(Evidence(metric, None, Verdict.INVALID, None, (reason,)) for metric in STEERING)
 
 
 def _instructions(pair: Pair, observations: Sequence[Observation], allowed: Allowed) -> list[Evidence]:

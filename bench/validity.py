@@ -27,6 +27,7 @@ LATE_TAIL_SHARE = 0.5
 ALL_USERS_SHARE = 0.9
 """So many have to be with a server that is not busy, for what it serves to be the most that it can: one that waits."""
 UNREAD = "CPU times could not be read, so"
+LIMIT_UNSEEN = f"{UNREAD} nothing shows that the server was the limit"
 USUAL_WAIT = 1.5
 """A server's threads wait for each other, about as long for a request at any load; so many times that is too long."""
 
@@ -216,7 +217,7 @@ def _limit(saturated: Sequence[SliceRecord], shares: Shares) -> Validity | None:
     if is_busy(shares.server):
         return offered(saturated)
     if shares.server is None or shares.driver is None:
-        return Validity(Status.NOT_SATURATED, (f"{UNREAD} nothing shows that the server was the limit; see `/proc`",))
+        return Validity(Status.NOT_SATURATED, (f"{LIMIT_UNSEEN}; see `/proc`",))
     if is_busy(shares.driver):
         return Validity(
             Status.DRIVER_BOUND, (f"{shares}: the driver was the limit, the server can do more than is shown",)
@@ -243,7 +244,7 @@ def may_do_more(saturated: Sequence[SliceRecord], shares: Shares) -> str:
     if is_busy(shares.server):
         return ""
     if shares.server is None:
-        return f"{UNREAD} nothing shows that the server was the limit"
+        return LIMIT_UNSEEN
     if shares.server + (shares.server_waited or 0.0) >= BUSY_SHARE:
         waited = _share(shares.server_waited)
         return f"the server used {shares.server:.0%} of its cores and waited for one {waited} of the time"

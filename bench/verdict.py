@@ -55,11 +55,6 @@ def judge(metric: str, ratio: Estimate | None, allowed: float, validities: Itera
     return Evidence(metric, ratio, verdict, bound, (), visible)
 
 
-def unmeasured(metric: str, *reasons: str) -> Evidence:
-    """Returns that nothing is known of a metric, and why."""
-    return Evidence(metric, None, Verdict.INVALID, None, reasons)
-
-
 def _verdict(ratio: Estimate, allowed: float) -> tuple[Verdict, float | None]:
     """Returns the Verdict, and the largest difference that the interval leaves open, either way."""
     if ratio.low is None or ratio.high is None:

@@ -153,7 +153,10 @@ class Server:
 
 
 def _stamp_ns(messages: list[tuple[int, int, bytes]]) -> int:
-    """Returns when the kernel took a request in; now, where it did not say."""
+    """Returns when the kernel took a request in; now, where it did not say.
+
+    The driver reads such stamps too, with code of its own: a mistake there must not be in the truth as well.
+    """
     for _, _, stamp in messages:
         seconds, ns = TIMESPEC.unpack(stamp)
         return int(seconds * 1_000_000_000 + ns)

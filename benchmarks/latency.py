@@ -326,7 +326,7 @@ def disagreeing(found: dict[str, dict[str, list[float]]]) -> list[str]:
     Against the raw App, which answers at once, what differs is what the tools themselves need.
     """
     return [
-        f"{loaded}: driver : {tool} is {ratio:.2f}, expected 0.9 to 1.1"
+        f"{loaded}: driver : {tool} is {ratio:.2f}, expected {1 - AGREEMENT:g} to {1 + AGREEMENT:g}"
         for loaded, by_tool in found.items()
         for tool, medians in by_tool.items()
         if loaded.startswith("constant") and abs((ratio := ratio_of(by_tool["driver"], medians)) - 1) > AGREEMENT

@@ -22,7 +22,7 @@ from bench.cli import main
 from bench.evidence import Allowed
 from bench.gate import Check, Evidence, Verdict
 from bench.parity import NotComparable
-from bench.records import Failure, Manifest, SliceRecord
+from bench.records import FORMAT_VERSION, Failure, Manifest, SliceRecord
 from bench.report.comparison import verdict
 from bench.spec import Experiment, only
 
@@ -258,7 +258,7 @@ def test_the_command_says_its_verdicts_and_its_exit_code(tmp_path: Path) -> None
     assert other.stderr.startswith("bench: bench_version: found 9.0 in run other, 0.1.0 in baseline base")
     assert run_check(tmp_path, "none", "--baseline", "base").exit_code == 2
     future = tmp_path / "base" / "manifest.json"
-    future.write_text(future.read_text().replace('"format_version": 3', '"format_version": 99'))
+    future.write_text(future.read_text().replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99'))
     refused = run_check(tmp_path, "same", "--baseline", "base")
     assert refused.exit_code == 3
     assert "format_version: found 99" in refused.stderr

@@ -14,6 +14,7 @@ import jsonschema
 import psutil
 import pytest
 from click.testing import CliRunner
+from conftest import git
 
 from bench import compare_command
 from bench.cli import main
@@ -41,14 +42,9 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-def git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
-    return done.stdout
-
-
 def commit(folder: Path) -> None:
     git(folder, "add", ".")
-    git(folder, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--message", "change")
+    git(folder, "commit", "--quiet", "--message", "change")
 
 
 def compare(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

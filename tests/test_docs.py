@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from conftest import git
 
 from bench.cli import main
 
@@ -102,16 +103,9 @@ def run(command: list[str], folder: Path, **environment: str) -> "subprocess.Com
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def git(folder: Path, *arguments: str) -> str:
-    done = run(["git", *arguments], folder)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 def commit(folder: Path, message: str) -> str:
     """Makes a commit without a file, and returns which."""
-    by = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-    git(folder, *by, "commit", "--quiet", "--allow-empty", "--message", message)
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
     return git(folder, "rev-parse", "HEAD")
 
 

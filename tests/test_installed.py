@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import uv
+from conftest import git
 
 PROJECT = Path(__file__).parent.parent
 HANG_S = 300
@@ -83,7 +84,7 @@ def test_a_change_of_ones_own_app_goes_through_the_gate(bench: Path, shop: Path)
     (shop / ".gitignore").write_text("results/\n.bench/\n")
     git(shop, "init", "--quiet")
     git(shop, "add", ".")
-    git(shop, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--message", "shop")
+    git(shop, "commit", "--quiet", "--message", "shop")
     (shop / "shop.py").write_text(SHOP.replace("    start_response", "    sum(range(20_000))\n    start_response"))
     options = ("--app", "shop", "--budget", "10", "--no-instructions")  # the fewest slices and rounds that there are
     command = [str(bench), "compare", "HEAD", "WORKTREE", *options]
@@ -96,10 +97,5 @@ def test_a_change_of_ones_own_app_goes_through_the_gate(bench: Path, shop: Path)
     verdicts = {found["verdict"] for found in app["evidence"]}
     assert verdicts <= {"slower", "undecided", "invalid"}, done.stdout
     assert done.returncode == (3 if verdicts == {"invalid"} else 1 if "slower" in verdicts else 0), done.stdout
-    assert git(shop, "status", "--porcelain") == " M shop.py\n"
+    assert git(shop, "status", "--porcelain") == " M shop.py"
     assert len(git(shop, "worktree", "list").splitlines()) == 1
-
-
-def git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
-    return done.stdout

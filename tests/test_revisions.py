@@ -2,19 +2,13 @@
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import git
 
 from bench import revisions
 from bench.revisions import WORKTREE, RevisionFailed, changed_files, checked_out, current, fingerprints, resolved
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main")
-    done = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
-    return done.stdout.strip()
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """The two sides of a comparison, in a real repository; only the environments are fakes."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import git
 
 from bench import sides
 from bench.config import ConfigError
@@ -22,11 +22,6 @@ def table(name: str, *more: str) -> str:
     """Returns the definition of an App in a folder of its name."""
     first = (f"[apps.{name}]", f'title = "{name}"', f'folder = "{name}"', 'interfaces = { wsgi = "app:app" }')
     return "\n".join((*first, *(more or ('native = "gunicorn-gthread"',)))) + "\n"
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-    subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, check=True)  # noqa: S607
 
 
 def write(folder: Path, *tables: str) -> None:

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bench.gate import Check
-from bench.report.comparison import evidence_grid, evidence_table, resolutions, verdict
+from bench.report.comparison import UNDECIDED, evidence_grid, evidence_table, resolutions, verdict
 from bench.report.markdown import bullets, folded, headline, safe
 from bench.report.words import METRIC_TITLES, listed, one_line, share
 
@@ -14,7 +14,7 @@ RATIO = "RUN : BASELINE"
 READING = (
     "Ratios are RUN : BASELINE of each Lane relative to raw in its own run, with 95 % intervals that hold at once.",
     "slower: the whole interval is worse than what is allowed, and than the noise floor.",
-    "undecided: the interval leaves open both what is allowed and more, to the worse or to the better; it is no pass.",
+    UNDECIDED,
 )
 
 

@@ -23,11 +23,14 @@ STYLES = {
     Verdict.UNDECIDED: "yellow",
     Verdict.INVALID: "bold red",
 }
+UNDECIDED = (
+    "undecided: the interval leaves open both what is allowed and more, to the worse or to the better; it is no pass."
+)
 READING = (
     "Ratios are HEAD : BASE, measured side by side, with 95 % intervals over rounds that each have fresh processes; "
     "those of a metric hold for all Apps at once.",
     "slower: the whole interval is worse than what is allowed, and a second measurement with fresh processes agreed.",
-    "undecided: the interval leaves open both what is allowed and more, to the worse or to the better; it is no pass.",
+    UNDECIDED,
 )
 
 
