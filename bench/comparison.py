@@ -13,7 +13,7 @@ from bench import evidence, plan, spoilt, verdict
 from bench.evidence import Allowed, Pair
 from bench.gate import Evidence, Verdict
 from bench.plan import Phase, Slice
-from bench.records import INSTRUCTIONS, Estimate, Failure, LaneFacts, Observation, SliceRecord
+from bench.records import INSTRUCTIONS, Estimate, Failure, LaneFacts, Observation, SliceRecord, Step
 from bench.runner import NothingToMeasure, Sink, measure_with_repeats
 from bench.spec import Experiment, Lane
 
@@ -163,21 +163,23 @@ class Comparison:
 
     def _slices(self, index: int, warm: Sequence[SliceRecord]) -> list[Slice]:
         """Returns the Round's slices after its warm-up, App by App."""
+        self._find_rates(index, warm)
         slices: list[Slice] = []
         for pair in self._standing:
-            lanes, rate_rps = (pair.base, pair.head), self._rate_rps(pair, warm)
+            lanes, rate_rps = (pair.base, pair.head), self._rates_rps[pair.app]
             first_index = len(warm) + len(slices)
             slices += plan.comparison(lanes, self._bout, index, rate_rps, first_index=first_index)
         return slices
 
-    def _rate_rps(self, pair: Pair, warm: Sequence[SliceRecord]) -> float:
-        """Returns the rate of an App's open load, which the first Round's warm-up finds."""
-        if pair.app not in self._rates_rps:
-            throughputs = [r.requests / r.window_s for r in warm if r.lane in (pair.base, pair.head) and r.requests]
-            if not throughputs:
-                raise NothingToMeasure(f"{pair.app}: neither side gave one right answer under load")
-            self._rates_rps[pair.app] = plan.fixed_rate_rps(self._experiment.offer.rate_share, throughputs)
-        return self._rates_rps[pair.app]
+    def _find_rates(self, index: int, warm: Sequence[SliceRecord]) -> None:
+        """Finds the rates of open loads by the first Round's warm-up, and leaves out the Apps that never answered."""
+        for pair in [pair for pair in self._standing if pair.app not in self._rates_rps]:
+            own = [record for record in warm if record.lane in (pair.base, pair.head)]
+            throughputs = [record.requests / record.window_s for record in own if record.requests]
+            if throughputs:
+                self._rates_rps[pair.app] = plan.fixed_rate_rps(self._experiment.offer.rate_share, throughputs)
+            else:
+                self._fail([_silent(pair, index, own)])
 
     def _attempt(self, live: Round, planned: Slice, repeats_left: int) -> bool:
         """Measures a Slice, and returns whether it has to be measured again."""
@@ -260,6 +262,14 @@ def _why_not(metric: str, before: Estimate | None, again: Estimate | None, limit
     if verdict.is_worse(metric, before) and verdict.is_worse(metric, again):
         return f"slower in each measurement, but in all rounds not for certain by more than {100 * limit:.3g} %: {gave}"
     return f"slower, but not by each measurement: {gave}"
+
+
+def _silent(pair: Pair, index: int, warm: Sequence[SliceRecord]) -> Failure:
+    """Returns that neither side of an App answers; which Lane it is said of does not matter then."""
+    kinds = sorted({kind for record in warm for kind in record.errors})
+    said = f" ({', '.join(kinds)})" if kinds else ""
+    reason = f"neither side gave one right answer under load{said}"
+    return Failure(lane=pair.head, round=index, step=Step.LOAD, reason=reason, log_tail="")
 
 
 def _said(failure: Failure) -> str:

@@ -347,6 +347,34 @@ def test_an_app_that_fails_is_invalid_and_the_others_go_on() -> None:
     assert [found.lane for found in job.failed] == [OTHERS[1].name]
 
 
+class SilentRound(FakeRound):
+    """A Round in which no Lane of beta gives a right answer under load."""
+
+    def _record(self, planned: Slice, lane: str) -> SliceRecord:
+        seen = super()._record(planned, lane)
+        silent = replace(seen, requests=0, requests_in_slice=0, errors={"status 500": 9})
+        return silent if lane in (OTHERS[0].name, OTHERS[1].name) else seen
+
+
+class SilentJob(Job):
+    """A comparison of such Rounds."""
+
+    @contextmanager
+    def _round(self, index: int) -> Iterator[FakeRound]:
+        yield SilentRound(index, self._change, self._noise, self._failures)
+        self.spent_s += ROUND_S
+
+
+def test_an_app_without_one_right_answer_under_load_is_invalid_and_the_others_go_on() -> None:
+    """There is no rate at which to compare its latency; the reason names what came instead of answers."""
+    job = SilentJob()
+    outcome = job.run(pairs=TWO_PAIRS)
+    assert {found.verdict for found in outcome.evidence["beta"]} == {Verdict.INVALID}
+    assert "neither side gave one right answer under load (status 500)" in outcome.evidence["beta"][0].reasons[0]
+    assert of(outcome).verdict is Verdict.NO_DIFFERENCE
+    assert {seen.lane for seen in job.records if seen.phase is not Phase.WARM_UP} == {BASE.name, HEAD.name}
+
+
 def stolen_in(spoilt_slices: set[int]) -> Change:
     """Returns what it is that the hypervisor takes half of some Slices of each Round, as HEAD's record alone says."""
     return lambda _, seen: replace(seen, steal_s=seen.slice_s / 2) if seen.slice in spoilt_slices else seen

@@ -544,6 +544,20 @@ def test_a_schedule_keeps_its_times_however_late_it_is_looked_at(rate_rps: float
         assert intended_ns == pytest.approx(start_ns + index * NS_PER_S / rate_rps, abs=1)
 
 
+@unhurried
+@given(rate_rps=st.floats(0.5, 50_000), looks=st.lists(st.integers(0, 200_000_000)))
+def test_a_sender_is_up_before_a_request_is_due_for_a_fifth_of_the_time_at_most(
+    rate_rps: float, looks: list[int]
+) -> None:
+    """Between two requests most of the time is there for answers, at any rate, and the wait is a short one."""
+    schedule = Schedule(NS_PER_S, 2 * NS_PER_S, rate_rps)
+    for now_ns in (NS_PER_S + look for look in sorted(looks)):
+        schedule.advance(now_ns)
+        assert (schedule.wake_ns is None) == (schedule.next_ns is None)
+        if schedule.next_ns is not None and schedule.wake_ns is not None:
+            assert 0 <= schedule.next_ns - schedule.wake_ns <= min(200_000, 0.2 * NS_PER_S / rate_rps)
+
+
 TICKERS = [
     pytest.param(
         TimerfdTicker, marks=pytest.mark.skipif(sys.platform != "linux", reason="timerfd is a system call of Linux")
