@@ -1,6 +1,9 @@
 """Instructions are counted to the digit, a wrong answer has no count, and every missing count has its reason."""
 
+import os
+import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +100,26 @@ def test_the_last_line_is_the_reason() -> None:
     assert why("Traceback:\n  File \"x\"\nKeyError: 'name'\n", 1) == "KeyError: 'name'"
     assert why("==12== Unrecognised instruction\n==12== \n", 132) == "Unrecognised instruction"
     assert why("", -9) == "valgrind ended with exit code -9, expected 0"
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="only Linux pins, and has these turns")
+def test_threads_of_a_count_interrupt_each_other_rarely() -> None:
+    """They run under SCHED_BATCH, as nice as before, in turns of 100 ms where the kernel gives them (Linux 6.12)."""
+    program = (
+        "import os, sys, bench_requests as counting\n"
+        "counting.be_repeatable([min(os.sched_getaffinity(0))])\n"
+        "found = bytearray(counting.SCHED_ATTR.size)\n"
+        "number = {'x86_64': 315, 'aarch64': 275}.get(os.uname().machine)\n"
+        "kept = (counting.ctypes.c_char * len(found)).from_buffer(found)\n"
+        "if number: counting.ctypes.CDLL(None).syscall(number, 0, kept, len(found), 0)\n"
+        "print(os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0), counting.SCHED_ATTR.unpack(found)[5])\n"
+    )
+    search = clean_environment(PYTHONPATH=str(instructions.PROGRAM.parent), PYTHONDONTWRITEBYTECODE="1")
+    said = subprocess.run((sys.executable, "-c", program), env=search, capture_output=True, text=True, check=True)
+    policy, nice, turn_ns = map(int, said.stdout.split())
+    assert (policy, nice) == (os.SCHED_BATCH, os.getpriority(os.PRIO_PROCESS, 0))
+    new = tuple(map(int, platform.release().split(".")[:2])) >= (6, 12)
+    assert turn_ns == 100_000_000 or not new or platform.machine() not in {"x86_64", "aarch64"}
 
 
 def test_without_valgrind_every_lane_has_the_reason(
