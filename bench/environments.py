@@ -1,7 +1,12 @@
-"""A virtual environment for each App, made by uv from the App's own lock, and made again only when that changes."""
+"""A virtual environment for each App, made by uv from the App's own lock, and made again only when that changes.
+
+Paths in a lock, such as ``.`` for the App's own package, are relative to the lock's folder.
+"""
 
 import fcntl
 import hashlib
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +19,8 @@ import uv
 from msgspec import Struct
 
 COMPLETE = ".complete"
-"""A file that is written last: an environment without it was interrupted, and is made again."""
+"""A file that is written last: an environment without it was interrupted, and is made again. So is one that holds a
+copy of a folder, as files there may change while the lock stays the same."""
 
 
 class EnvironmentFailed(Exception):
@@ -35,7 +41,8 @@ class Environment(Struct, frozen=True):
 
     def installed_bytes(self) -> int:
         """Returns the size of all files that its packages brought, without bytecode, which is made from them."""
-        files = (path for folder in _site_packages(self.folder) for path in folder.rglob("*") if path.suffix != ".pyc")
+        packages = map(Path, _site_packages(self.folder))
+        files = (path for folder in packages for path in folder.rglob("*") if path.suffix != ".pyc")
         return sum(path.stat().st_size for path in files if path.is_file())
 
 
@@ -82,12 +89,29 @@ def _fingerprint(lock: Path, environments: Path, recipe: Recipe) -> str:
 
 def _make(folder: Path, lock: Path, recipe: Recipe) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    _uv("venv", "--no-python-downloads", "--python", recipe.python, str(folder))
-    install = ("pip", "install", "--compile-bytecode", "--python", str(folder / "bin" / "python"))
-    _uv(*install, *_hash_checking(lock), "--requirement", str(lock))
+    interpreter = str(Path(recipe.python).absolute()) if os.sep in recipe.python else recipe.python
+    _uv(lock.parent, "venv", "--no-python-downloads", "--python", interpreter, str(folder))
+    python = ("--python", str(folder / "bin" / "python"))
+    install = ("pip", "install", "--compile-bytecode", *python)
+    locked = (*_hash_checking(lock), "--requirement", lock.name)
+    _uv(lock.parent, *install, *locked)
+    copied = _copied(folder)
+    if copied:  # uv may have taken them from its cache, which knows their metadata only
+        _uv(lock.parent, *install, *(f"--reinstall-package={name}" for name in copied), *locked)
     if recipe.requirements:
-        _uv(*install, *recipe.requirements)
-    (folder / COMPLETE).touch()
+        _uv(lock.parent, *install, *recipe.requirements)
+        _uv(lock.parent, "pip", "check", *python)
+    if not copied:
+        (folder / COMPLETE).touch()
+
+
+def _copied(folder: Path) -> list[str]:
+    """Returns the packages that were built from a folder, and are no links to it (PEP 610, ``direct_url.json``)."""
+    said = {
+        found.name: json.loads(found.read_text("direct_url.json") or "{}")
+        for found in distributions(path=_site_packages(folder))
+    }
+    return [name for name, origin in said.items() if "dir_info" in origin and not origin["dir_info"].get("editable")]
 
 
 def _hash_checking(lock: Path) -> tuple[str, ...]:
@@ -95,8 +119,9 @@ def _hash_checking(lock: Path) -> tuple[str, ...]:
     return ("--require-hashes",) if "--hash=" in lock.read_text(encoding="utf-8") else ()
 
 
-def _uv(*arguments: str) -> None:
-    done = subprocess.run([uv.find_uv_bin(), "--quiet", *arguments], capture_output=True, text=True, check=False)
+def _uv(where: Path, *arguments: str) -> None:
+    command = [uv.find_uv_bin(), "--quiet", *arguments]
+    done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
     if done.returncode:
         said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
         raise EnvironmentFailed(f"uv {' '.join(arguments[:2])} failed: {said}")
@@ -105,9 +130,9 @@ def _uv(*arguments: str) -> None:
 def _described(folder: Path) -> Environment:
     pairs = (line.partition("=") for line in (folder / "pyvenv.cfg").read_text().splitlines())
     settings = {key.strip(): value.strip() for key, _, value in pairs}
-    installed = distributions(path=[str(path) for path in _site_packages(folder)])
+    installed = distributions(path=_site_packages(folder))
     return Environment(folder, settings["version_info"], {found.name.lower(): found.version for found in installed})
 
 
-def _site_packages(folder: Path) -> list[Path]:
-    return list(folder.glob("lib/python*/site-packages"))
+def _site_packages(folder: Path) -> list[str]:
+    return [str(path) for path in folder.glob("lib/python*/site-packages")]

@@ -1,13 +1,35 @@
 """Environments are made from locks, once, and again only when something changed."""
 
+import shutil
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from bench import environments
 from bench.environments import COMPLETE, EnvironmentFailed, Recipe, prepare
+
+BACKEND = """
+import pathlib, shutil
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    (wheel,) = pathlib.Path("made").iterdir()
+    return pathlib.Path(shutil.copy(wheel, folder)).name
+build_editable = build_wheel
+"""
+
+
+PYPROJECT = """
+[project]
+name = "shop"
+dynamic = ["version"]
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
 
 
 @pytest.fixture
@@ -24,10 +46,10 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     said: list[tuple[str, ...]] = []
     original = environments._uv
 
-    def note(*arguments: str) -> None:
+    def note(where: Path, *arguments: str) -> None:
         said.append(arguments)
         if arguments[0] == "venv":
-            original(*arguments)
+            original(where, *arguments)
 
     monkeypatch.setattr(environments, "_uv", note)
     return said
@@ -86,6 +108,73 @@ def test_an_environment_may_differ_from_its_lock(lock: Path, tmp_path: Path, sai
     assert "--requirement" in said[1]
     assert said[2][-1] == "flask==3.0.*"
     assert "--require-hashes" not in said[2]
+
+
+def test_what_replaces_locked_versions_must_suit_the_others(lock: Path, tmp_path: Path) -> None:
+    """Two packages that contradict each other are not measured; what uv says names both."""
+    for name, version, needs in (("shop", "1.0", ("tax<2",)), ("tax", "1.0", ()), ("tax", "2.0", ())):
+        wheel(tmp_path, name, version, needs)
+    lock.write_text("./shop-1.0-py3-none-any.whl\n./tax-1.0-py3-none-any.whl\n")
+    assert prepare("app", lock, tmp_path / "environments").versions == {"shop": "1.0", "tax": "1.0"}
+    newer = Recipe(requirements=(f"tax @ file://{tmp_path}/tax-2.0-py3-none-any.whl",))
+    with pytest.raises(EnvironmentFailed, match=r"`shop` requires `tax<2`, but `2.0` is installed"):
+        prepare("app", lock, tmp_path / "environments", newer)
+
+
+def test_paths_in_a_lock_begin_at_the_lock(
+    lock: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each side of a comparison installs its own package, wherever bench is called."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    package(tmp_path, "1.0")
+    package(elsewhere, "9.0")
+    monkeypatch.chdir(elsewhere)
+    lock.write_text(".\n")
+    assert prepare("app", lock, tmp_path / "environments").versions == {"shop": "1.0"}
+
+
+def test_a_copy_of_a_folder_is_made_again(lock: Path, tmp_path: Path) -> None:
+    """Its files may have changed, though neither the lock nor the package's own metadata did."""
+    lock.write_text(".\n")
+    package(tmp_path, "1.0")
+    prepare("app", lock, tmp_path / "environments")
+    package(tmp_path, "2.0")
+    assert prepare("app", lock, tmp_path / "environments").versions == {"shop": "2.0"}
+
+
+def test_a_link_to_a_folder_is_made_once(lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It always has the folder's files as they are."""
+    lock.write_text("--editable .\n")
+    package(tmp_path, "1.0")
+    first = prepare("app", lock, tmp_path / "environments")
+    monkeypatch.setattr(environments, "_uv", None)
+    assert prepare("app", lock, tmp_path / "environments") == first
+
+
+def wheel(folder: Path, name: str, version: str, needs: Sequence[str] = ()) -> None:
+    """Writes a package with nothing in it."""
+    info = f"{name}-{version}.dist-info"
+    required = "".join(f"Requires-Dist: {need}\n" for need in needs)
+    with ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{required}")
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+
+
+def package(folder: Path, version: str) -> None:
+    """Makes a folder that is a package ``shop``, with a build backend of its own, so that making it asks no network.
+
+    It may be called again for another version, which only what is in the package tells.
+    """
+    pyproject, made = folder / "pyproject.toml", folder / "made"
+    if not pyproject.exists():
+        (folder / "backend.py").write_text(BACKEND)
+        pyproject.write_text(PYPROJECT)
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir()
+    wheel(made, "shop", version)
 
 
 def test_a_python_that_is_not_there_is_named(lock: Path, tmp_path: Path) -> None:
