@@ -152,6 +152,8 @@ def sweep_options(command: Callable[..., None]) -> Callable[..., None]:
 def main() -> None:
     """Python web frameworks side by side, on identical servers, under the same load."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
+        signal.signal(signal.SIGHUP, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # names and lines that a terminal's encoding lacks
@@ -390,5 +392,5 @@ def _show(text: RenderableType, document: bytes, *, as_json: bool) -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Ends a command that is told to terminate as Ctrl-C would: what it measured is kept, what it started is ended."""
+    """Ends a command that is told to, or whose terminal is gone, as Ctrl-C would: it keeps what it measured."""
     raise KeyboardInterrupt

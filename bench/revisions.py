@@ -1,16 +1,18 @@
 """A project at a revision of its git repository, in a folder of its own that is gone at the end.
 
 Nothing of the user's checkout, index or branches is touched: a worktree is detached and made elsewhere, what is not
-committed is copied, and git is told not to refresh the index while it looks. A worktree that a kill left behind is
-removed by the next comparison, and no other one: pruning would also forget those of the user's whose disk is away for
-the moment.
+committed is copied, and git is told not to refresh the index while it looks. A side has the whole repository, as a
+project in a subfolder may use what lies beside it. What a kill left behind is removed by the next comparison, and no
+other worktree: pruning would also forget those of the user's whose disk is away for the moment.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,19 @@ WORKTREE = "WORKTREE"
 """The name of what is not committed, where a revision is expected."""
 PREFIX = "bench-compare-"
 """What the folders that worktrees are made in begin with."""
+LOCK = ".lock"
+"""A file in such a folder that is locked for as long as its comparison lives."""
+WHERE_TO_LOOK = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+)
+"""Variables that make git look at another repository than that of the folder which it is asked of."""
 OWN = (".bench", "results")
 """Where bench writes to, at a project's root only: neither a change of the user's, nor part of a side."""
 BUT_OWN = tuple(f":(exclude){name}" for name in OWN)
@@ -33,17 +48,40 @@ class RevisionFailed(Exception):
 
 
 @contextmanager
+def temporary_place() -> Iterator[Path]:
+    """Yields a temporary folder for sides, after the removal of those whose comparisons were killed."""
+    for left_over in filter(_is_abandoned, Path(tempfile.gettempdir()).glob(f"{PREFIX}*")):
+        shutil.rmtree(left_over, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name, (Path(name) / "new").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (Path(name) / "new").rename(Path(name) / LOCK)  # nobody finds it before it is locked
+        yield Path(name).resolve()
+
+
+def _is_abandoned(place: Path) -> bool:
+    """Returns whether nobody holds the lock of a temporary folder any more."""
+    try:
+        with (place / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
 def checked_out(project: Path, revision: str, folder: Path) -> Iterator[Path]:
     """Yields the project's folder as it is at a revision, below ``folder``, which must not exist yet.
 
-    Raises RevisionFailed.
+    ``folder`` has the whole repository. Raises RevisionFailed.
     """
-    if revision == WORKTREE:
-        _copy(project, folder)
-        yield folder
-        return
-    sha, top = resolved(project, revision), Path(_git(project, "rev-parse", "--show-toplevel"))
+    _expect_work_tree(project)
+    top = Path(_git(project, "rev-parse", "--show-toplevel"))
     below = project.resolve().relative_to(top.resolve())
+    if revision == WORKTREE:
+        _copy(top, below, folder)
+        yield folder / below
+        return
+    sha = resolved(project, revision)
     _remove_left_over(top)
     try:
         # Without hooks: what a checkout of the user's runs has no business here.
@@ -74,7 +112,7 @@ def resolved(project: Path, revision: str) -> str:
     """Returns the commit that a revision names. Raises RevisionFailed, where there is no work tree too."""
     _expect_work_tree(project)
     sha = _said(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if sha is None:
+    if sha is None or sha.startswith("^"):  # ``^main`` names commits to leave out
         raise RevisionFailed(
             f"{revision}: found no such revision in {project}, expected a commit, a branch or a tag, or {WORKTREE}; "
             "a shallow clone may lack it: git fetch --unshallow"
@@ -87,14 +125,18 @@ def _expect_work_tree(project: Path) -> None:
         raise RevisionFailed(
             f"{project}: found a bare repository, expected a checkout with a bench.toml; clone it first"
         )
-    if _said(project, "rev-parse", "--show-toplevel") is None:
-        raise RevisionFailed(f"{project}: found no git work tree, expected the project in a checkout of its repository")
+    done = _run(project, ("rev-parse", "--show-toplevel"))
+    if done.returncode:
+        raise RevisionFailed(
+            f"{project}: found no git work tree, expected the project in a checkout of its repository; "
+            f"git says: {' '.join(done.stderr.split())}"
+        )
 
 
 def changed_files(project: Path) -> list[str]:
-    """Returns the files below the project that are not as in the last commit, but for bench's and what git ignores."""
-    said = _said(project, "status", "--porcelain", "-z", "--no-renames", "--", ".", *BUT_OWN) or ""
-    return [entry[3:] for entry in said.split("\0") if entry]
+    """Returns the repository's files that are not as in the last commit, but for bench's and what git ignores."""
+    said = _said(project, "status", "--porcelain", "-z", "--no-renames", "--", ":/", *BUT_OWN) or ""
+    return [_printable(entry[3:]) for entry in said.split("\0") if entry]
 
 
 def current(project: Path) -> str | None:
@@ -114,12 +156,17 @@ def fingerprints(project: Path, folder: Path) -> dict[str, str]:
     """Returns what is the same for files with the same content and mode, by their names in a folder of a side."""
     own = [project / name for name in OWN]
     return {
-        str(path.relative_to(folder)): _fingerprint(path)
+        _printable(str(path.relative_to(folder))): _fingerprint(path)
         for path in folder.rglob("*")
         if (path.is_file() or path.is_symlink())
         and not set(path.relative_to(folder).parts) & set(LEFT_OUT)
         and not any(path.is_relative_to(each) for each in own)
     }
+
+
+def _printable(name: str) -> str:
+    """Returns a file's name as text that can be written anywhere: a byte of it that is no UTF-8 becomes an escape."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _fingerprint(path: Path) -> str:
@@ -129,14 +176,13 @@ def _fingerprint(path: Path) -> str:
     return f"{path.stat().st_mode & stat.S_IXUSR} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
-def _copy(project: Path, folder: Path) -> None:
-    """Copies what git tracks, as it is now, and what it neither tracks nor ignores."""
-    _expect_work_tree(project)
-    listed = _git(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+def _copy(top: Path, below: Path, folder: Path) -> None:
+    """Copies what git tracks, as it is now, and what it neither tracks nor ignores, but for what bench writes."""
+    listed = _git(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
-        if Path(name).parts[0] in OWN:
+        if any(Path(name).is_relative_to(below / own) for own in OWN):
             continue
-        source, target = project / name, folder / name
+        source, target = top / name, folder / name
         if source.is_file() or source.is_symlink():  # neither for a file that was removed, or a submodule
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
@@ -160,16 +206,18 @@ def _said(folder: Path, *arguments: str) -> str | None:
 def _run(folder: Path, arguments: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
     """Runs git as if nobody had told it where to look: a hook, for one, sets GIT_DIR and GIT_INDEX_FILE.
 
-    Without optional locks: a status would write the index anew, and be in the way of the user's own git meanwhile.
+    Other variables have their say, such as those by which a container declares a folder safe. Without optional
+    locks: a status would write the index anew, and be in the way of the user's own git meanwhile.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment = {name: value for name, value in os.environ.items() if name not in WHERE_TO_LOOK}
     try:
         return subprocess.run(
             ["git", "--no-optional-locks", *arguments],  # noqa: S607 - the user's git
             cwd=folder,
             env=environment,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
             check=False,
         )
     except OSError as error:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -58,25 +57,26 @@ def open_sides(project: Project, wanted: Mapping[Side, Wanted], app_names: Seque
     """
     _expect_no_changes(project, wanted)
     with ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=revisions.PREFIX))).resolve()
+        place = stack.enter_context(revisions.temporary_place())
         roots = {
             side: stack.enter_context(revisions.checked_out(project.root, asked.revision, place / side))
             for side, asked in wanted.items()
         }
         projects = {side: _as_of(project, root, wanted[side].revision) for side, root in roots.items()}
-        chosen, notes = _chosen(projects, wanted, app_names)
+        chosen, notes = _chosen(projects, {side: place / side for side in wanted}, wanted, app_names)
         lanes = {side: _lanes(projects[side], chosen, side, wanted[side].revision, seed) for side in wanted}
         _expect_same_servers(lanes, wanted)
         experiment = _experiment(project, lanes, seed)
         environments, folders = _homes(projects, wanted, chosen)
         here = machine.describe(experiment.serving.workers)
-        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        logs = place / "logs"
+        logs.mkdir()
         group = stack.enter_context(process_group())
         pairs = tuple(
             Pair(base.app.name, base.name, head.name)
             for base, head in zip(lanes[Side.BASE], lanes[Side.HEAD], strict=True)
         )
-        facts = {side: _facts(project, wanted[side], environments, side) for side in wanted}
+        facts = {side: _facts(roots[side], wanted[side], environments, side) for side in wanted}
         site = Site(projects[Side.HEAD], experiment, here, environments, folders, (), group, logs)
         yield Sides(site, pairs, facts, notes)
 
@@ -139,9 +139,15 @@ def _in_project(message: str, root: Path) -> str:
 
 
 def _chosen(
-    projects: Mapping[Side, Project], wanted: Mapping[Side, Wanted], app_names: Sequence[str]
+    projects: Mapping[Side, Project],
+    tops: Mapping[Side, Path],
+    wanted: Mapping[Side, Wanted],
+    app_names: Sequence[str],
 ) -> tuple[list[str], tuple[str, ...]]:
-    """Returns the Apps to compare: those that were asked for, or else those that differ and that both sides have."""
+    """Returns the Apps to compare: those that were asked for, or else those that differ and that both sides have.
+
+    ``tops`` are the folders of the whole repository. What is not compared, and might be, has a note.
+    """
     names = {side: {app.name for app in of_side.apps} for side, of_side in projects.items()}
     one_sided = {
         name: wanted[side].revision
@@ -166,7 +172,10 @@ def _chosen(
             "name another with --app"
         )
     if not differing:
-        raise _nothing_differs(projects, wanted)
+        raise _nothing_differs(_differing_files(projects, tops), wanted)
+    elsewhere = [] if len(differing) == len(both) else _outside(_differing_files(projects, tops), projects, tops)
+    if elsewhere:
+        notes += (f"outside of the Apps' folders {_named(elsewhere)}; Apps that may use them were not compared",)
     return differing, notes
 
 
@@ -182,27 +191,40 @@ def _differs(projects: Mapping[Side, Project], app_name: str) -> bool:
     return base != head
 
 
-def _nothing_differs(projects: Mapping[Side, Project], wanted: Mapping[Side, Wanted]) -> NothingDiffers:
+def _nothing_differs(elsewhere: Sequence[str], wanted: Mapping[Side, Wanted]) -> NothingDiffers:
     """Returns what there is to say where no App differs: files that an App may import differ, or nothing does."""
     said = f"no App differs between {wanted[Side.BASE].revision} and {wanted[Side.HEAD].revision}"
-    elsewhere = _differing_files(projects)
     if not elsewhere:
         return NothingDiffers(f"{said}; there is nothing to compare, name an App with --app to do so anyway")
-    first, count = elsewhere[0], len(elsewhere)
-    files = f"{first} does" if count == 1 else f"{count} files do, {first} first"
     return NothingDiffers(
-        f"{said}, but outside of the Apps' folders {files}; bench can't know whether Apps use what differs, "
-        "and compared nothing: name those that do with --app",
+        f"{said}, but outside of the Apps' folders {_named(elsewhere)}; bench can't know whether Apps use what "
+        "differs, and compared nothing: name those that do with --app",
         elsewhere,
     )
 
 
-def _differing_files(projects: Mapping[Side, Project]) -> list[str]:
-    """Returns the files of the project that differ, but for its configuration: both sides have the user's."""
-    base, head = (revisions.fingerprints(of_side.root, of_side.root) for of_side in projects.values())
-    configuration = Path(projects[Side.HEAD].config.file).name
+def _named(files: Sequence[str]) -> str:
+    """Names the first of the files that differ, and says how many there are."""
+    return f"{files[0]} does" if len(files) == 1 else f"{len(files)} files do, {files[0]} first"
+
+
+def _differing_files(projects: Mapping[Side, Project], tops: Mapping[Side, Path]) -> list[str]:
+    """Returns the repository's files that differ, but for the project's configuration: both sides have the user's."""
+    base, head = (revisions.fingerprints(projects[side].root, tops[side]) for side in (Side.BASE, Side.HEAD))
+    here = projects[Side.HEAD]
+    configuration = os.path.relpath(here.root / Path(here.config.file).name, tops[Side.HEAD])
     names = sorted((base.keys() | head.keys()) - {configuration})
     return [name for name in names if base.get(name) != head.get(name)]
+
+
+def _outside(files: Sequence[str], projects: Mapping[Side, Project], tops: Mapping[Side, Path]) -> list[str]:
+    """Returns the files that lie in no App's folder on either side."""
+    folders = [
+        os.path.relpath(of_side.app_folder(app.name), tops[side])
+        for side, of_side in projects.items()
+        for app in of_side.apps
+    ]
+    return [name for name in files if not any(Path(name).is_relative_to(folder) for folder in folders)]
 
 
 def _lanes(project: Project, app_names: Sequence[str], side: Side, revision: str, seed: int) -> list[Lane]:
@@ -255,11 +277,11 @@ def _homes(
     return environments, folders
 
 
-def _facts(project: Project, wanted: Wanted, environments: Mapping[str, Environment], side: Side) -> SideFacts:
+def _facts(root: Path, wanted: Wanted, environments: Mapping[str, Environment], side: Side) -> SideFacts:
     pythons = dict.fromkeys(made.python for home, made in environments.items() if home.endswith(f"#{side}"))
     return SideFacts(
         revision=wanted.revision,
-        commit=None if wanted.revision == WORKTREE else revisions.resolved(project.root, wanted.revision),
+        commit=None if wanted.revision == WORKTREE else revisions.resolved(root, "HEAD"),
         python=", ".join(pythons) or sys.version.split()[0],
         requirements=wanted.recipe.requirements,
     )

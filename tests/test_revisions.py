@@ -2,13 +2,25 @@
 
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from conftest import git
 
 from bench import revisions
-from bench.revisions import WORKTREE, RevisionFailed, changed_files, checked_out, current, fingerprints, resolved
+from bench.revisions import (
+    WORKTREE,
+    RevisionFailed,
+    changed_files,
+    checked_out,
+    current,
+    fingerprints,
+    resolved,
+    temporary_place,
+)
 
 
 @pytest.fixture
@@ -83,6 +95,43 @@ def test_a_worktree_that_a_kill_left_behind_is_forgotten(project: Path, tmp_path
     assert state(project) == before
 
 
+def test_what_a_kill_leaves_is_removed_by_the_next_comparison_and_what_lives_stays(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Worktree, folder and git's entry; a comparison that is under way keeps its own."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    before = state(project)
+    program = (
+        "import pathlib, sys, time\n"
+        "from bench.revisions import checked_out, temporary_place\n"
+        "with temporary_place() as place, checked_out(pathlib.Path(sys.argv[1]), 'one', place / 'base') as folder:\n"
+        "    print(place, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    with (
+        subprocess.Popen((sys.executable, "-c", program, project), stdout=subprocess.PIPE, text=True) as killed,
+        subprocess.Popen((sys.executable, "-c", program, project), stdout=subprocess.PIPE, text=True) as living,
+    ):
+        try:
+            left_over, in_use = (Path(next(iter(process.stdout or ())).strip()) for process in (killed, living))
+            killed.kill()
+            killed.wait()
+            with temporary_place() as place, checked_out(project, "one", place / "base"):
+                assert not left_over.exists()
+                assert (in_use / "base" / "web" / "bench.toml").is_file()
+                listed = git(project, "worktree", "list")
+                assert str(left_over) not in listed
+                assert str(in_use) in listed
+        finally:
+            killed.kill()
+            living.kill()
+    with temporary_place() as place, checked_out(project, "one", place / "base"):
+        pass
+    assert state(project) == before
+    assert not list(tmp_path.glob(f"{revisions.PREFIX}*"))
+
+
 def test_a_worktree_of_the_users_stays_though_its_disk_is_away(project: Path, tmp_path: Path) -> None:
     """It is nobody's to forget: when its folder is back, it is the worktree that it was."""
     mine, away = tmp_path / "mine", tmp_path / "away"
@@ -138,9 +187,9 @@ def test_hooks_and_variables_of_git_have_no_say(project: Path, tmp_path: Path, m
     assert not (tmp_path / "hooked").exists()
 
 
-@pytest.mark.parametrize("revision", ["nonsense", "", "--all", "one:web/bench.toml"])
+@pytest.mark.parametrize("revision", ["nonsense", "", "--all", "^HEAD", "one:web/bench.toml"])
 def test_an_unknown_revision_is_one_line_that_names_it(project: Path, revision: str) -> None:
-    """A blob, an option or nothing at all is no revision either."""
+    """A blob, an option, what is to be left out, or nothing at all is no revision either."""
     with pytest.raises(RevisionFailed, match="found no such revision") as caught:
         resolved(project, revision)
     assert "\n" not in str(caught.value)
@@ -178,6 +227,38 @@ def test_changes_are_those_that_a_comparison_of_commits_would_miss(project: Path
     git(project, "add", ".")
     git(project, "commit", "--quiet", "-m", "third")
     assert changed_files(project) == []
+
+
+def test_a_change_beside_the_project_is_one_and_is_in_the_side(project: Path, tmp_path: Path) -> None:
+    """A project in a subfolder may use it, by a link for one."""
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "-m", "third")
+    shared = project.parent / "shared.py"
+    shared.write_text("new")
+    assert changed_files(project) == ["shared.py"]
+    with checked_out(project, WORKTREE, tmp_path / "out") as folder:
+        assert (folder.parent / "shared.py").read_text() == "new"
+
+
+def test_a_name_that_is_no_utf_8_is_written_as_an_escape(project: Path, tmp_path: Path) -> None:
+    """Such a file is compared and named like others."""
+    name = os.fsdecode(b"caf\xe9.py")
+    (project / name).write_text("new")
+    assert "web/caf\\udce9.py" in changed_files(project)
+    with checked_out(project, WORKTREE, tmp_path / "out") as folder:
+        assert (folder / name).read_text() == "new"
+        assert "caf\\udce9.py" in fingerprints(folder, folder)
+
+
+def test_a_folder_that_git_does_not_trust_is_told_in_its_words(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkouts in containers often belong to somebody else; declared safe by a variable, they are used."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(RevisionFailed, match=r"git says: .*safe\.directory") as caught:
+        resolved(project, "HEAD")
+    assert "\n" not in str(caught.value)
+    for name, value in (("COUNT", "1"), ("KEY_0", "safe.directory"), ("VALUE_0", "*")):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    assert resolved(project, "HEAD") == git(project, "rev-parse", "HEAD")
 
 
 def test_the_current_commit_is_marked_where_something_is_not_committed(

@@ -1,5 +1,6 @@
 """The two sides of a comparison, in a real repository; only the environments are fakes."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,33 @@ def test_what_differs_outside_of_the_apps_folders_is_said(project: Path) -> None
         opened(project)
     assert caught.value.elsewhere == ["src/library/names.py", "src/library/prices.py"]
     (project / "till" / "app.py").write_text("app = 1\n")
-    assert compared(opened(project)) == ["till"]
+    both = opened(project)
+    assert compared(both) == ["till"]
+    note = (
+        "outside of the Apps' folders 2 files do, src/library/names.py first; Apps that may use them were not compared"
+    )
+    assert both.notes == (note,)
+    (project / "shop" / "app.py").write_text("app = 1\n")
+    assert opened(project).notes == ()
+
+
+def test_what_differs_beside_the_project_is_said_too(project: Path) -> None:
+    """Its repository may have more than it; a file of an App's that is a link to there differs with it."""
+    shutil.rmtree(project / ".git")
+    top = project.parent / "repository"
+    top.mkdir()
+    project = project.rename(top / "project")
+    (top / "shared").mkdir()
+    (top / "shared" / "prices.py").write_text("price = 1\n")
+    (project / "till" / "shared").symlink_to(Path("..") / ".." / "shared")
+    git(top, "init", "--quiet")
+    commit(top)
+    (top / "shared" / "prices.py").write_text("price = 2\n")
+    write(project, "[load]\nusers = 8\n", table("shop"), table("till"))
+    with pytest.raises(NothingDiffers, match=r"folders shared/prices\.py does; bench"):
+        opened(project)
+    with pytest.raises(RevisionFailed, match=r"project/bench\.toml: found 2 uncommitted changes"):
+        opened(project, head="HEAD")
 
 
 def test_a_folder_of_an_apps_that_is_named_as_benchs_own_differs(project: Path) -> None:
