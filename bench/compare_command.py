@@ -30,11 +30,11 @@ from bench.verdict import is_unusable
 
 REGRESSION = 1
 MOST_S = 86_400.0
-BUDGET_HELP = "Seconds to spend; four rounds are measured in any case, of a regression eight. Default: 120."
+BUDGET_HELP = "Seconds to spend; four rounds are measured in any case, of most regressions eight. Default: 120."
 PRECISION_HELP = "Half an interval's width to stop at. Default: a third of --max-regression."
 PRECISION_SHARE = 1 / 3
 """Of what is allowed: an interval that narrow tells a regression of twice the allowed from none."""
-FAILURES = (ConfigError, RevisionFailed, NothingToMeasure, DriverFailed)
+FAILURES = (ConfigError, RevisionFailed, NothingToMeasure, DriverFailed, OSError)
 """What may end a comparison before there is anything to say of an App."""
 
 out = Console(highlight=False)

@@ -101,8 +101,9 @@ class Comparison:
         self._plan(self._terms.budget_s - 2 * self._spent_s)
         self._measure(self._terms.budget_s * FIRST_SHARE, first=0)
         first, regressions = self._rounds, self._regressions(counted)
-        counted_again = self._counted() if any(metric == INSTRUCTIONS for _, metric in regressions) else ()
-        self._measure(self._terms.budget_s, first=first if regressions else 0)
+        regressed = {metric for _, metric in regressions}
+        counted_again = self._counted() if INSTRUCTIONS in regressed else ()
+        self._measure(self._terms.budget_s, first=first if regressed - {INSTRUCTIONS} else 0)
         found = {
             pair.app: tuple(
                 self._stands(item, pair, counted_again, first)
@@ -236,7 +237,8 @@ class Comparison:
         allowed = self._terms.allowed
         limit = allowed.instructions if found.metric == INSTRUCTIONS else allowed.time
         before, again = self._twice(found, pair, counted_again, first)
-        if found.verdict is Verdict.INVALID or verdict.confirmed(found.metric, before, again, found.ratio, limit):
+        together = again if found.metric == INSTRUCTIONS else found.ratio  # two counts are not pooled
+        if found.verdict is Verdict.INVALID or verdict.confirmed(found.metric, before, again, together, limit):
             return found
         return replace(found, verdict=Verdict.UNDECIDED, reasons=(_why_not(found.metric, before, again, limit),))
 
@@ -260,7 +262,8 @@ def _why_not(metric: str, before: Estimate | None, again: Estimate | None, limit
         return "slower, but too late to be measured again: raise --budget"
     gave = f"the first gave {before.point:.3f}, the second {again.point:.3f}"
     if verdict.is_worse(metric, before) and verdict.is_worse(metric, again):
-        return f"slower in each measurement, but in all rounds not for certain by more than {100 * limit:.3g} %: {gave}"
+        where = "the second" if metric == INSTRUCTIONS else "all rounds"
+        return f"slower in each measurement, but in {where} not for certain by more than {100 * limit:.3g} %: {gave}"
     return f"slower, but not by each measurement: {gave}"
 
 

@@ -28,6 +28,8 @@ def read(results: Path) -> list[HistoryRecord]:
     decoder = msgspec.json.Decoder(HistoryRecord)
     records: dict[str, HistoryRecord] = {}
     for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         record = _record(f"{path}: line {number}", line, decoder)
         records.setdefault(record.run_id, record)
     return list(records.values())

@@ -102,7 +102,8 @@ def confirmed(
 ) -> bool:
     """Returns whether a regression was seen twice.
 
-    Each of two measurements must see a regression by itself, and all rounds together one that is too large.
+    Each of two measurements must see a regression by itself, and all rounds together, or the second count of
+    instructions, one that is too large.
     """
     return is_worse(metric, before) and is_worse(metric, again) and is_worse(metric, together, allowed)
 

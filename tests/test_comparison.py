@@ -53,7 +53,9 @@ class FakeRound:
     def _record(self, planned: Slice, lane: str) -> SliceRecord:
         cpu_ns = round(CPU_NS * (1 + self._rng.uniform(-self._noise, self._noise)))
         slice_s = planned.guard_s + planned.window_s
-        seen = record(planned, round=self._index, lane=lane, server_cpu_ns=cpu_ns, slice_s=min(slice_s, 0.3))
+        requests = 200 if planned.phase is Phase.SATURATED else 250  # all users have one under way, and no more
+        times = {"server_cpu_ns": cpu_ns, "slice_s": min(slice_s, 0.3)}
+        seen = record(planned, round=self._index, lane=lane, requests=requests, **times)
         return self._change(self._index, seen) if lane == HEAD.name else seen
 
 
@@ -234,10 +236,17 @@ def in_rounds(*factors: float) -> Change:
 def test_a_regression_that_shows_while_another_is_measured_again_must_be_in_both_measurements(
     factors: tuple[float, ...], expected: Verdict
 ) -> None:
-    """Instructions are counted again and were a false alarm; CPU time is too much worse in all Rounds together."""
-    job = Job(in_rounds(*factors), instructions=[(1000.0, 1010.0), (1000.0, 1000.0)])
+    """Throughput was low in the first Rounds alone; CPU time is too much worse in all of them together."""
+
+    def change(at: int, seen: SliceRecord) -> SliceRecord:
+        if seen.phase is Phase.SATURATED:
+            return replace(seen, requests=round(seen.requests * (0.9 if at < MIN_ROUNDS else 1)))
+        return in_rounds(*factors)(at, seen)
+
+    job = Job(change)
     outcome = job.run(precision=0.07)
-    assert outcome.measured_again
+    assert any(job.started)
+    assert of(outcome, "throughput_rps").verdict is Verdict.UNDECIDED
     found = of(outcome)
     assert found.ratio is not None
     assert found.ratio.low is not None
@@ -315,6 +324,7 @@ def test_a_wrong_answer_makes_all_of_it_invalid() -> None:
         ([(1000.0, 1002.0)], Verdict.NO_DIFFERENCE),
         ([(1000.0, 1010.0), (1000.0, 1010.0)], Verdict.SLOWER),
         ([(1000.0, 1010.0), (1000.0, 1000.0)], Verdict.UNDECIDED),
+        ([(1000.0, 1007.0), (1000.0, 1005.0)], Verdict.UNDECIDED),
         ([(1000.0, 990.0)], Verdict.FASTER),
     ],
 )
@@ -324,6 +334,15 @@ def test_instructions_have_a_threshold_of_their_own(counts: list[tuple[float, fl
     outcome = job.run()
     assert of(outcome, "instructions_per_request").verdict is expected
     assert len(job.observations) == 2 * len(counts)
+    assert outcome.rounds == MIN_ROUNDS  # more rounds would say nothing of instructions
+
+
+@pytest.mark.parametrize(("second", "why"), [(1000.0, "not by each"), (1005.0, "in the second not for certain")])
+def test_why_instructions_are_undecided_is_said_of_both_counts(second: float, why: str) -> None:
+    """The second count has to be worse by more than what is allowed, too."""
+    outcome = Job(instructions=[(1000.0, 1007.0), (1000.0, second)], noise=0.001).run()
+    (reason,) = of(outcome, "instructions_per_request").reasons
+    assert why in reason
 
 
 def test_a_side_that_cannot_be_served_ends_it() -> None:

@@ -72,6 +72,12 @@ def test_the_verdict_comes_first(verdict: Verdict, begins: str) -> None:
     assert words.markdown(found).splitlines()[0].replace("\\", "") == f"### bench: {begins}"
 
 
+def test_a_regression_is_named_though_another_app_could_not_be_measured() -> None:
+    """Nobody is to overlook it, whatever the exit code."""
+    apps = (Judged("blog", (evidence(Verdict.INVALID),)), Judged("shop", (evidence(Verdict.SLOWER),)))
+    assert words.verdict(apps, 0.03) == "Could not be measured: blog; slower: shop (CPU time per request)."
+
+
 @pytest.mark.parametrize("form", [lambda found: terminal(found, 200), words.markdown])
 def test_everything_that_is_needed_to_judge_is_there(form: object) -> None:
     """Ratio with interval, n of rounds, both sides, what is allowed, what else differs, and what was not compared."""

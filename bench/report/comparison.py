@@ -41,8 +41,9 @@ def verdict(judged: Sequence[Judged], allowed: float) -> str:
         for wanted in Verdict
     }
     lost = f"; could not be measured: {_few(by_verdict[Verdict.INVALID])}" if by_verdict[Verdict.INVALID] else ""
+    slower = f"; slower: {_few(by_verdict[Verdict.SLOWER])}" if by_verdict[Verdict.SLOWER] else ""
     if unusable := [each.name for each in judged if is_unusable(each)]:
-        return f"Could not be measured: {_few(unusable)}."
+        return f"Could not be measured: {_few(unusable)}{slower}."
     if by_verdict[Verdict.SLOWER]:
         return f"Slower: {_few(by_verdict[Verdict.SLOWER])}{lost}."
     if by_verdict[Verdict.UNDECIDED]:
