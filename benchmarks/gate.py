@@ -1,10 +1,11 @@
 """How often the gate is right: ``python benchmarks/gate.py --change 0 --comparisons 10``.
 
 Compares an App with a version of itself that uses so many percent more CPU time a request (0 for none: every alarm is
-false), again and again, with ``bench compare`` in a repository of its own. ``--usual 10`` shows the usual way instead,
-at the same time budget: one load test after the other, and their average throughputs compared, which alarms where that
-of the second is lower by more than what is allowed. Its load tests are of the unchanged version twice, the changed one
-twice, and so on: each and the next are a comparison, every other one of two that are the same.
+false), or instructions (``--instructions --budget 60``), again and again, with ``bench compare`` in a repository of its
+own. ``--usual 10`` shows the usual way instead, at the same time budget: one load test after the other, and their
+average throughputs compared, which alarms where that of the second is lower by more than what is allowed. Its load
+tests are of the unchanged version twice, the changed one twice, and so on: each and the next are a comparison, every
+other one of two that are the same.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from bench.evidence import CPU
 from bench.gate import Comparison, Evidence, Verdict
 from bench.messages import Closed, Request, Target
 from bench.project import open_project
+from bench.records import INSTRUCTIONS
 from bench.server import HOST
 
 PROJECT = Path(__file__).parent.parent
@@ -47,10 +49,9 @@ class Trial:
     evidence: tuple[Evidence, ...]
     spent_s: float
 
-    @property
-    def cpu_ratio(self) -> float | None:
-        """Returns HEAD:BASE of the CPU time of a request."""
-        return next((found.ratio.point for found in self.evidence if found.metric == CPU and found.ratio), None)
+    def ratio(self, metric: str) -> float | None:
+        """Returns HEAD:BASE of a metric."""
+        return next((found.ratio.point for found in self.evidence if found.metric == metric and found.ratio), None)
 
     @property
     def nearest(self) -> float:
@@ -64,8 +65,8 @@ def main() -> None:
     """Compares again and again, and prints what was found."""
     options = _parser().parse_args()
     with repository() as folder:
-        turns = 0 if options.change == 0 else calibrated(folder, options.change)
-        print(f"{options.change:g} % more CPU time a request: a loop of {turns} turns in the view", file=sys.stderr)
+        turns = 0 if options.change == 0 else calibrated(folder, options.change, options.metric)
+        print(f"{options.change:g} % more, {options.metric}: a loop of {turns} turns in the view", file=sys.stderr)
         print(usual(folder, options, turns) if options.usual else gate(folder, options, turns))
 
 
@@ -95,12 +96,12 @@ def change(folder: Path, turns: int) -> None:
     file.write_text(original.replace(VIEW, loop + VIEW))
 
 
-def calibrated(folder: Path, percent: float) -> int:
-    """Returns how many turns of a loop add so many percent to the CPU time of a request."""
+def calibrated(folder: Path, percent: float, metric: str) -> int:
+    """Returns how many turns of a loop add so many percent to a metric."""
     change(folder, CALIBRATION_TURNS)
-    slower = compared(folder, ["--budget", "60", "--precision", "2%"]).cpu_ratio
+    slower = compared(folder, ["--budget", "60", "--precision", "2%"]).ratio(metric)
     if slower is None:
-        raise SystemExit("calibration: the CPU time could not be measured")
+        raise SystemExit(f"calibration: {metric} could not be measured")
     return round(CALIBRATION_TURNS * percent / 100 / (slower - 1))
 
 
@@ -165,16 +166,16 @@ def throughput_rps(folder: Path, seconds: float) -> float:
 def render(trials: list[Trial], options: argparse.Namespace) -> str:
     """Returns how many comparisons said what."""
     lines = [
-        f"{len(trials)} comparisons, {options.change:g} % more CPU time, allowed {options.max_regression:g} %, "
-        f"budget {options.budget:g} s",
+        f"{len(trials)} comparisons, {options.change:g} % more, {options.metric}, "
+        f"allowed {options.max_regression:g} %, budget {options.budget:g} s",
         f"exit codes: {dict(sorted(Counter(trial.exit_code for trial in trials).items()))}",
     ]
     for metric in dict.fromkeys(found.metric for trial in trials for found in trial.evidence):
         said = Counter(found.verdict for trial in trials for found in trial.evidence if found.metric == metric)
         lines.append(f"{metric}: {', '.join(f'{count} {word}' for word, count in said.most_common())}")
-    ratios = [trial.cpu_ratio for trial in trials if trial.cpu_ratio]
+    ratios = [ratio for trial in trials if (ratio := trial.ratio(options.metric))]
     if ratios:
-        lines.append(f"CPU ratios: median {median(ratios):.4f}, {min(ratios):.4f} to {max(ratios):.4f}")
+        lines.append(f"HEAD : BASE: median {median(ratios):.4f}, {min(ratios):.4f} to {max(ratios):.4f}")
     lines.append(f"worse for certain, at most: {100 * max(trial.nearest for trial in trials):.2f} %")
     spent_s = [trial.spent_s for trial in trials]
     lines.append(f"wall time: median {median(spent_s):.0f} s, at most {max(spent_s):.0f} s")
@@ -183,7 +184,15 @@ def render(trials: list[Trial], options: argparse.Namespace) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--change", type=float, default=0.0, help="percent more CPU time (default: %(default)s)")
+    parser.add_argument("--change", type=float, default=0.0, help="percent more of it (default: %(default)s)")
+    parser.add_argument(
+        "--instructions",
+        dest="metric",
+        action="store_const",
+        const=INSTRUCTIONS,
+        default=CPU,
+        help="instructions instead of CPU time",
+    )
     parser.add_argument("--comparisons", type=int, default=10, help="how many (default: %(default)s)")
     parser.add_argument("--max-regression", type=float, default=3.0, help="percent allowed (default: %(default)s)")
     parser.add_argument("--budget", type=float, default=120.0, help="seconds for each (default: %(default)s)")
