@@ -356,6 +356,37 @@ def test_every_form_says_what_is_missing() -> None:
         assert "FAILED: flask_hello@gunicorn-gthread" in said, name
 
 
+def with_cells(report: Report, cells: dict[str, tuple[Cell, ...]]) -> Report:
+    """Returns the Report with other cells of some Lanes, found by the names of these."""
+    lanes = tuple(replace(lane, cells=cells.get(lane.lane, lane.cells)) for lane in report.summary.lanes)
+    return replace(report, summary=replace(report.summary, lanes=lanes))
+
+
+def test_every_form_states_the_rate_as_a_share_of_what_the_run_measured() -> None:
+    """Of the lowest throughput that is valid and of a Lane that had the rate: the warm-up that set it saw another."""
+    report, slowest = standard(), "fastapi_hello@gunicorn-gthread+a2wsgi"
+    valid, doubt = Validity(Status.VALID), Validity(Status.STARVED, ("the hypervisor took 60%",))
+    shares = {
+        "93": report,  # 1,100 of 1,187.2
+        "67": with_cells(report, {slowest: (Cell(Phase.SATURATED, doubt), Cell(Phase.FIXED, valid))}),
+    }
+    for share, shown in shares.items():
+        said = f"open(1100/s) for every lane, {share} % of the lowest valid throughput of this run; 4 slices"
+        assert all(said in form for form in written(shown).values())
+        assert said in said_in(every_figure(shown)["latency"])
+    without_rate = with_cells(report, {slowest: (Cell(Phase.SATURATED, valid),)})
+    assert "67 % of the lowest" in facts.load(without_rate, Phase.FIXED)
+
+
+def test_without_a_valid_throughput_the_rate_is_a_share_of_the_warm_up() -> None:
+    """Nothing that the run measured can be trusted to say how high the rate was."""
+    report, doubt = standard(), Validity(Status.STARVED, ("the hypervisor took 60%",))
+    cells = (Cell(Phase.SATURATED, doubt), Cell(Phase.FIXED, doubt))
+    starved = with_cells(report, {lane.lane: cells for lane in report.summary.lanes})
+    said = "open(1100/s) for every lane, 50 % of what the slowest served in its warm-up; 4 slices"
+    assert all(said in form for form in written(starved).values())
+
+
 def test_every_form_says_once_why_instructions_are_missing() -> None:
     """One line for all Lanes that have the same reason; with a value, it is in the table of every metric."""
     report, reason = standard(), "found no valgrind"
