@@ -243,7 +243,7 @@ def _open_files(host: Host, experiment: Experiment) -> Finding:
         Severity.OK if host.open_files >= needed else Severity.PROBLEM,
         f"{host.open_files:,}",
         expected,
-        f"ulimit -n {needed}",
+        f"ulimit -n {needed} as root, or nofile in /etc/security/limits.conf: the driver goes up to the hard limit",
     )
 
 
