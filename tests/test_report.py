@@ -324,7 +324,7 @@ def test_every_form_says_that_cores_were_shared() -> None:
 
 
 def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
-    """The noise floor stands beside the results, in every form but the charts; without a twin nothing is said."""
+    """The noise floor stands beside the results, in every form but the charts."""
     report = standard()
     floor = NoiseFloor(
         lane="flask_hello@gunicorn-gthread",
@@ -342,7 +342,16 @@ def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
         assert "Flask, run twice, served 1.004x" in words_of
         assert "differ by less than 2.10 % count as tied" in words_of
         assert "decide about no rank: CPU time per request 1.20 % and median latency 1.20 %." in words_of
-    assert "Noise floor" not in terminal(report)
+
+
+def test_every_table_says_that_no_lane_ran_twice() -> None:
+    """Beside ranks, once a League, as nothing then shows by how much a Lane differs from itself."""
+    said = "No noise floor: no Lane of this League ran twice, so ranks rest on intervals alone."
+    for form in written(standard()).values():
+        assert form.count(said) == len(standard().summary.leagues)
+        assert "Noise floor" not in form
+    for nothing_ranked in (single(), VARIANTS["without_intervals"](), VARIANTS["empty"]()):
+        assert all("noise floor" not in form for form in written(nothing_ranked).values())
 
 
 def test_every_form_says_what_is_missing() -> None:

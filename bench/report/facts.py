@@ -294,8 +294,8 @@ def _open(report: Report) -> str:
 def _of_slowest(report: Report, rate_rps: float) -> str:
     """Says how high the rate is: a share of what the run measured, as the warm-up that set it was short."""
     served_rps = [lane.metrics[THROUGHPUT].point for lane in report.summary.lanes if _served_at_rate(lane)]
-    if served_rps:
-        return f"{100 * rate_rps / min(served_rps):.0f} % of the lowest valid throughput of this run"
+    if lowest_rps := min(served_rps, default=0.0):
+        return f"{100 * rate_rps / lowest_rps:.0f} % of the lowest valid throughput of this run"
     return f"{100 * report.manifest.experiment.offer.rate_share:g} % of what the slowest served in its warm-up"
 
 
