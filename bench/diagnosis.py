@@ -12,7 +12,7 @@ from bench.trial import Trial
 
 NOT_READABLE = "not readable"
 NOTICEABLE_STEAL = 0.01
-"""Steal above this share of the cores' time makes intervals wider than they need be."""
+"""Steal above this share of a core's time makes intervals wider than they need be."""
 BUSY_LOAD = 0.5
 """So many other processes that run, on average, disturb a run."""
 OTHER_FILES = 64
@@ -97,16 +97,26 @@ def findings(host: Host, here: Machine, experiment: Experiment) -> tuple[Finding
     )
 
 
+def steal_share(before_s: float | None, after_s: float | None, took_s: float) -> float | None:
+    """Returns the steal of all cores of servers and driver together as a share of the time; None where it is unknown.
+
+    So is the steal of a slice: the limit of either means the same.
+    """
+    if before_s is None or after_s is None or after_s < before_s:
+        return None
+    return (after_s - before_s) / took_s
+
+
 def of_steal(share: float | None) -> Finding:
-    """Returns what there is to say of the share of the cores' time that the hypervisor took; None is unknown."""
-    expected = f"at most {NOTICEABLE_STEAL:.0%} of the cores' time"
+    """Returns what there is to say of the steal, a ``steal_share``: it is a problem where it would spoil slices."""
+    expected = f"at most {NOTICEABLE_STEAL:.0%} of a core's time; above {SPOILT_STEAL:.0%} a run's slices are spoilt"
     if share is None:
         return _unknown("steal", expected)
     severities = {SPOILT_STEAL: Severity.PROBLEM, NOTICEABLE_STEAL: Severity.ADVICE}
     return _finding(
         "steal",
         next((severity for limit, severity in severities.items() if share > limit), Severity.OK),
-        f"{share:.1%}",
+        f"{share:.1%} of a core's time",
         expected,
         "the hypervisor gave the cores to others: use a machine with dedicated cores, or another hour",
     )
@@ -233,7 +243,7 @@ def _open_files(host: Host, experiment: Experiment) -> Finding:
         Severity.OK if host.open_files >= needed else Severity.PROBLEM,
         f"{host.open_files:,}",
         expected,
-        f"ulimit -n {needed}",
+        f"ulimit -n {needed} as root, or nofile in /etc/security/limits.conf: the driver goes up to the hard limit",
     )
 
 

@@ -49,9 +49,7 @@ def examine(site: Site, whole: Experiment, watcher: Watcher) -> Diagnosis:
     cores, began = (*site.machine.server_cores, *site.machine.driver_cores), time.monotonic()
     before = machine.steal_s(cores)
     found = _trial(site, whole, watcher)
-    after, took_s = machine.steal_s(cores), time.monotonic() - began
-    known = before is not None and after is not None and after >= before
-    stolen = ((after or 0) - (before or 0)) / took_s / (len(cores) or site.machine.cores) if known else None
+    stolen = diagnosis.steal_share(before, machine.steal_s(cores), time.monotonic() - began)
     return Diagnosis(
         verdict=verdict(found, whole.preset_name),
         preset=whole.preset_name,

@@ -116,9 +116,13 @@ def _load_average() -> float | None:
 
 
 def _open_files() -> int:
-    """Returns the soft limit; where there is none, more than any run needs."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return soft if soft != resource.RLIM_INFINITY else sys.maxsize
+    """Returns the hard limit, to which the driver raises its own; where there is none, more than any run needs.
+
+    A hard limit that is called unlimited may be one that the system lets nobody raise to: then the soft one counts.
+    """
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = soft if most == resource.RLIM_INFINITY else most
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
 
 def _package(name: str) -> str | None:

@@ -1,8 +1,10 @@
 """Counts false alarms: Lanes compared with their own twins by paired ratios: ``python benchmarks/noise.py``.
 
-Every Lane without an adapter runs twice in each run, so a run gives as many A/A comparisons as it has such Lanes, all
-independent of each other. A comparison alarms where the interval of the ratio excludes 1, and bench ranks the two only
-if the difference is above the noise floor too, which here is that of another pair on the same server.
+Every Lane without an adapter, raw too, runs twice in each run, so a run gives as many A/A comparisons as it has such
+Lanes. A comparison alarms where the interval of the ratio, of this pair alone, excludes 1. Counted too are those of
+them whose difference is above the noise floor of the run's next pair, which is on the same server but for the last pair
+of each. bench ranks fewer as different: it refuses to rank what is not valid, which is not judged here, ranks no raw
+Lane, and widens intervals by how many a League has.
 """
 
 import argparse

@@ -115,9 +115,24 @@ def test_this_machine_is_left_as_it_was() -> None:
     before = os.sched_getaffinity(0)
     seen = host.read()
     assert os.sched_getaffinity(0) == before == set(seen.cores)
-    assert seen.open_files == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     assert seen.available_mib is not None
     assert seen.available_mib > 0
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "open_files"),
+    [
+        (256, 4096, 4096),
+        (256, resource.RLIM_INFINITY, 256),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, sys.maxsize),
+    ],
+)
+def test_open_files_are_those_that_the_driver_may_have(
+    soft: int, hard: int, open_files: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It raises its limit to the hard one, unless that is unlimited, which not every system grants."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _limit: (soft, hard))
+    assert host.read().open_files == open_files
 
 
 def test_versions_are_those_that_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

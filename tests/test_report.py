@@ -324,7 +324,7 @@ def test_every_form_says_that_cores_were_shared() -> None:
 
 
 def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
-    """The noise floor stands beside the results, in every form but the charts; without a twin nothing is said."""
+    """The noise floor stands beside the results, in every form but the charts."""
     report = standard()
     floor = NoiseFloor(
         lane="flask_hello@gunicorn-gthread",
@@ -342,7 +342,16 @@ def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
         assert "Flask, run twice, served 1.004x" in words_of
         assert "differ by less than 2.10 % count as tied" in words_of
         assert "decide about no rank: CPU time per request 1.20 % and median latency 1.20 %." in words_of
-    assert "Noise floor" not in terminal(report)
+
+
+def test_every_table_says_that_no_lane_ran_twice() -> None:
+    """Beside ranks, once a League, as nothing then shows by how much a Lane differs from itself."""
+    said = "No noise floor: no Lane of this League ran twice, so ranks rest on intervals alone."
+    for form in written(standard()).values():
+        assert form.count(said) == len(standard().summary.leagues)
+        assert "Noise floor" not in form
+    for nothing_ranked in (single(), VARIANTS["without_intervals"](), VARIANTS["empty"]()):
+        assert all("noise floor" not in form for form in written(nothing_ranked).values())
 
 
 def test_every_form_says_what_is_missing() -> None:
@@ -354,6 +363,37 @@ def test_every_form_says_what_is_missing() -> None:
         assert words.NO_INTERVAL in said, name
     for name, said in everywhere(failed()).items():
         assert "FAILED: flask_hello@gunicorn-gthread" in said, name
+
+
+def with_cells(report: Report, cells: dict[str, tuple[Cell, ...]]) -> Report:
+    """Returns the Report with other cells of some Lanes, found by the names of these."""
+    lanes = tuple(replace(lane, cells=cells.get(lane.lane, lane.cells)) for lane in report.summary.lanes)
+    return replace(report, summary=replace(report.summary, lanes=lanes))
+
+
+def test_every_form_states_the_rate_as_a_share_of_what_the_run_measured() -> None:
+    """Of the lowest throughput that is valid and of a Lane that had the rate: the warm-up that set it saw another."""
+    report, slowest = standard(), "fastapi_hello@gunicorn-gthread+a2wsgi"
+    valid, doubt = Validity(Status.VALID), Validity(Status.STARVED, ("the hypervisor took 60%",))
+    shares = {
+        "93": report,  # 1,100 of 1,187.2
+        "67": with_cells(report, {slowest: (Cell(Phase.SATURATED, doubt), Cell(Phase.FIXED, valid))}),
+    }
+    for share, shown in shares.items():
+        said = f"open(1100/s) for every lane, {share} % of the lowest valid throughput of this run; 4 slices"
+        assert all(said in form for form in written(shown).values())
+        assert said in said_in(every_figure(shown)["latency"])
+    without_rate = with_cells(report, {slowest: (Cell(Phase.SATURATED, valid),)})
+    assert "67 % of the lowest" in facts.load(without_rate, Phase.FIXED)
+
+
+def test_without_a_valid_throughput_the_rate_is_a_share_of_the_warm_up() -> None:
+    """Nothing that the run measured can be trusted to say how high the rate was."""
+    report, doubt = standard(), Validity(Status.STARVED, ("the hypervisor took 60%",))
+    cells = (Cell(Phase.SATURATED, doubt), Cell(Phase.FIXED, doubt))
+    starved = with_cells(report, {lane.lane: cells for lane in report.summary.lanes})
+    said = "open(1100/s) for every lane, 50 % of what the slowest served in its warm-up; 4 slices"
+    assert all(said in form for form in written(starved).values())
 
 
 def test_every_form_says_once_why_instructions_are_missing() -> None:

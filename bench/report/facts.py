@@ -6,11 +6,13 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from bench import validity
 from bench.messages import Closed, Open
 from bench.plan import Phase
-from bench.records import Failure, LaneFacts, Machine, Report
+from bench.records import Failure, LaneFacts, LaneSummary, Machine, Report, Status
 from bench.report import absences
 from bench.report.footprints import AT_STARTS, described
+from bench.report.leagues import THROUGHPUT
 from bench.report.words import METRICS, NO_INTERVAL, interval, listed, number, one_line
 from bench.spec import Lane, Server
 from bench.sweep_loads import loads
@@ -286,8 +288,21 @@ def _open(report: Report) -> str:
     rate = report.summary.totals.fixed_rate_rps
     if rate is None:
         return "open, but no rate was found"
-    of_slowest = 100 * report.manifest.experiment.offer.rate_share
-    return f"{Open(rate)} for every lane, {of_slowest:g} % of what the slowest served"
+    return f"{Open(rate)} for every lane, {_of_slowest(report, rate)}"
+
+
+def _of_slowest(report: Report, rate_rps: float) -> str:
+    """Says how high the rate is: a share of what the run measured, as the warm-up that set it was short."""
+    served_rps = [lane.metrics[THROUGHPUT].point for lane in report.summary.lanes if _served_at_rate(lane)]
+    if lowest_rps := min(served_rps, default=0.0):
+        return f"{100 * rate_rps / lowest_rps:.0f} % of the lowest valid throughput of this run"
+    return f"{100 * report.manifest.experiment.offer.rate_share:g} % of what the slowest served in its warm-up"
+
+
+def _served_at_rate(lane: LaneSummary) -> bool:
+    """Returns whether the rate was offered to a Lane whose saturated throughput can be trusted."""
+    trusted = THROUGHPUT in lane.metrics and validity.of_metric(lane.cells, THROUGHPUT).status is Status.VALID
+    return trusted and any(cell.phase is Phase.FIXED for cell in lane.cells)
 
 
 def _server(report: Report, server: Server) -> str:

@@ -151,6 +151,11 @@ class Table(Struct, frozen=True, kw_only=True):
         return self.contenders + self.ceilings
 
     @property
+    def has_ranks(self) -> bool:
+        """Returns whether any Lane was told apart from others, and so has a rank among them."""
+        return any(row.rank for row in self.contenders) and sum(row.compared for row in self.contenders) > 1
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """Returns the metrics that any row has."""
         return tuple(metric for metric in METRICS if any(row.estimate(metric) for row in self.rows))
@@ -174,14 +179,20 @@ def verdict(table: Table) -> str:
 
 
 def noise(table: Table) -> str:
-    """Says how far a Lane differed from itself, and what follows for the others; nothing where no Lane has a twin."""
-    sentences = [_noise(table, floor) for floor in table.league.noise_floors]
+    """Says how far a Lane differed from itself, and what follows for the others, or that it is not known."""
+    sentences = [_noise(table, floor) for floor in table.league.noise_floors] or list(_no_noise(table))
     known = [floor.difference for floor in table.league.noise_floors if floor.difference is not None]
-    if not sentences and table.has_twin:
-        sentences = ["No noise floor: the Lane that ran twice can't be trusted, so ranks rest on intervals alone."]
     if known:
         sentences.append(f"Throughputs that differ by less than {share(max(known))} count as tied.")
     return " ".join([*sentences, *_other_noise(table)])
+
+
+def _no_noise(table: Table) -> Iterator[str]:
+    """Yields why ranks rest on intervals alone; where nothing is ranked, no floor is missed."""
+    if table.has_twin:
+        yield "No noise floor: the Lane that ran twice can't be trusted, so ranks rest on intervals alone."
+    elif table.has_ranks:
+        yield "No noise floor: no Lane of this League ran twice, so ranks rest on intervals alone."
 
 
 def _other_noise(table: Table) -> Iterator[str]:
