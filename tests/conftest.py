@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import subprocess
 from collections.abc import Mapping
 from functools import cache
@@ -30,6 +31,10 @@ from bench.records import (
 from bench.spec import Adapter, App, Contract, Experiment, Interface, Lane, League, Offer, Preset, Server, Serving
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the commands under test keep their bytecode, as their users' do
+
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:  # as a shell's background jobs have it, and so would the commands
+        signal.signal(number, handler)
 
 settings.register_profile("bench", deadline=None, max_examples=50)  # a busy machine breaks no law
 settings.load_profile("bench")

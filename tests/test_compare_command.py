@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
@@ -91,15 +90,6 @@ def test_an_app_is_compared_with_itself(repository: Path, tmp_path: Path) -> Non
     assert state(repository) == before
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Lets children hear of it where the tests do not: a shell's background jobs ignore it, and so would theirs."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_leaves_nothing_behind(repository: Path, tmp_path: Path) -> None:
     """In the midst of a round: a line says so, exit code 3, repository and temporary folder are as before."""
     app = repository / APP
