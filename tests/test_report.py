@@ -373,6 +373,17 @@ def test_every_form_says_once_why_instructions_are_missing() -> None:
         assert "364,192" in with_value[form], form
 
 
+def test_what_is_above_raw_is_above_raw_through_the_same_adapter() -> None:
+    """Of FastAPI via a2wsgi too: its figure, and how to read it, name the adapter, and fit a line of 80 columns."""
+    title = words.METRICS["overhead_us_per_request"].title
+    assert title.endswith("above raw on the same server and adapter")
+    assert len(title) <= 80
+    said = written(standard())
+    for form in ("markdown", "html"):
+        assert "above raw's, through the same adapter where there is one." in said[form], form
+        assert f"{title}, µs" in said[form], form
+
+
 @pytest.mark.parametrize("metric", words.METRICS)
 def test_every_form_says_once_why_a_metric_is_absent(metric: str) -> None:
     """Or why its mean lacks Rounds: one sentence for all Lanes with the same reason, wherever its dash is."""
