@@ -30,7 +30,7 @@ def count(text: str, suffix: str) -> int:
 
 
 def _of_python(text: str) -> set[int]:
-    lines = text.splitlines()
+    lines = _lines(text)
     docstrings = _docstrings(text)
     return {
         number
@@ -39,6 +39,11 @@ def _of_python(text: str) -> set[int]:
         for number in range(token.start[0], token.end[0] + 1)
         if lines[number - 1].strip()
     }
+
+
+def _lines(text: str) -> list[str]:
+    """Returns the lines as Python counts them: splitlines() also ends one at a form feed."""
+    return text.split("\n")
 
 
 def _tokens(text: str) -> list[tokenize.TokenInfo]:
@@ -53,4 +58,4 @@ def _docstrings(text: str) -> set[tuple[int, int]]:
 
 
 def _filled(text: str) -> int:
-    return sum(bool(line.strip()) for line in text.splitlines())
+    return sum(bool(line.strip()) for line in _lines(text))

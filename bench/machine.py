@@ -101,20 +101,23 @@ def counters(pids: Iterable[int]) -> Counters:
 
 
 def rss_bytes(pids: Iterable[int]) -> int | None:
-    """Returns the resident memory of processes, shared pages counted in each. None where a process has ended."""
+    """Returns the resident memory of processes, shared pages counted in each.
+
+    None where a process has ended, none was found, or the system does not tell.
+    """
     try:
-        return sum(psutil.Process(pid).memory_info().rss for pid in pids)
-    except psutil.Error:
+        return sum(psutil.Process(pid).memory_info().rss for pid in pids) or None
+    except (OSError, psutil.Error):
         return None
 
 
 def pss_bytes(pids: Iterable[int]) -> int | None:
     """Returns the memory of processes, each shared page divided among those that share it (proc(5), smaps_rollup).
 
-    None where a process has ended, or the system does not tell.
+    None where a process has ended, none was found, or the system does not tell.
     """
     try:
-        return sum(_pss_kib(pid) for pid in pids) * 1024
+        return sum(_pss_kib(pid) for pid in pids) * 1024 or None
     except (OSError, StopIteration):
         return None
 

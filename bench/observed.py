@@ -34,9 +34,19 @@ def estimates(observations: Sequence[Observation]) -> dict[str, Estimate]:
 def missing(observations: Sequence[Observation]) -> dict[str, str]:
     """Returns why a metric has no value at all."""
     return {
-        metric: next(observation.reason or "no reason was given" for observation in found)
+        metric: _reasons(found)[0]
         for metric, found in _by_metric(observations)
         if all(observation.value is None for observation in found)
+    }
+
+
+def partial(observations: Sequence[Observation]) -> dict[str, str]:
+    """Returns of how many values a metric is, and why there are no more, where it has values and a reason."""
+    found = [(metric, [each.value for each in seen], _reasons(seen)) for metric, seen in _by_metric(observations)]
+    return {
+        metric: f"n = {len(values) - values.count(None)}: {'; '.join(reasons)}"
+        for metric, values, reasons in found
+        if reasons and len(values) > values.count(None)
     }
 
 
@@ -57,6 +67,11 @@ def code_lines_by_file(observations: Sequence[Observation]) -> dict[str, int]:
         if observation.metric == "code_lines" and observation.part is not None and observation.value is not None
     }
     return dict(sorted(found.items()))
+
+
+def _reasons(observations: Sequence[Observation]) -> list[str]:
+    """Returns why values are absent, each reason once."""
+    return list(dict.fromkeys(each.reason or "no reason was given" for each in observations if each.value is None))
 
 
 def _by_metric(observations: Sequence[Observation]) -> list[tuple[str, list[Observation]]]:

@@ -59,9 +59,30 @@ def tree(pid: int) -> list[psutil.Process]:
     """Returns a process and its descendants; none where it has ended."""
     try:
         root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
+        return [root, *_descendants(root)]
     except psutil.NoSuchProcess:
         return []
+
+
+def _descendants(root: psutil.Process) -> list[psutil.Process]:
+    """Returns a process's descendants. Raises NoSuchProcess where it has ended."""
+    try:
+        return root.children(recursive=True)
+    except (OSError, RuntimeError, psutil.AccessDenied):  # psutil: the system does not tell when it booted
+        return _named_by_parents(root.pid)
+
+
+def _named_by_parents(pid: int) -> list[psutil.Process]:
+    """Returns a process's descendants by what every process says of its parent: slower than psutil's own way."""
+    children: dict[int, list[psutil.Process]] = {}
+    for each in psutil.pids():
+        with suppress(psutil.Error):  # it ended just now, or is another user's
+            process = psutil.Process(each)
+            children.setdefault(process.ppid(), []).append(process)
+    found = children.pop(pid, [])
+    for member in found:  # which grows: none of them is met twice, whatever the pids say
+        found += children.pop(member.pid, [])
+    return found
 
 
 def ended(pids: Iterable[int]) -> list[int]:

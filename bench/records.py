@@ -166,7 +166,7 @@ class LaneSummary(Struct, frozen=True, kw_only=True):
 
     ``validity`` is the worst of its ``cells``. A metric that could not be measured is absent from ``metrics``, and
     ``missing`` says why where there is more to say than that the run had no such slices. ``partial`` says of metrics
-    which Rounds are not in their mean, and why.
+    which Rounds are not in their mean, or of how many values they are, and why.
     """
 
     lane: str

@@ -189,7 +189,10 @@ def _lane_summary(
         cells=cells,
         validity=validity.worst(cells),
         code_lines_by_file=observed.code_lines_by_file(own_observations),
-        partial=absent.in_rounds(own, {name: set(rounds.of(lane.name, name)) for name in estimates}),
+        partial={
+            **absent.in_rounds(own, {name: set(rounds.of(lane.name, name)) for name in estimates}),
+            **observed.partial(own_observations),
+        },
     )
 
 

@@ -330,9 +330,9 @@ VARIANTS = {
 }
 
 
-def estimate(point: float, unit: str, better: str, spread: float = 0.018) -> Estimate:
+def estimate(point: float, unit: str, better: str, spread: float = 0.018, n: int = ROUNDS) -> Estimate:
     """Returns an Estimate whose interval reaches ``spread`` of the point to either side."""
-    return Estimate(point, point / (1 + spread), point * (1 + spread), ROUNDS, unit, better)
+    return Estimate(point, point / (1 + spread), point * (1 + spread), n, unit, better)
 
 
 def _lane(name: str, apps: dict[str, App]) -> Lane:
@@ -427,11 +427,11 @@ def _footprint(lane: Lane, experiment: Experiment, rps: float) -> dict[str, Esti
     """Returns what fresh starts of a Lane cost, where its App is at home."""
     if not _has_footprint(lane, experiment):
         return {}
-    costly = 1e4 / rps
+    costly, n = 1e4 / rps, experiment.preset.cold_starts
     return {
-        "first_response_ms": estimate(220 + 150 * costly, "ms", "lower", 0.08),
-        "import_ms": estimate(20 + 130 * costly, "ms", "lower", 0.05),
-        "idle_pss_mib": estimate(18 + 5 * costly, "MiB", "lower", 0.01),
+        "first_response_ms": estimate(220 + 150 * costly, "ms", "lower", 0.08, n),
+        "import_ms": estimate(20 + 130 * costly, "ms", "lower", 0.05, n),
+        "idle_pss_mib": estimate(18 + 5 * costly, "MiB", "lower", 0.01, n),
         "pss_per_worker_mib": Estimate(4 + 5 * costly, None, None, 2, "MiB", "lower"),
         "code_lines": exact(1055, "lines"),
         "packages": exact(12, "packages"),

@@ -66,6 +66,18 @@ def test_only_code_adds_to_the_count(code: int, comments: int, blank: int) -> No
     assert count("\n".join(["x = 1"] * code + ["# c"] * comments + [""] * blank), ".py") == code
 
 
+def test_a_form_feed_ends_no_line() -> None:
+    """It stands between sections of old sources."""
+    assert count("x = 1\n\x0c\ny = 2\n\n\nz = 3\nw = 4\n", ".py") == 4
+
+
+@pytest.mark.parametrize("odd", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_only_newlines_end_lines(odd: str) -> None:
+    """In comments, strings and templates, whatever else may be taken for the end of a line."""
+    assert count(f"x = 1  # a{odd}b\n\n\n'c{odd}d'\ny = 2\n", ".py") == 3
+    assert count(f"<p>\n\na{odd}b\n", ".html") == 2
+
+
 def test_an_empty_file_has_no_lines() -> None:
     """Such as most ``__init__.py``."""
     assert count("", ".py") == 0

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
@@ -159,6 +160,24 @@ def test_memory_that_the_system_does_not_tell_has_a_reason(project: Path, monkey
     missing = observed.missing(seen.of(UVICORN))
     assert missing == dict.fromkeys(("idle_pss_mib", "pss_per_worker_mib"), machine.UNREADABLE)
     assert seen.estimates(UVICORN)["first_response_ms"].n == 1
+
+
+def test_a_system_that_does_not_tell_when_it_booted_ends_no_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does one without memory in pages: servers come up with all their processes, and what can be is measured."""
+
+    def not_told(_: psutil.Process) -> NoReturn:
+        raise FileNotFoundError("/proc/stat")
+
+    monkeypatch.setattr(psutil.Process, "create_time", not_told)
+    monkeypatch.setattr(psutil.Process, "memory_info", not_told)
+    seen = Seen()
+    with site_of(project, [UVICORN], cold_starts=1) as site:
+        with site.open_servers(0, site.experiment.lanes) as servers:
+            assert [facts.workers for facts in servers.facts] == [1]
+            assert servers.pids[UVICORN][0] == servers.running[UVICORN].process.pid
+            assert machine.rss_bytes(servers.pids[UVICORN]) is None
+        footprint.measure(site, seen, seen)
+    assert set(seen.estimates(UVICORN)) == STARTED | AT_REST
 
 
 def test_a_server_without_a_number_of_workers_has_a_reason(project: Path) -> None:

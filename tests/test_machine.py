@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,13 +86,25 @@ def test_elsewhere_ticks_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @linux
 def test_missing_proc_files_are_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A kernel without schedstat or /proc/stat gives None, not zero and not a traceback."""
-    (tmp_path / str(os.getpid()) / "task" / "1").mkdir(parents=True)
+    """A kernel without schedstat, statm, smaps_rollup or /proc/stat gives None, not zero and not a traceback."""
+    own = tmp_path / str(os.getpid())
+    (own / "task" / "1").mkdir(parents=True)
+    (own / "stat").symlink_to(f"/proc/{os.getpid()}/stat")
     monkeypatch.setattr(machine, "PROC", tmp_path)
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
     counters = machine.counters([os.getpid()])
     assert counters.cpu_ns is not None
     assert counters.run_queue_ns is None
     assert machine.steal_s([0]) is None
+    assert machine.rss_bytes([os.getpid()]) is None
+    assert machine.pss_bytes([os.getpid()]) is None
+
+
+@linux
+def test_processes_that_were_not_found_have_no_memory() -> None:
+    """That of none is unknown, not zero."""
+    assert machine.rss_bytes([]) is None
+    assert machine.pss_bytes([]) is None
 
 
 @linux

@@ -26,7 +26,17 @@ def test_a_metric_without_any_value_is_missing_with_its_reason() -> None:
     """One value is enough to have it, whatever else failed."""
     rows = [seen("import_ms", None, "it broke"), seen("idle_pss_mib", 3.0), seen("idle_pss_mib", None, "gone")]
     assert observed.missing(rows) == {"import_ms": "it broke"}
+    assert observed.partial(rows) == {"idle_pss_mib": "n = 1: gone"}
     assert set(observed.estimates(rows)) == {"idle_pss_mib"}
+
+
+def test_what_has_fewer_values_says_how_many_and_why() -> None:
+    """Each reason once; where all values are there, or none is, there is nothing to say."""
+    lost = [seen("import_ms", None, reason) for reason in ("gone", "it broke", "gone")]
+    assert observed.partial([seen("import_ms", 1.0), *lost, seen("import_ms", 2.0)]) == {
+        "import_ms": "n = 2: gone; it broke"
+    }
+    assert observed.partial([seen("import_ms", 1.0), seen("idle_pss_mib", None, "gone")]) == {}
 
 
 def test_files_stand_beside_the_whole() -> None:

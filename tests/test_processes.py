@@ -96,6 +96,30 @@ def test_stop_accepts_what_has_ended(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("stat", [None, "cpu 1 1 1 1\n"])
+def test_families_are_found_and_ended_where_the_boot_is_not_told(
+    stat: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without /proc/stat, or without a time in it, a process has the descendants that it has with it."""
+    with process_group() as group:
+        process = group.start(
+            ["/bin/sh", "-c", "sh -c 'sleep 300 & wait' & wait"], env=clean_environment(), cwd=Path("/")
+        )
+        pids = family_of(process.pid)
+        for pid in (os.getpid(), *pids):
+            (tmp_path / str(pid)).symlink_to(f"/proc/{pid}")
+        if stat:
+            (tmp_path / "stat").write_text(stat)
+        monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+        assert sorted(member.pid for member in tree(process.pid)) == sorted(pids)
+        assert {member.pid for member in tree(os.getpid())} == {os.getpid(), *pids}
+        stop([process])
+        monkeypatch.undo()
+        assert gone(pids, within_s=1)
+        assert tree(process.pid) == []
+
+
 def test_ctrl_c_on_the_terminal_reaches_bench_alone(tmp_path: Path) -> None:
     """Children are in a group of their own, so that bench can still ask them for what they know."""
     with process_group() as group:

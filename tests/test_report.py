@@ -413,6 +413,17 @@ def test_every_form_says_once_why_instructions_are_missing() -> None:
         assert "364,192" in with_value[form], form
 
 
+def test_what_is_above_raw_is_above_raw_through_the_same_adapter() -> None:
+    """Of FastAPI via a2wsgi too: its figure, and how to read it, name the adapter, and fit a line of 80 columns."""
+    title = words.METRICS["overhead_us_per_request"].title
+    assert title.endswith("above raw on the same server and adapter")
+    assert len(title) <= 80
+    said = written(standard())
+    for form in ("markdown", "html"):
+        assert "above raw's, through the same adapter where there is one." in said[form], form
+        assert f"{title}, µs" in said[form], form
+
+
 @pytest.mark.parametrize("metric", words.METRICS)
 def test_every_form_says_once_why_a_metric_is_absent(metric: str) -> None:
     """Or why its mean lacks Rounds: one sentence for all Lanes with the same reason, wherever its dash is."""
@@ -502,6 +513,22 @@ def test_a_footprint_says_why_a_metric_is_missing() -> None:
     said = everywhere(replace(report, summary=replace(report.summary, lanes=(lane,))))
     for name in ("text", "markdown", "html"):
         assert "Not measured of Flask on gunicorn-gthread: idle memory (the system does not tell)." in said[name], name
+
+
+def test_a_footprint_says_of_how_many_starts_it_is() -> None:
+    """The real n, from the fewest to the most, and once why one Lane has fewer."""
+    report, name, reason = standard(), "fastapi_hello@uvicorn", "n = 7: the server ended with exit code 1"
+    (whole,) = (lane for lane in report.summary.lanes if lane.lane == name)
+    short = ("first_response_ms", "idle_pss_mib")
+    metrics = {**whole.metrics, **{metric: replace(whole.metrics[metric], n=7) for metric in short}}
+    fewer = replace(whole, metrics=metrics, partial=dict.fromkeys(short, reason))
+    lanes = tuple(fewer if lane is whole else lane for lane in report.summary.lanes)
+    said = everywhere(replace(report, summary=replace(report.summary, lanes=lanes)))
+    for form in ("text", "markdown", "html", "footprint"):
+        assert "medians of n = 7 to 10 fresh starts" in said[form], form
+    for form in ("text", "markdown", "html"):
+        why = f"Not of all starts, of FastAPI on uvicorn: time to the first response; idle memory ({reason})."
+        assert said[form].count(why) == 1, form
 
 
 def test_a_run_without_a_footprint_shows_none() -> None:

@@ -28,7 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench import metrics
+from bench import metrics, starts
 from bench.messages import Open
 from bench.plan import Phase
 from bench.records import (
@@ -36,6 +36,7 @@ from bench.records import (
     Estimate,
     Failure,
     LaneSummary,
+    Observation,
     Report,
     SliceRecord,
     Standing,
@@ -457,6 +458,21 @@ def test_a_round_without_an_answer_is_not_left_out_in_silence() -> None:
     assert all(reason.startswith("not in round 2: no right answer") for reason in lane.partial.values())
     assert {cell.validity.status for cell in lane.cells} == {Status.FAILING}
     assert A not in [standing.lane for standing in folded.standings]
+
+
+def test_starts_that_ended_early_are_not_left_out_in_silence() -> None:
+    """Of a Lane that failed at its third start the figures are of two, and say so; what came later is missing."""
+    home, reason = starts.footprint_lanes(WHOLE)[0].name, "the server ended with exit code 1"
+    first = [Observation(lane=home, metric="first_response_ms", value=value) for value in (7.0, 9.0)]
+    lost = [
+        Observation(lane=home, metric=each, value=None, reason=reason) for each in ("first_response_ms", "import_ms")
+    ]
+    report = build_report(MANIFEST, RECORDS, (), [*first, *lost])
+    lane = Folded(report).lanes[home]
+    assert lane.metrics["first_response_ms"].n == 2
+    assert lane.partial == {"first_response_ms": f"n = 2: {reason}"}
+    assert lane.missing["import_ms"] == reason
+    assert msgspec.json.decode(summary_bytes(report.summary), type=Summary) == report.summary
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""Why figures are absent or of fewer Rounds than others, once for all Lanes and metrics that have the same reason."""
+"""Why figures are absent or of fewer Rounds or starts than others, once for all that have the same reason."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from bench.observed import UNITS as OBSERVED
 from bench.records import LaneSummary
 from bench.report.words import METRICS, listed, one_line
 
@@ -10,7 +11,11 @@ def sentences(lanes: Mapping[str, LaneSummary], metrics: Sequence[str]) -> tuple
     """Returns a sentence a reason, of these Lanes by what they are called, and these metrics."""
     missing = {name: lane.missing for name, lane in lanes.items()}
     partial = {name: lane.partial for name, lane in lanes.items()}
-    return (*_sentences("Not measured of", missing, metrics), *_sentences("Not of all rounds, of", partial, metrics))
+    return (
+        *_sentences("Not measured of", missing, metrics),
+        *_sentences("Not of all rounds, of", partial, [metric for metric in metrics if metric not in OBSERVED]),
+        *_sentences("Not of all starts, of", partial, [metric for metric in metrics if metric in OBSERVED]),
+    )
 
 
 def _sentences(what: str, by_lane: Mapping[str, Mapping[str, str]], metrics: Sequence[str]) -> Iterator[str]:

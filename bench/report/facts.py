@@ -30,7 +30,8 @@ RANK_READING = (
     "can't tell their difference from chance. More rounds may.",
 )
 COMMON_READING = (
-    "raw is the same server with no framework. What a framework costs is its CPU time per request above raw's.",
+    "raw is the same server with no framework. What a framework costs is its CPU time per request above raw's, "
+    "through the same adapter where there is one.",
     "The app only says hello. The more an app does itself, the less its framework matters: a ratio of 2 here is seldom "
     "2 elsewhere.",
     "The numbers hold for this machine, these versions and this load. Ratios travel better than absolute values.",

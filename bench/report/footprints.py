@@ -24,6 +24,8 @@ UNDER_LOAD = "pss_mib"
 """The one that comes from the slices, so that Lanes without a footprint have it too ..."""
 AT_STARTS = tuple(metric for metric in FOOTPRINT if metric != UNDER_LOAD)
 """... and the others."""
+OF_STARTS = ("first_response_ms", "import_ms", "idle_pss_mib")
+"""Those that are medians of fresh starts."""
 
 
 class Footprint(Struct, frozen=True):
@@ -84,7 +86,7 @@ def described(report: Report) -> tuple[str, ...]:
     """Returns what the columns mean, a sentence a group of them."""
     shown = set(columns(report))
     said = (
-        ({"first_response_ms"}, _of_starts(report.manifest.experiment.preset.cold_starts)),
+        ({"first_response_ms"}, _of_starts(report)),
         (
             {"idle_pss_mib", "pss_per_worker_mib"},
             "Memory is the PSS of all of a server's processes: with one worker after its first response, what a third "
@@ -101,8 +103,11 @@ def described(report: Report) -> tuple[str, ...]:
     return tuple(sentence for metrics, sentence in said if metrics & shown)
 
 
-def _of_starts(count: int) -> str:
+def _of_starts(report: Report) -> str:
+    estimates = [row.estimate(metric) for row in footprints(report) for metric in OF_STARTS]
+    counts = sorted({estimate.n for estimate in estimates if estimate})
+    n = " to ".join(map(str, dict.fromkeys([*counts[:1], *counts[-1:]])))
     return (
-        f"First response, import and idle memory: medians of n = {count} fresh starts, with files in the disk's cache; "
+        f"First response, import and idle memory: medians of n = {n} fresh starts, with files in the disk's cache; "
         "± is the wider half of a 95 % interval."
     )

@@ -33,7 +33,9 @@ METRICS = {
     **_percentiles("service_fixed", "service time at the fixed rate, from sending"),
     **_percentiles("latency_saturated", "latency under saturation"),
     "cpu_us_per_request": Metric("server CPU time per request", "µs", "CPU µs/req"),
-    "overhead_us_per_request": Metric("of which the framework's, above raw on the same server", "µs", "over raw µs"),
+    "overhead_us_per_request": Metric(
+        "of which the framework's, above raw on the same server and adapter", "µs", "over raw µs"
+    ),
     "rss_mib": Metric("resident memory", "MiB", "RSS MiB"),
     "pss_mib": Metric("memory under load", "MiB", "load MiB"),
     "first_response_ms": Metric("time to the first response", "ms", "first ms"),
