@@ -99,7 +99,7 @@ class Serving(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Offer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The two loads of a run: ``closed(users)`` and ``open(rate)`` at a share of the slowest Lane's throughput."""
+    """The two loads of a run: ``closed(users)`` and ``open(rate)`` at a share of the slowest warm-up's throughput."""
 
     users: Positive
     rate_share: Annotated[float, Meta(gt=0, lt=1)]
