@@ -5,14 +5,12 @@ Exit codes: 0 fine, 1 a confirmed regression, 2 wrong usage or configuration, 3 
 
 import importlib
 import re
-import signal
 import sys
 import traceback
 from collections.abc import Callable
 from functools import wraps
 from io import TextIOWrapper
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -21,7 +19,7 @@ import msgspec
 from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
-from bench import __version__, footprint, plan, session, store
+from bench import __version__, footprint, plan, processes, session, store
 from bench.config import ConfigError, select_lanes
 from bench.driver_process import DriverFailed
 from bench.history_records import DamagedHistory, NoHistory
@@ -151,9 +149,7 @@ def sweep_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.version_option(__version__)
 def main() -> None:
     """Python web frameworks side by side, on identical servers, under the same load."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
-        signal.signal(signal.SIGHUP, _interrupt)
+    processes.interrupt_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # names and lines that a terminal's encoding lacks
@@ -389,8 +385,3 @@ def _show(text: RenderableType, document: bytes, *, as_json: bool) -> None:
         click.echo(document)
     else:
         out.print(text, soft_wrap=isinstance(text, str))
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Ends a command that is told to, or whose terminal is gone, as Ctrl-C would: it keeps what it measured."""
-    raise KeyboardInterrupt

@@ -59,6 +59,8 @@ class Host(Struct, frozen=True, kw_only=True):
     load_average: float | None
     available_mib: float | None
     open_files: int
+    """The driver's, which raises its limit as far as it goes."""
+    open_files_of_server: int
     clock_source: str | None
     address_randomisation: str | None
     versions: dict[str, str | None]
@@ -237,12 +239,13 @@ def _memory(host: Host, experiment: Experiment) -> Finding:
 def _open_files(host: Host, experiment: Experiment) -> Finding:
     per_lane = max(experiment.offer.users, experiment.offer.connections)
     needed = len(experiment.lanes) * per_lane + OTHER_FILES
-    expected = f"at least {needed:,}: {len(experiment.lanes)} lanes with {per_lane} connections"
+    of_server = per_lane + OTHER_FILES
+    enough = host.open_files >= needed and host.open_files_of_server >= of_server
     return _finding(
         "open files",
-        Severity.OK if host.open_files >= needed else Severity.PROBLEM,
-        f"{host.open_files:,}",
-        expected,
+        Severity.OK if enough else Severity.PROBLEM,
+        f"{host.open_files:,} for the driver, {host.open_files_of_server:,} for a server",
+        f"at least {needed:,} and {of_server:,}: {len(experiment.lanes)} lanes with {per_lane} connections",
         f"ulimit -n {needed} as root, or nofile in /etc/security/limits.conf: the driver goes up to the hard limit",
     )
 

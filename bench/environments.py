@@ -6,7 +6,6 @@ Paths in a lock, such as ``.`` for the App's own package, are relative to the lo
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -19,8 +18,9 @@ import uv
 from msgspec import Struct
 
 COMPLETE = ".complete"
-"""A file that is written last: an environment without it was interrupted, and is made again. So is one that holds a
-copy of a folder, as files there may change while the lock stays the same."""
+"""A file that is written last: an environment without it was interrupted, and is made again."""
+MADE_HOW = "2"
+"""Another number makes all environments again: 2 since paths in a lock begin at its folder."""
 
 
 class EnvironmentFailed(Exception):
@@ -83,35 +83,33 @@ def _one_at_a_time(environments: Path) -> Iterator[None]:
 def _fingerprint(lock: Path, environments: Path, recipe: Recipe) -> str:
     """Returns twelve digits that change with the lock, the interpreter or the folder: scripts name the latter two."""
     interpreter = (sys.version, sys.base_prefix, recipe.python)
-    content = lock.read_bytes() + "\n".join((*interpreter, str(environments), *recipe.requirements)).encode()
+    content = lock.read_bytes() + "\n".join((MADE_HOW, *interpreter, str(environments), *recipe.requirements)).encode()
     return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _make(folder: Path, lock: Path, recipe: Recipe) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    interpreter = str(Path(recipe.python).absolute()) if os.sep in recipe.python else recipe.python
-    _uv(lock.parent, "venv", "--no-python-downloads", "--python", interpreter, str(folder))
+    here, at_lock = Path.cwd(), lock.parent
+    _uv(here, "venv", "--no-python-downloads", "--python", recipe.python, str(folder))
     python = ("--python", str(folder / "bin" / "python"))
     install = ("pip", "install", "--compile-bytecode", *python)
-    locked = (*_hash_checking(lock), "--requirement", lock.name)
-    _uv(lock.parent, *install, *locked)
-    copied = _copied(folder)
-    if copied:  # uv may have taken them from its cache, which knows their metadata only
-        _uv(lock.parent, *install, *(f"--reinstall-package={name}" for name in copied), *locked)
+    _uv(at_lock, *install, *_hash_checking(lock), "--requirement", lock.name)
+    _expect_links(lock, folder)
     if recipe.requirements:
-        _uv(lock.parent, *install, *recipe.requirements)
-        _uv(lock.parent, "pip", "check", *python)
-    if not copied:
-        (folder / COMPLETE).touch()
+        _uv(here, *install, *recipe.requirements)
+        _uv(here, "pip", "check", *python)
+    (folder / COMPLETE).touch()
 
 
-def _copied(folder: Path) -> list[str]:
-    """Returns the packages that were built from a folder, and are no links to it (PEP 610, ``direct_url.json``)."""
-    said = {
-        found.name: json.loads(found.read_text("direct_url.json") or "{}")
-        for found in distributions(path=_site_packages(folder))
-    }
-    return [name for name, origin in said.items() if "dir_info" in origin and not origin["dir_info"].get("editable")]
+def _expect_links(lock: Path, folder: Path) -> None:
+    """Raises EnvironmentFailed for a package that was built from a folder, and is no link to it (PEP 610)."""
+    for found in distributions(path=_site_packages(folder)):
+        origin = json.loads(found.read_text("direct_url.json") or "{}")
+        if "dir_info" in origin and not origin["dir_info"].get("editable"):
+            raise EnvironmentFailed(
+                f"{lock}: found a copy of the folder of {found.name}, expected a link to it, as no lock tells whether "
+                "files there changed; write --editable before its path"
+            )
 
 
 def _hash_checking(lock: Path) -> tuple[str, ...]:

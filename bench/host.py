@@ -39,6 +39,7 @@ def read() -> Host:
         load_average=_load_average(),
         available_mib=_available_mib(),
         open_files=_open_files(),
+        open_files_of_server=_limit(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         clock_source=_text(SYS / "devices" / "system" / "clocksource" / "clocksource0" / "current_clocksource"),
         address_randomisation=_text(PROC / "sys" / "kernel" / "randomize_va_space"),
         versions={
@@ -121,7 +122,10 @@ def _open_files() -> int:
     A hard limit that is called unlimited may be one that the system lets nobody raise to: then the soft one counts.
     """
     soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = soft if most == resource.RLIM_INFINITY else most
+    return _limit(soft if most == resource.RLIM_INFINITY else most)
+
+
+def _limit(limit: int) -> int:
     return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
 

@@ -32,8 +32,12 @@ WHERE_TO_LOOK = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_NAMESPACE",
     "GIT_PREFIX",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
 )
-"""Variables that make git look at another repository than that of the folder which it is asked of."""
+"""Variables that make git look at another repository than that of the folder it is asked of, or at other files."""
 OWN = (".bench", "results")
 """Where bench writes to, at a project's root only: neither a change of the user's, nor part of a side."""
 BUT_OWN = tuple(f":(exclude){name}" for name in OWN)
@@ -135,7 +139,7 @@ def _expect_work_tree(project: Path) -> None:
 
 def changed_files(project: Path) -> list[str]:
     """Returns the repository's files that are not as in the last commit, but for bench's and what git ignores."""
-    said = _said(project, "status", "--porcelain", "-z", "--no-renames", "--", ":/", *BUT_OWN) or ""
+    said = _git(project, "status", "--porcelain", "-z", "--no-renames", "--", ":/", *BUT_OWN)
     return [_printable(entry[3:]) for entry in said.split("\0") if entry]
 
 
@@ -149,7 +153,7 @@ def current(project: Path) -> str | None:
         changes = _said(project, "status", "--porcelain", "--", ":/", *BUT_OWN)
     except RevisionFailed:
         return None
-    return commit and f"{commit}{'+' if changes else ''}"
+    return commit and f"{commit}{'' if changes == '' else '+'}"
 
 
 def fingerprints(project: Path, folder: Path) -> dict[str, str]:

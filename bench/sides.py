@@ -175,7 +175,10 @@ def _chosen(
         raise _nothing_differs(_differing_files(projects, tops), wanted)
     elsewhere = [] if len(differing) == len(both) else _outside(_differing_files(projects, tops), projects, tops)
     if elsewhere:
-        notes += (f"outside of the Apps' folders {_named(elsewhere)}; Apps that may use them were not compared",)
+        notes += (
+            f"outside of the Apps' folders files differ, {elsewhere[0]} first ({len(elsewhere)} in all); other Apps "
+            "that use them were not compared: name them with --app",
+        )
     return differing, notes
 
 

@@ -167,7 +167,7 @@ def render(trials: list[Trial], options: argparse.Namespace) -> str:
     """Returns how many comparisons said what."""
     lines = [
         f"{len(trials)} comparisons, {options.change:g} % more, {options.metric}, "
-        f"allowed {options.max_regression:g} %, budget {options.budget:g} s",
+        f"allowed {options.max_regression:g} % of time, budget {options.budget:g} s",
         f"exit codes: {dict(sorted(Counter(trial.exit_code for trial in trials).items()))}",
     ]
     for metric in dict.fromkeys(found.metric for trial in trials for found in trial.evidence):

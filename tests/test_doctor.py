@@ -76,7 +76,7 @@ def test_findings_read_well_at_80_columns() -> None:
     """Each has its mark, and what to do below it; no line is longer, and the verdict ends it."""
     text = diagnosis_text(diagnosed()).plain
     assert max(len(line) for line in text.splitlines()) <= 80
-    assert "problem  open files             10\n" in text
+    assert "problem  open files             10 for the driver, 1,024 for a server\n" in text
     assert "-> ulimit -n 104" in text
     assert "unknown  turbo                  not readable\n" in text
     assert "to tell apart 1 %      50 rounds, 45.8 min" in text

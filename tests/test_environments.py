@@ -1,6 +1,5 @@
 """Environments are made from locks, once, and again only when something changed."""
 
-import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -129,17 +128,29 @@ def test_paths_in_a_lock_begin_at_the_lock(
     package(tmp_path, "1.0")
     package(elsewhere, "9.0")
     monkeypatch.chdir(elsewhere)
-    lock.write_text(".\n")
+    lock.write_text("--editable .\n")
     assert prepare("app", lock, tmp_path / "environments").versions == {"shop": "1.0"}
 
 
-def test_a_copy_of_a_folder_is_made_again(lock: Path, tmp_path: Path) -> None:
-    """Its files may have changed, though neither the lock nor the package's own metadata did."""
+def test_a_copy_of_a_folder_is_refused(lock: Path, tmp_path: Path) -> None:
+    """Its files may change, though the lock does not: stale code would be measured."""
     lock.write_text(".\n")
     package(tmp_path, "1.0")
-    prepare("app", lock, tmp_path / "environments")
-    package(tmp_path, "2.0")
-    assert prepare("app", lock, tmp_path / "environments").versions == {"shop": "2.0"}
+    for _ in range(2):
+        with pytest.raises(EnvironmentFailed, match="found a copy of the folder of shop, expected a link to it"):
+            prepare("app", lock, tmp_path / "environments")
+
+
+def test_paths_of_a_recipe_begin_where_bench_is_called(
+    lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are what the user typed."""
+    here = tmp_path / "here"
+    here.mkdir()
+    wheel(here, "shop", "1.0")
+    monkeypatch.chdir(here)
+    made = prepare("app", lock, tmp_path / "environments", Recipe(requirements=("./shop-1.0-py3-none-any.whl",)))
+    assert made.versions == {"shop": "1.0"}
 
 
 def test_a_link_to_a_folder_is_made_once(lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,15 +175,10 @@ def wheel(folder: Path, name: str, version: str, needs: Sequence[str] = ()) -> N
 
 
 def package(folder: Path, version: str) -> None:
-    """Makes a folder that is a package ``shop``, with a build backend of its own, so that making it asks no network.
-
-    It may be called again for another version, which only what is in the package tells.
-    """
-    pyproject, made = folder / "pyproject.toml", folder / "made"
-    if not pyproject.exists():
-        (folder / "backend.py").write_text(BACKEND)
-        pyproject.write_text(PYPROJECT)
-    shutil.rmtree(made, ignore_errors=True)
+    """Makes a folder that is a package ``shop``, with a build backend of its own, so that making it asks no network."""
+    (folder / "pyproject.toml").write_text(PYPROJECT)
+    (folder / "backend.py").write_text(BACKEND)
+    made = folder / "made"
     made.mkdir()
     wheel(made, "shop", version)
 

@@ -120,19 +120,20 @@ def test_this_machine_is_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(
-    ("soft", "hard", "open_files"),
+    ("soft", "hard", "driver", "server"),
     [
-        (256, 4096, 4096),
-        (256, resource.RLIM_INFINITY, 256),
-        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, sys.maxsize),
+        (256, 4096, 4096, 256),
+        (256, resource.RLIM_INFINITY, 256, 256),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, sys.maxsize, sys.maxsize),
     ],
 )
-def test_open_files_are_those_that_the_driver_may_have(
-    soft: int, hard: int, open_files: int, monkeypatch: pytest.MonkeyPatch
+def test_open_files_are_those_that_driver_and_servers_may_have(
+    soft: int, hard: int, driver: int, server: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It raises its limit to the hard one, unless that is unlimited, which not every system grants."""
+    """The driver raises its limit to the hard one, unless that is unlimited, which not every system grants."""
     monkeypatch.setattr(resource, "getrlimit", lambda _limit: (soft, hard))
-    assert host.read().open_files == open_files
+    seen = host.read()
+    assert (seen.open_files, seen.open_files_of_server) == (driver, server)
 
 
 def test_versions_are_those_that_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

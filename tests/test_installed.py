@@ -98,10 +98,10 @@ def test_a_change_of_ones_own_app_goes_through_the_gate(bench: Path, shop: Path)
     jsonschema.validate(document, schema)
     (app,) = document["apps"]
     verdicts = {found["metric"]: found["verdict"] for found in app["evidence"]}
-    counted = verdicts.pop("instructions_per_request")
-    assert counted == ("slower" if shutil.which("valgrind") else "invalid"), done.stdout
+    counted = verdicts.pop("instructions_per_request", None)
+    assert counted == ("slower" if shutil.which("valgrind") else None), done.stdout
     under_load = set(verdicts.values())
     assert under_load <= {"slower", "undecided", "invalid"}, done.stdout
-    assert done.returncode == (3 if under_load == {"invalid"} else 1 if counted == "slower" else 0), done.stdout
+    assert done.returncode == (3 if under_load == {"invalid"} else 1 if "slower" in {counted, *under_load} else 0)
     assert git(shop, "status", "--porcelain") == " M shop.py"
     assert len(git(shop, "worktree", "list").splitlines()) == 1

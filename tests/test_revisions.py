@@ -182,6 +182,8 @@ def test_hooks_and_variables_of_git_have_no_say(project: Path, tmp_path: Path, m
     hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/hooked\n")
     hook.chmod(0o700)
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("GIT_LITERAL_PATHSPECS", "1")
+    assert changed_files(project) == ["web/apps/hello/app.py", "web/apps/hello/new.py"]
     with checked_out(project, "one", tmp_path / "out") as folder:
         assert (folder / "apps" / "hello" / "app.py").read_text() == "first"
     assert not (tmp_path / "hooked").exists()

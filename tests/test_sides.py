@@ -132,7 +132,8 @@ def test_what_differs_outside_of_the_apps_folders_is_said(project: Path) -> None
     both = opened(project)
     assert compared(both) == ["till"]
     note = (
-        "outside of the Apps' folders 2 files do, src/library/names.py first; Apps that may use them were not compared"
+        "outside of the Apps' folders files differ, src/library/names.py first (2 in all); other Apps that use them "
+        "were not compared: name them with --app"
     )
     assert both.notes == (note,)
     (project / "shop" / "app.py").write_text("app = 1\n")
