@@ -194,7 +194,7 @@ def test_a_bout_fits_into_its_round_and_leaves_no_kind_of_slice_out(apps: int, r
     of_phase = Counter(each.phase for each in slices)
     assert of_phase.keys() == {Phase.DUET, Phase.SATURATED, Phase.FIXED}
     assert bout.expected_s * apps <= round_s or of_phase[Phase.DUET] == 1
-    if round_s > 12.5 * apps:
+    if round_s > 14 * apps:
         assert bout == Bout(users=USERS, seed=1)
 
 
