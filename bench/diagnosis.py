@@ -99,14 +99,12 @@ def findings(host: Host, here: Machine, experiment: Experiment) -> tuple[Finding
     )
 
 
-def steal_share(before_s: float | None, after_s: float | None, took_s: float) -> float | None:
+def steal_share(steal_s: float | None, took_s: float) -> float | None:
     """Returns the steal of all cores of servers and driver together as a share of the time; None where it is unknown.
 
     So is the steal of a slice: the limit of either means the same.
     """
-    if before_s is None or after_s is None or after_s < before_s:
-        return None
-    return (after_s - before_s) / took_s
+    return None if steal_s is None else steal_s / took_s
 
 
 def of_steal(share: float | None) -> Finding:

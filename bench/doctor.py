@@ -49,7 +49,8 @@ def examine(site: Site, whole: Experiment, watcher: Watcher) -> Diagnosis:
     cores, began = (*site.machine.server_cores, *site.machine.driver_cores), time.monotonic()
     before = machine.steal_s(cores)
     found = _trial(site, whole, watcher)
-    stolen = diagnosis.steal_share(before, machine.steal_s(cores), time.monotonic() - began)
+    steal_s = machine.difference(before, machine.steal_s(cores))
+    stolen = diagnosis.steal_share(steal_s, time.monotonic() - began)
     return Diagnosis(
         verdict=verdict(found, whole.preset_name),
         preset=whole.preset_name,

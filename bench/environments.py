@@ -1,6 +1,6 @@
 """A virtual environment for each App, made by uv from the App's own lock, and made again only when that changes.
 
-Paths in a lock, such as ``.`` for the App's own package, are relative to the lock's folder.
+Paths in a lock, such as ``--editable .`` for the App's own package, are relative to the lock's folder.
 """
 
 import fcntl

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 from msgspec import Struct
@@ -18,6 +19,7 @@ PROC = Path("/proc")
 TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
+_Number = TypeVar("_Number", int, float)
 UNREADABLE = "the system does not tell, or a process has ended"
 
 
@@ -141,7 +143,7 @@ def why_unknown(before: float | None, after: float | None) -> str:
     return f"the counter went backwards, from {before} to {after}"
 
 
-def difference(before: int | None, after: int | None) -> int | None:
+def difference(before: _Number | None, after: _Number | None) -> _Number | None:
     """Returns how far a counter went; None where it is unknown or went backwards."""
     if before is None or after is None or after < before:
         return None

@@ -78,8 +78,7 @@ def checked_out(project: Path, revision: str, folder: Path) -> Iterator[Path]:
 
     ``folder`` has the whole repository. Raises RevisionFailed.
     """
-    _expect_work_tree(project)
-    top = Path(_git(project, "rev-parse", "--show-toplevel"))
+    top = _work_tree(project)
     below = project.resolve().relative_to(top.resolve())
     if revision == WORKTREE:
         _copy(top, below, folder)
@@ -114,7 +113,7 @@ def _remove(top: Path, folder: Path) -> None:
 
 def resolved(project: Path, revision: str) -> str:
     """Returns the commit that a revision names. Raises RevisionFailed, where there is no work tree too."""
-    _expect_work_tree(project)
+    _work_tree(project)
     sha = _said(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if sha is None or sha.startswith("^"):  # ``^main`` names commits to leave out
         raise RevisionFailed(
@@ -124,7 +123,8 @@ def resolved(project: Path, revision: str) -> str:
     return sha
 
 
-def _expect_work_tree(project: Path) -> None:
+def _work_tree(project: Path) -> Path:
+    """Returns the repository's folder. Raises RevisionFailed where there is none, or git may not use it."""
     if _said(project, "rev-parse", "--is-bare-repository") == "true":
         raise RevisionFailed(
             f"{project}: found a bare repository, expected a checkout with a bench.toml; clone it first"
@@ -135,6 +135,7 @@ def _expect_work_tree(project: Path) -> None:
             f"{project}: found no git work tree, expected the project in a checkout of its repository; "
             f"git says: {' '.join(done.stderr.split())}"
         )
+    return Path(done.stdout.rstrip("\n"))
 
 
 def changed_files(project: Path) -> list[str]:
@@ -158,14 +159,18 @@ def current(project: Path) -> str | None:
 
 def fingerprints(project: Path, folder: Path) -> dict[str, str]:
     """Returns what is the same for files with the same content and mode, by their names in a folder of a side."""
-    own = [project / name for name in OWN]
     return {
         _printable(str(path.relative_to(folder))): _fingerprint(path)
         for path in folder.rglob("*")
         if (path.is_file() or path.is_symlink())
         and not set(path.relative_to(folder).parts) & set(LEFT_OUT)
-        and not any(path.is_relative_to(each) for each in own)
+        and not _is_own(path, project)
     }
+
+
+def _is_own(path: Path, project: Path) -> bool:
+    """Returns whether bench writes to a path of the project."""
+    return any(path.is_relative_to(project / name) for name in OWN)
 
 
 def _printable(name: str) -> str:
@@ -184,7 +189,7 @@ def _copy(top: Path, below: Path, folder: Path) -> None:
     """Copies what git tracks, as it is now, and what it neither tracks nor ignores, but for what bench writes."""
     listed = _git(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
-        if any(Path(name).is_relative_to(below / own) for own in OWN):
+        if _is_own(Path(name), below):
             continue
         source, target = top / name, folder / name
         if source.is_file() or source.is_symlink():  # neither for a file that was removed, or a submodule

@@ -176,7 +176,7 @@ def _measured(before: Readings, after: Readings, pids: Sequence[int]) -> tuple[d
     known = {**{name: machine.difference(*pair) for name, pair in counters.items()}, **memory}
     reasons = {name: machine.why_unknown(*pair) for name, pair in counters.items()}
     unknown = {name: reasons.get(name, machine.UNREADABLE) for name, value in known.items() if value is None}
-    if before.steal_s is None or after.steal_s is None or after.steal_s < before.steal_s:
+    if machine.difference(before.steal_s, after.steal_s) is None:
         unknown["steal_s"] = machine.why_unknown(before.steal_s, after.steal_s)
     return known, unknown
 

@@ -172,9 +172,8 @@ def _chosen(
             "name another with --app"
         )
     if not differing:
-        raise _nothing_differs(_differing_files(projects, tops), wanted)
-    elsewhere = [] if len(differing) == len(both) else _outside(_differing_files(projects, tops), projects, tops)
-    if elsewhere:
+        raise _nothing_differs(_differing_elsewhere(projects, tops), wanted)
+    if len(differing) < len(both) and (elsewhere := _differing_elsewhere(projects, tops)):
         notes += (
             f"outside of the Apps' folders files differ, {elsewhere[0]} first ({len(elsewhere)} in all); other Apps "
             "that use them were not compared: name them with --app",
@@ -199,35 +198,27 @@ def _nothing_differs(elsewhere: Sequence[str], wanted: Mapping[Side, Wanted]) ->
     said = f"no App differs between {wanted[Side.BASE].revision} and {wanted[Side.HEAD].revision}"
     if not elsewhere:
         return NothingDiffers(f"{said}; there is nothing to compare, name an App with --app to do so anyway")
+    first, count = elsewhere[0], len(elsewhere)
+    files = f"{first} does" if count == 1 else f"{count} files do, {first} first"
     return NothingDiffers(
-        f"{said}, but outside of the Apps' folders {_named(elsewhere)}; bench can't know whether Apps use what "
-        "differs, and compared nothing: name those that do with --app",
+        f"{said}, but outside of the Apps' folders {files}; bench can't know whether Apps use what differs, "
+        "and compared nothing: name those that do with --app",
         elsewhere,
     )
 
 
-def _named(files: Sequence[str]) -> str:
-    """Names the first of the files that differ, and says how many there are."""
-    return f"{files[0]} does" if len(files) == 1 else f"{len(files)} files do, {files[0]} first"
+def _differing_elsewhere(projects: Mapping[Side, Project], tops: Mapping[Side, Path]) -> list[str]:
+    """Returns the repository's files outside of the Apps' folders that differ.
 
-
-def _differing_files(projects: Mapping[Side, Project], tops: Mapping[Side, Path]) -> list[str]:
-    """Returns the repository's files that differ, but for the project's configuration: both sides have the user's."""
+    The project's configuration is none of them: both sides have the user's.
+    """
     base, head = (revisions.fingerprints(projects[side].root, tops[side]) for side in (Side.BASE, Side.HEAD))
-    here = projects[Side.HEAD]
-    configuration = os.path.relpath(here.root / Path(here.config.file).name, tops[Side.HEAD])
-    names = sorted((base.keys() | head.keys()) - {configuration})
-    return [name for name in names if base.get(name) != head.get(name)]
-
-
-def _outside(files: Sequence[str], projects: Mapping[Side, Project], tops: Mapping[Side, Path]) -> list[str]:
-    """Returns the files that lie in no App's folder on either side."""
-    folders = [
-        os.path.relpath(of_side.app_folder(app.name), tops[side])
-        for side, of_side in projects.items()
-        for app in of_side.apps
-    ]
-    return [name for name in files if not any(Path(name).is_relative_to(folder) for folder in folders)]
+    elsewhere = [name for name in sorted(base.keys() | head.keys()) if base.get(name) != head.get(name)]
+    for side, project in projects.items():
+        known = (project.root / Path(project.config.file).name, *(project.app_folder(app.name) for app in project.apps))
+        below = [os.path.relpath(path, tops[side]) for path in known]
+        elsewhere = [name for name in elsewhere if not any(Path(name).is_relative_to(path) for path in below)]
+    return elsewhere
 
 
 def _lanes(project: Project, app_names: Sequence[str], side: Side, revision: str, seed: int) -> list[Lane]:

@@ -245,6 +245,7 @@ def test_a_regression_that_shows_while_another_is_measured_again_must_be_in_both
 
     job = Job(change)
     outcome = job.run(precision=0.07)
+    assert outcome.measured_again
     assert any(job.started)
     assert of(outcome, "throughput_rps").verdict is Verdict.UNDECIDED
     found = of(outcome)

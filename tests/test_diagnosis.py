@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench import diagnosis
+from bench import diagnosis, machine
 from bench.diagnosis import Finding, Host, Severity
 from bench.records import Estimate, Machine, Status, Validity
 from bench.resolution import Resolution
@@ -143,14 +143,14 @@ def test_steal_is_judged_by_its_share(share: float | None, severity: Severity) -
 def test_steal_is_a_problem_where_a_run_would_find_its_slices_spoilt(of_each: float) -> None:
     """On one scale: what was taken from the cores of servers and driver, added up."""
     seen = saturated(slice_s=0.5, steal_s=2 * of_each * 0.5)
-    share = diagnosis.steal_share(100.0, 100.0 + 2 * of_each * 20, 20)
+    share = diagnosis.steal_share(2 * of_each * 20, 20)
     assert (diagnosis.of_steal(share).severity is PROBLEM) == (why_spoilt(seen) is not None)
 
 
 @pytest.mark.parametrize(("before_s", "after_s"), [(None, 1.0), (1.0, None), (2.0, 1.0)])
 def test_steal_that_was_not_counted_is_unknown(before_s: float | None, after_s: float | None) -> None:
     """Nor is it known of a counter that went backwards."""
-    assert diagnosis.steal_share(before_s, after_s, 20.0) is None
+    assert diagnosis.steal_share(machine.difference(before_s, after_s), 20.0) is None
 
 
 def test_an_a_a_that_differs_is_told() -> None:

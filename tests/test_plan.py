@@ -18,6 +18,7 @@ from bench.spec import Experiment, Sweep, only
 from bench.sweep_loads import parse_sweep
 
 WHOLE = experiment()
+SERVER_S = plan.SERVER_START_S + WHOLE.preset.warm_up_s
 PRESETS = st.builds(
     replace,
     st.just(WHOLE.preset),
@@ -194,8 +195,8 @@ def test_a_bout_fits_into_its_round_and_leaves_no_kind_of_slice_out(apps: int, r
     of_phase = Counter(each.phase for each in slices)
     assert of_phase.keys() == {Phase.DUET, Phase.SATURATED, Phase.FIXED}
     assert bout.expected_s * apps <= round_s or of_phase[Phase.DUET] == 1
-    if round_s > 14 * apps:
-        assert bout == Bout(users=USERS, seed=1)
+    whole, start_s = Bout(users=USERS, seed=1), plan.ROUND_START_S + len(WHOLE.lanes) * SERVER_S
+    assert (bout == whole) == ((round_s - start_s) / apps >= whole.expected_s)
 
 
 @given(whole=EXPERIMENTS, sweep=SWEEPS, index=ROUND_INDICES, slowest_rps=st.floats(1, 1e5))

@@ -73,11 +73,11 @@ def take_long_turns() -> None:
 
     sched_setattr(2) takes the length of a turn as ``sched_runtime`` since Linux 6.12, and ignores it before.
     """
-    if os.uname().machine in SCHED_SETATTR:
-        attributes = SCHED_ATTR.pack(
-            SCHED_ATTR.size, os.SCHED_BATCH, 0, os.getpriority(os.PRIO_PROCESS, 0), 0, LONGEST_TURN_NS, 0, 0
-        )
-        ctypes.CDLL(None).syscall(SCHED_SETATTR[os.uname().machine], 0, attributes, 0)
+    system_call = SCHED_SETATTR.get(os.uname().machine)
+    if system_call:
+        nice = os.getpriority(os.PRIO_PROCESS, 0)
+        attributes = SCHED_ATTR.pack(SCHED_ATTR.size, os.SCHED_BATCH, 0, nice, 0, LONGEST_TURN_NS, 0, 0)
+        ctypes.CDLL(None).syscall(system_call, 0, attributes, 0)
 
 
 def imported(name: str) -> Any:
