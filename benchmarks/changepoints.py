@@ -16,9 +16,9 @@ from numpy.random import Generator
 from scipy.signal import lfilter
 from scipy.stats import binomtest
 
-from bench import changepoints
-from bench.autocorrelation import Floats
-from bench.changepoints import Step
+from bench.analysis.autocorrelation import Floats
+from bench.regression import changepoints
+from bench.regression.changepoints import Step
 
 LENGTHS = (20, 50, 200, 1000)
 RHOS = (0.0, 0.3, 0.6, 0.8)

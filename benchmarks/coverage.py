@@ -14,8 +14,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.random import Generator
 
-from bench import autocorrelation, drift, metrics, stats, store
-from bench.autocorrelation import Floats
+from bench.analysis import autocorrelation, intervals, stability, tidy_table
+from bench.analysis.autocorrelation import Floats
+from bench.run import store
 
 DATA = sorted((Path(__file__).parent / "data").glob("*.json"))
 ROUNDS = (3, 5, 6, 7, 10, 21)
@@ -138,7 +139,7 @@ def leagues(runs: Floats) -> Covered:
 def alarms(runs: Floats) -> tuple[float, float]:
     """Returns the shares of runs in which a Lane is called unstable because it drifts, and because of its spread."""
     made = ({str(lane): dict(enumerate(row)) for lane, row in enumerate(np.exp(run).tolist())} for run in runs)
-    reasons = [set(drift.unstable(lanes).values()) for lanes in made]
+    reasons = [set(stability.unstable(lanes).values()) for lanes in made]
     drifting = [any("drifted" in reason for reason in found) for found in reasons]
     scattered = [any("rounds differ" in reason for reason in found) for found in reasons]
     return float(np.mean(drifting)), float(np.mean(scattered))
@@ -147,8 +148,8 @@ def alarms(runs: Floats) -> tuple[float, float]:
 def _covered(values: Floats, rho: Floats, comparisons: int = 1) -> Covered:
     """Returns the coverage of means (runs, intervals, rounds) that are truly 0, all intervals of a run together."""
     distance = abs(values.mean(axis=-1))
-    plain = stats.half_width(values)
-    widened = stats.half_width(values, rho[:, None], comparisons)
+    plain = intervals.half_width(values)
+    widened = intervals.half_width(values, rho[:, None], comparisons)
     return Covered(
         plain=float((distance <= plain).all(axis=1).mean()),
         widened=float((distance <= widened).all(axis=1).mean()),
@@ -193,7 +194,7 @@ def _by_lane(source: Path) -> dict[str, Sequence[float]]:
     """Returns throughput by Lane and round, from a run's folder or from what ``--save`` wrote."""
     if source.is_file():
         return dict(json.loads(source.read_text()))
-    table = metrics.by_round(metrics.tidy(store.read(source).records))[METRIC].unstack("lane").dropna()
+    table = tidy_table.by_round(tidy_table.tidy(store.read(source).records))[METRIC].unstack("lane").dropna()
     return {str(lane): [round(float(value), 1) for value in table[lane]] for lane in table}
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from bench.diagnosis import Diagnosis
-from bench.records import Estimate
+from bench.doctor.checks import Diagnosis
+from bench.model.records import Estimate
 
 BENCH = Path(sys.executable).parent / "bench"
 

@@ -26,11 +26,11 @@ import msgspec
 import psutil
 from hdrh.histogram import HdrHistogram
 
-from bench import session
-from bench.config import select_lanes
-from bench.messages import Closed, Load, Open, Request, Setup, SliceOrder, SliceResult, SliceResults, Target
-from bench.project import open_project
-from bench.server import HOST
+from bench.model.config import select_lanes
+from bench.model.protocol import Closed, Load, Open, Request, Setup, SliceOrder, SliceResult, SliceResults, Target
+from bench.run import session
+from bench.servers.launch import HOST
+from bench.servers.project import open_project
 
 LANE = "raw_hello@gunicorn-uvicorn"
 CONNECTIONS = 16

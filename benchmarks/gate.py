@@ -24,14 +24,15 @@ from statistics import median
 
 import msgspec
 
-from bench import session, verdict
-from bench.config import select_lanes
-from bench.evidence import CPU
-from bench.gate import Comparison, Evidence, Verdict
-from bench.messages import Closed, Request, Target
-from bench.project import open_project
-from bench.records import INSTRUCTIONS
-from bench.server import HOST
+from bench.model.config import select_lanes
+from bench.model.protocol import Closed, Request, Target
+from bench.model.records import INSTRUCTIONS
+from bench.model.regression import Comparison, Evidence, Verdict
+from bench.regression import verdict
+from bench.regression.ratios import CPU
+from bench.run import session
+from bench.servers.launch import HOST
+from bench.servers.project import open_project
 
 PROJECT = Path(__file__).parent.parent
 BENCH = Path(sys.executable).parent / "bench"

@@ -16,13 +16,14 @@ from statistics import median
 from gate import APP, change, repository
 from msgspec import Struct
 
-from bench import session, verdict
-from bench.environments import Recipe
-from bench.gate import Verdict
-from bench.project import open_project
-from bench.records import INSTRUCTIONS
-from bench.sides import Sides, Wanted, open_sides
-from bench.spec import Side
+from bench.model.experiment import Side
+from bench.model.records import INSTRUCTIONS
+from bench.model.regression import Verdict
+from bench.regression import verdict
+from bench.regression.checkouts import Sides, Wanted, open_sides
+from bench.run import session
+from bench.servers.environments import Recipe
+from bench.servers.project import open_project
 
 ALLOWED = 0.005
 CALIBRATION_TURNS = 1000

@@ -17,10 +17,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from bench.history import METRICS
-from bench.history_file import HISTORY
-from bench.history_records import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
-from bench.records import INSTRUCTIONS
+from bench.model.history import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
+from bench.model.records import INSTRUCTIONS
+from bench.regression.history_file import HISTORY
+from bench.regression.trends import METRICS
 
 MACHINE = MachineIdentity(cpu="Example CPU", cores=2, system="Linux x86_64", python="3.11.7", server_cores=(0,))
 NOISE, HALF = 0.02, 0.03

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from bench import session
-from bench.config import select_lanes
-from bench.processes import clean_environment, stop
-from bench.project import open_project
-from bench.site import Site
+from bench.model.config import select_lanes
+from bench.run import session
+from bench.servers.processes import clean_environment, stop
+from bench.servers.project import open_project
+from bench.servers.testbed import Site
 
 Counts = dict[str, list[float]]
 """The counts of each Lane."""

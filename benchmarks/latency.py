@@ -37,10 +37,11 @@ from delay_server import (
 from driver import raw_server, target_of
 from msgspec import Struct
 
-from bench import machine, stats
-from bench.driver_process import Driver, driver
-from bench.messages import Closed, Load, Open, Request, Setup, SliceOrder, SliceResult, Target
-from bench.processes import process_group
+from bench.analysis import intervals
+from bench.model.protocol import Closed, Load, Open, Request, Setup, SliceOrder, SliceResult, Target
+from bench.run.driver_client import Driver, driver
+from bench.servers import machine
+from bench.servers.processes import process_group
 
 RELATIVE, ABSOLUTE_MS = 0.05, 0.1
 """A reported percentile is right within the larger of the two."""
@@ -161,21 +162,27 @@ def figures(path: str, turns: Sequence[Turn]) -> Iterator[Figure]:
     load = turns[0].load
     imposed = np.concatenate([delays_ms(turn.served) for turn in turns])
     truth = np.concatenate([service_ms(turn.served) for turn in turns])
-    reported = stats.merged([turn.result.latency_us for turn in turns])
+    reported = intervals.merged([turn.result.latency_us for turn in turns])
     for name, percentile in percentiles(len(truth)):
-        found = [quantile(imposed, percentile), quantile(truth, percentile), stats.percentile_ms(reported, percentile)]
+        found = [
+            quantile(imposed, percentile),
+            quantile(truth, percentile),
+            intervals.percentile_ms(reported, percentile),
+        ]
         yield Figure(path, str(load), "service", name, *found)
     if isinstance(load, Open):
         truth = np.concatenate([from_intended_ms(turn.served, load.rate_rps) for turn in turns])
-        reported = stats.merged([turn.result.latency_from_intended_us or "" for turn in turns])
+        reported = intervals.merged([turn.result.latency_from_intended_us or "" for turn in turns])
         for name, percentile in percentiles(len(truth)):
-            found = [quantile(truth, percentile), stats.percentile_ms(reported, percentile)]
+            found = [quantile(truth, percentile), intervals.percentile_ms(reported, percentile)]
             yield Figure(path, str(load), "from intended start", name, None, *found)
 
 
 def percentiles(count: int) -> list[tuple[str, float]]:
     """Returns the percentiles that so many answers are enough for."""
-    enough = {name: at for name, at in stats.PERCENTILES.items() if stats.beyond(count, at) >= stats.MIN_BEYOND}
+    enough = {
+        name: at for name, at in intervals.PERCENTILES.items() if intervals.beyond(count, at) >= intervals.MIN_BEYOND
+    }
     return [(NAMES[name], percentile) for name, percentile in enough.items()]
 
 
@@ -255,7 +262,7 @@ def in_turns(able: Contenders, turns: int) -> dict[str, list[float]]:
 
 
 def _median_ms(turn: Turn) -> float:
-    return stats.percentile_ms(stats.merged([turn.result.latency_us]), 50)
+    return intervals.percentile_ms(intervals.merged([turn.result.latency_us]), 50)
 
 
 def wrk_median_ms(url: str, users: int, seconds: float) -> float:

@@ -19,13 +19,14 @@ import msgspec
 import numpy as np
 from scipy.stats import binomtest
 
-from bench import autocorrelation, compare, metrics, session, stats
-from bench.doctor import Memory
-from bench.estimates import CONFIDENCE
-from bench.plan import Slice
-from bench.project import Project, open_project
-from bench.records import Failure, SliceRecord
-from bench.spec import Experiment, Lane
+from bench.analysis import autocorrelation, intervals, ranking, tidy_table
+from bench.doctor.examine import Memory
+from bench.model.estimate import CONFIDENCE
+from bench.model.experiment import Experiment, Lane
+from bench.model.records import Failure, SliceRecord
+from bench.model.schedule import Slice
+from bench.run import session
+from bench.servers.project import Project, open_project
 
 THROUGHPUT = "throughput_rps"
 
@@ -44,7 +45,7 @@ class Pair(msgspec.Struct, frozen=True):
 
     def half(self, level: float) -> float:
         """Returns half the width of the interval that bench gives the ratio, at a level such as 0.05."""
-        return float(stats.half_width(np.array(self.logs), self.rho, (1 - CONFIDENCE) / level))
+        return float(intervals.half_width(np.array(self.logs), self.rho, (1 - CONFIDENCE) / level))
 
     def alarms(self, level: float) -> bool:
         """Returns whether the interval says that a Lane differs from itself."""
@@ -106,7 +107,7 @@ def measured(project: Project, experiment: Experiment) -> Iterator[Pair]:
     records = Memory()
     with session.open_site(project, experiment) as site:
         session.measure(site, session.draft(site, "noise"), records, Unwatched())
-    by_round = metrics.by_round(metrics.tidy(records.records))
+    by_round = tidy_table.by_round(tidy_table.tidy(records.records))
     whole = by_round[THROUGHPUT].unstack("lane").dropna(axis=1).to_numpy(dtype=float)
     rho = autocorrelation.resemblance(np.log(whole.T)).of_ratios
     twins = sorted((lane for lane in experiment.lanes if lane.twin), key=lambda lane: lane.server.name)
@@ -114,8 +115,8 @@ def measured(project: Project, experiment: Experiment) -> Iterator[Pair]:
         column = by_round[THROUGHPUT].dropna()
         lanes = column.index.get_level_values("lane")
         values = {name: dict(column[lanes == name].droplevel("lane")) for name in (twin.original, twin.name)}
-        rounds = compare.common_rounds(values)
-        if len(rounds) < stats.MIN_ROUNDS:
+        rounds = ranking.common_rounds(values)
+        if len(rounds) < intervals.MIN_ROUNDS:
             print(f"{twin.original}: {len(rounds)} rounds in common are too few", file=sys.stderr)
             continue
         yield Pair(twin.original, tuple(log(values[twin.name][at] / values[twin.original][at]) for at in rounds), rho)

@@ -17,11 +17,12 @@ import numpy as np
 from msgspec.structs import replace
 from scipy.stats import f, t
 
-from bench import plan, store
-from bench.autocorrelation import Floats, own
-from bench.plan import Phase
-from bench.records import SliceRecord
-from bench.spec import Experiment
+from bench.analysis.autocorrelation import Floats, own
+from bench.model import schedule
+from bench.model.experiment import Experiment
+from bench.model.records import SliceRecord
+from bench.model.schedule import Phase
+from bench.run import store
 
 LAYOUTS = ((18, 1), (10, 1), (7, 2), (6, 3), (5, 4), (4, 5), (3, 8))
 """Rounds, and slices a Lane and load in each."""
@@ -84,7 +85,7 @@ def round_s(experiment: Experiment, slices: int) -> float:
         )
         for rounds in (1, 2)
     ]
-    one, two = (plan.outline(each).expected_s for each in whole)
+    one, two = (schedule.outline(each).expected_s for each in whole)
     return two - one
 
 

@@ -18,14 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import session, stats
-from bench.messages import Closed
-from bench.plan import Phase, Slice
-from bench.project import open_project
-from bench.records import Estimate, SliceRecord
-from bench.rounds import LiveRound, open_round
-from bench.site import Site
-from bench.spec import Lane
+from bench.analysis import intervals
+from bench.model.experiment import Lane
+from bench.model.protocol import Closed
+from bench.model.records import Estimate, SliceRecord
+from bench.model.schedule import Phase, Slice
+from bench.run import session
+from bench.run.round import LiveRound, open_round
+from bench.servers.project import open_project
+from bench.servers.testbed import Site
 
 LANES = ("flask_hello@gunicorn-gthread", "fastapi_hello@gunicorn-uvicorn")
 WINDOWS_S = (0.05, 0.1, 0.2, 0.35, 0.7, 1.4, 5.0)
@@ -156,7 +157,7 @@ def differences(values: Sequence[float], others: Sequence[float]) -> list[float]
 
 def estimate(logs: Sequence[float]) -> Estimate:
     """Returns the ratio whose logarithms these are."""
-    return stats.log_estimate([exp(value) for value in logs], "ratio", "")
+    return intervals.log_estimate([exp(value) for value in logs], "ratio", "")
 
 
 def said(ratio: Estimate) -> str:

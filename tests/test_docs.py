@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import git
 
 from bench.cli import main
+from tests.builders.runs import git
 
 CONTEXT = click.Context(main)
 COMMANDS = {name: main.get_command(CONTEXT, name) for name in main.list_commands(CONTEXT)}

@@ -15,8 +15,8 @@ import jsonschema
 import psutil
 import pytest
 
-from bench import store
-from bench.plan import Phase
+from bench.model.schedule import Phase
+from bench.run import store
 
 HANG_S = 300
 """What takes longer than this will never end; a busy machine takes its time."""

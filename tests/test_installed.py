@@ -9,7 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 import uv
-from conftest import git
+
+from tests.builders.runs import git
 
 PROJECT = Path(__file__).parent.parent
 HANG_S = 300

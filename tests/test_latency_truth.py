@@ -16,12 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from latency import FEW, Rig, Turn, rig
 
-from bench import machine, stats
-from bench.driver.recorder import Recorder
-from bench.messages import Closed, Load, Open
-from bench.outcome import load_outcome
-from bench.records import LoadOutcome
-from bench.report import console
+from bench.analysis import intervals
+from bench.analysis.load_result import load_outcome
+from bench.driver.histogram import Recorder
+from bench.model.protocol import Closed, Load, Open
+from bench.model.records import LoadOutcome
+from bench.report import plain
+from bench.servers import machine
 
 RATE_RPS = 500.0
 SECONDS = 1.0
@@ -62,7 +63,7 @@ def assert_near(reported_ms: dict[str, float] | None, truth_ms: Values, turn: Tu
     """
     assert reported_ms
     for name, said_ms in reported_ms.items():
-        percentile = stats.PERCENTILES[name]
+        percentile = intervals.PERCENTILES[name]
         true_ms = quantile(truth_ms, percentile)
         assert said_ms >= ROUNDED * true_ms - TRUNCATED_MS, name
         shifted = percentile + 100 * turn.disturbed_share
@@ -91,7 +92,7 @@ def test_a_stall_shows_in_the_time_from_the_intended_start_and_hardly_in_the_ser
     assert outcome.latency_from_intended_ms["p90"] > 250
     assert outcome.latency_ms["p99"] < 250
     assert_near(outcome.latency_ms, service_ms(turn.served), turn)
-    said = console.load_text(outcome)
+    said = plain.load_text(outcome)
     for what, values in (
         ("service time", outcome.latency_ms),
         ("from intended start", outcome.latency_from_intended_ms),
@@ -115,8 +116,8 @@ def test_recording_and_reporting_keep_three_digits(path: str) -> None:
     recorder = Recorder()
     for delay_us in delays_us:
         recorder.record(delay_us)
-    for percentile in stats.PERCENTILES.values():
-        found_ms = stats.percentile_ms(stats.merged([recorder.encoded()]), percentile)
+    for percentile in intervals.PERCENTILES.values():
+        found_ms = intervals.percentile_ms(intervals.merged([recorder.encoded()]), percentile)
         assert found_ms == pytest.approx(quantile(np.array(delays_us), percentile) / 1000, rel=0.001)
 
 

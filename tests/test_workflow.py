@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.store import new_run_id
+from bench.run.store import new_run_id
 
 PROJECT = Path(__file__).parent.parent
 WORKFLOWS = PROJECT / ".github" / "workflows"

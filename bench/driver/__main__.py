@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from bench.messages import Ready, Setup, SliceOrder, SliceResults
+from bench.model.protocol import Ready, Setup, SliceOrder, SliceResults
 
 CONFIGURING = ("LOCUST_", "GEVENT", "LIBEV_")
 """Prefixes of the environment variables that would change how the load is made."""
@@ -29,7 +29,7 @@ def main() -> None:
 
 def serve(orders: BinaryIO, results: BinaryIO) -> None:
     """Answers a Setup and then SliceOrders, one a line, until they end."""
-    from bench.driver.stage import Stage  # noqa: PLC0415 - imports Locust, which looks into the environment
+    from bench.driver.engine import Stage  # noqa: PLC0415 - imports Locust, which looks into the environment
 
     setup = orders.readline()
     if not setup:

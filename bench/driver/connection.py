@@ -6,9 +6,9 @@ from time import monotonic_ns
 
 import gevent
 
-from bench.driver.answers import AnswerParser, RequestError, WrongAnswer
-from bench.driver.calls import Call, Destination
-from bench.driver.wire import Wire, connect
+from bench.driver.client_socket import Wire, connect
+from bench.driver.prepared_request import Call, Destination
+from bench.driver.response import AnswerParser, RequestError, WrongAnswer
 
 REOPEN_PAUSE_S = 0.01
 """How long to leave a server alone that took no connection: it refuses at once, and other users must get a turn."""

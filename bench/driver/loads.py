@@ -10,15 +10,15 @@ from gevent.event import Event
 from gevent.hub import get_hub
 from greenlet import getcurrent, greenlet
 
-from bench.driver.answers import RequestError
-from bench.driver.calls import Destination
+from bench.driver.arrival_schedule import NS_PER_S, Schedule
 from bench.driver.connection import Connection
-from bench.driver.recorder import Recorder
-from bench.driver.schedule import NS_PER_S, Schedule
-from bench.driver.tally import Tally
-from bench.driver.ticker import Ticker
+from bench.driver.counts import Tally
+from bench.driver.histogram import Recorder
+from bench.driver.prepared_request import Destination
+from bench.driver.response import RequestError
+from bench.driver.timer import Ticker
 from bench.driver.users import SliceUser
-from bench.messages import SliceOrder, SliceResult
+from bench.model.protocol import SliceOrder, SliceResult
 
 ANSWER_LIMIT_S = 5
 """How long the last answers are waited for; what is missing then is an error."""

@@ -10,9 +10,9 @@ from locust import task
 from locust.env import Environment
 from locust.exception import StopTest
 
-from bench.driver.calls import Destination
+from bench.driver.prepared_request import Destination
 from bench.driver.users import RawUser
-from bench.messages import Request
+from bench.model.protocol import Request
 
 NAMES = tuple(f"user{number:02}" for number in range(100))
 HTTP_PORT = 80

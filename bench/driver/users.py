@@ -7,9 +7,9 @@ from gevent.queue import SimpleQueue
 from locust import User, task
 from locust.env import Environment
 
-from bench.driver.answers import RequestError
-from bench.driver.calls import Destination
 from bench.driver.connection import Connection
+from bench.driver.prepared_request import Destination
+from bench.driver.response import RequestError
 
 Part = Callable[["SliceUser"], None]
 """What a user does in one slice."""

@@ -3,7 +3,7 @@
 ``words``, ``facts`` and ``leagues`` say things once, so that ``text``, ``markdown``, ``html`` and ``charts`` agree.
 """
 
-from bench.records import Report
+from bench.model.records import Report
 
 CHARTS = {
     "throughput": "Saturated throughput",
@@ -16,6 +16,7 @@ CHARTS = {
 }
 """Every chart's name, which is its file's, with its title; in reading order."""
 
+SUMMARY = "summary.json"
 MARKDOWN = "summary.md"
 HTML = "report.html"
 EXPORTS = "exports"

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from bench.diagnosis import Diagnosis, Finding, Severity
-from bench.estimates import CONFIDENCE
-from bench.power import MAX_ROUNDS, POWER
-from bench.records import Estimate
-from bench.report.leagues import DOUBT
-from bench.report.words import NO_INTERVAL, one_line, share
-from bench.resolution import LeagueProposal, Proposal, Resolution
-from bench.trial import Trial
+from bench.doctor.aa_test import Trial
+from bench.doctor.checks import Diagnosis, Finding, Severity
+from bench.doctor.power import MAX_ROUNDS, POWER
+from bench.doctor.sample_size import LeagueProposal, Proposal, Resolution
+from bench.model.estimate import CONFIDENCE
+from bench.model.records import Estimate
+from bench.report.format import NO_INTERVAL, one_line, share
+from bench.report.group_table import DOUBT
 
 WIDTH = 80
 MARK, WHAT = 9, 23
@@ -38,7 +38,7 @@ def diagnosis_text(diagnosis: Diagnosis) -> Text:
         [line for finding in diagnosis.findings for line in _finding(finding)],
         _row("", "versions", ", ".join(f"{name} {version or 'none'}" for name, version in diagnosis.versions.items())),
         list(_trial(diagnosis.trial)) if diagnosis.trial else [],
-        textwrap.wrap(diagnosis.verdict, WIDTH),
+        textwrap.wrap(verdict(diagnosis.trial or diagnosis.reason or "", diagnosis.preset), WIDTH),
     )
     return Text("\n\n".join("\n".join(block) for block in blocks if block))
 

@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.estimates import Estimate
-from bench.history_records import History, LevelStep, Reading, Trend
-from bench.records import INSTRUCTIONS
-from bench.report.words import METRIC_TITLES, cell, number, one_line, times
+from bench.model.estimate import Estimate
+from bench.model.history import History, LevelStep, Reading, Trend
+from bench.model.records import INSTRUCTIONS
+from bench.report.format import METRIC_TITLES, cell, number, one_line, times
 
 WIDTHS = (12, 22, 6, 20, 16)
 """Of the columns: 80 with what lies between them."""

@@ -7,20 +7,20 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from bench.records import Report
-from bench.report import CHARTS, charts_of, facts
-from bench.report.footprints import code_files, columns, described, footprints, notes
-from bench.report.leagues import comparisons, noise, tables, verdict
-from bench.report.sweeps import POINT_COLUMNS, point_cells, sweep_tables
-from bench.report.words import COLUMNS, METRICS, one_line, printable, times
+from bench.model.records import Report
+from bench.report import CHARTS, charts_of, context
+from bench.report.footprint_table import code_files, columns, described, footprints, notes
+from bench.report.format import COLUMNS, METRICS, one_line, printable, times
+from bench.report.group_table import comparisons, noise, tables, verdict
+from bench.report.sweep_table import POINT_COLUMNS, point_cells, sweep_tables
 
 
 def render(report: Report, charts: Mapping[str, bytes]) -> str:
     """Returns the page; ``charts`` holds the SVG of each chart by its name, as ``charts.svg`` makes it."""
     return _template().render(
-        title=facts.title(report),
-        provenance=facts.provenance(report),
-        notices=facts.notices(report),
+        title=context.title(report),
+        provenance=context.provenance(report),
+        notices=context.notices(report),
         tables=tables(report),
         charts=[
             (name, title, inline(name, charts[name])) for name, title in charts_of(report).items() if name in charts
@@ -31,11 +31,11 @@ def render(report: Report, charts: Mapping[str, bytes]) -> str:
         footprint_notes=notes(report),
         footprint_described=described(report),
         code_files=code_files(report),
-        reading=facts.reading(report),
-        measured=facts.measured(report),
-        proofs=facts.proofs(report),
+        reading=context.reading(report),
+        measured=context.measured(report),
+        proofs=context.proofs(report),
         differences=[one_line(difference) for difference in report.manifest.irremovable_differences],
-        failures=[(facts.failed(failure), printable(failure.log_tail)) for failure in report.summary.failures],
+        failures=[(context.failed(failure), printable(failure.log_tail)) for failure in report.summary.failures],
     )
 
 
@@ -54,7 +54,7 @@ def inline(name: str, svg: bytes) -> Markup:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("bench", "report"),
+        loader=PackageLoader("bench.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from bench.records import Report
-from bench.report import charts_of, facts
-from bench.report.facts import Proof
-from bench.report.footprints import code_files, columns, described, footprints, notes
-from bench.report.leagues import Row, Table, comparisons, noise, tables, verdict
-from bench.report.sweeps import POINT_COLUMNS, SweepTable, point_cells, sweep_tables
-from bench.report.words import COLUMNS, METRICS, one_line, printable, times
+from bench.model.records import Report
+from bench.report import charts_of, context
+from bench.report.context import Proof
+from bench.report.footprint_table import code_files, columns, described, footprints, notes
+from bench.report.format import COLUMNS, METRICS, one_line, printable, times
+from bench.report.group_table import Row, Table, comparisons, noise, tables, verdict
+from bench.report.sweep_table import POINT_COLUMNS, SweepTable, point_cells, sweep_tables
 
 
 def render(report: Report) -> str:
@@ -19,9 +19,9 @@ def render(report: Report) -> str:
 
 
 def _blocks(report: Report) -> Iterator[str]:
-    yield f"# {safe(facts.title(report))}"
-    yield safe(facts.provenance(report))
-    yield from (f"> **{safe(notice)}**" for notice in facts.notices(report))
+    yield f"# {safe(context.title(report))}"
+    yield safe(context.provenance(report))
+    yield from (f"> **{safe(notice)}**" for notice in context.notices(report))
     for sweep in sweep_tables(report):
         yield from _sweep(sweep)
     for table in () if report.summary.sweeps else tables(report):
@@ -30,9 +30,9 @@ def _blocks(report: Report) -> Iterator[str]:
     yield "## Charts"
     yield from (f"![{title}](charts/{name}.svg)" for name, title in charts_of(report).items())
     yield "## How to read this"
-    yield bullets(facts.reading(report))
+    yield bullets(context.reading(report))
     yield "## What was measured"
-    yield bullets(facts.measured(report))
+    yield bullets(context.measured(report))
     yield from _every_metric(report)
     yield from _configuration(report)
     yield from _failures(report)
@@ -106,7 +106,7 @@ def _configuration(report: Report) -> Iterator[str]:
     yield "## Proof of the configuration"
     yield "Read from the processes as they ran, from their environments and from their answers."
     head = ["lane", "Python", "workers", "versions"]
-    proofs = facts.proofs(report)
+    proofs = context.proofs(report)
     rows = ([safe(proof.lane), proof.python, str(proof.workers), safe(proof.main_versions)] for proof in proofs)
     yield grid(head, "llrl", rows)
     yield from (folded(proof.lane, _fenced(_proof(proof))) for proof in proofs)
@@ -128,7 +128,7 @@ def _failures(report: Report) -> Iterator[str]:
     if report.summary.failures:
         yield "## Failures"
     for failure in report.summary.failures:
-        yield folded(facts.failed(failure), _fenced(printable(failure.log_tail).strip("\n") or "(no log)"))
+        yield folded(context.failed(failure), _fenced(printable(failure.log_tail).strip("\n") or "(no log)"))
 
 
 def safe(words: str) -> str:

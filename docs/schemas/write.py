@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from bench.diagnosis import Diagnosis
-from bench.gate import Check, Comparison
-from bench.history_records import History, HistoryRecord
-from bench.records import Failure, Manifest, Observation, SliceRecord, Summary
+from bench.doctor.checks import Diagnosis
+from bench.model.history import History, HistoryRecord
+from bench.model.records import Failure, Manifest, Observation, SliceRecord, Summary
+from bench.model.regression import Check, Comparison
 
 FILES = {
     "manifest.json": Manifest,

@@ -2,10 +2,10 @@
 
 from matplotlib.figure import Figure
 
-from bench.records import Report
+from bench.model.records import Report
 from bench.report import charts_of
 from bench.report.charts import bars, footprint, lines, sweep
-from bench.report.charts.sheet import png, render, svg
+from bench.report.charts.page import png, render, svg
 
 __all__ = ["draw", "png", "render", "svg"]
 

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from bench.records import Report
-from bench.report.charts.sheet import (
+from bench.model.records import Report
+from bench.report.charts.page import (
     BACKED,
     CAPTION_PT,
     INK,
@@ -28,9 +28,9 @@ from bench.report.charts.sheet import (
     sheet,
     text_width,
 )
-from bench.report.leagues import THROUGHPUT, Row, Table, tables
-from bench.report.looks import PARTS, Look, Scale, looks_of, parts_of
-from bench.report.words import number
+from bench.report.charts.style import PARTS, Look, Scale, looks_of, parts_of
+from bench.report.format import number
+from bench.report.group_table import THROUGHPUT, Row, Table, tables
 
 
 @mpl.rc_context(STYLE)

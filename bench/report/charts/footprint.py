@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.records import Estimate, Report
-from bench.report import CHARTS, facts
-from bench.report.charts.sheet import (
+from bench.model.records import Estimate, Report
+from bench.report import CHARTS, context
+from bench.report.charts.page import (
     CAPTION_PT,
     INK,
     LABEL_PT,
@@ -23,9 +23,9 @@ from bench.report.charts.sheet import (
     plain,
     text_width,
 )
-from bench.report.footprints import Footprint, columns, footprints
-from bench.report.looks import Look, looks_of
-from bench.report.words import METRICS
+from bench.report.charts.style import Look, looks_of
+from bench.report.footprint_table import Footprint, columns, footprints
+from bench.report.format import METRICS
 
 NAME = "footprint"
 COLUMNS, GAP = 3, 0.3
@@ -52,7 +52,7 @@ def _sheet(report: Report, labels: Sequence[list[str]], metrics: Sequence[str]) 
     left = max((text_width(line, LABEL_PT) for label in labels for line in label), default=0.0) + 2 * PAD
     page = Page(left, PAD)
     page.write(CHARTS[NAME], 13, weight="bold", color=INK)
-    for notice in facts.notices(report):
+    for notice in context.notices(report):
         page.write(notice, CAPTION_PT + 1, weight="bold", color=WARNING)
     if not metrics:
         page.write("No footprint was measured.", LABEL_PT, color=INK)
@@ -61,7 +61,7 @@ def _sheet(report: Report, labels: Sequence[list[str]], metrics: Sequence[str]) 
         page.height += 0.32  # for the panels' titles
         page.panel(height, COLUMNS, GAP)
     page.height += 0.15
-    for sentence in facts.caption(report, NAME):
+    for sentence in context.caption(report, NAME):
         page.write(sentence, CAPTION_PT, color="#444444")
     figure, panels = page.figure(NAME)
     for spare in panels[len(metrics) :]:

@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.history import Line, Series, line
-from bench.history_records import History, LevelStep, Trend
-from bench.report.charts.sheet import BACKED, CAPTION_PT, INK, LABEL_PT, PAD, STYLE, Page, inches, plain, text_width
+from bench.model.history import History, LevelStep, Trend
+from bench.regression.trends import Line, Series, line
+from bench.report.charts.page import BACKED, CAPTION_PT, INK, LABEL_PT, PAD, STYLE, Page, inches, plain, text_width
+from bench.report.charts.style import Look, app_looks
+from bench.report.format import one_line
 from bench.report.history import READING, change, conditions, where
-from bench.report.looks import Look, app_looks
-from bench.report.words import one_line
 
 NAME = "history"
 TITLE = "CPU time per request, relative to raw, run by run"

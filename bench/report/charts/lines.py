@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench.records import Report
-from bench.report.charts.sheet import (
+from bench.model.records import Report
+from bench.report.charts.page import (
     INK,
     LABEL_PT,
     LABEL_WIDTH,
@@ -25,8 +25,8 @@ from bench.report.charts.sheet import (
     sheet,
     text_width,
 )
-from bench.report.leagues import THROUGHPUT, Row, tables
-from bench.report.looks import Look, looks_of, nines, points_of, round_starts, spread
+from bench.report.charts.style import Look, looks_of, nines, points_of, round_starts, spread
+from bench.report.group_table import THROUGHPUT, Row, tables
 
 LOG_FROM = 8.0
 """An axis is logarithmic where its highest value is so many times its lowest."""

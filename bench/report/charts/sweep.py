@@ -11,10 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from bench.estimates import Status
-from bench.messages import Closed
-from bench.records import Report
-from bench.report.charts.sheet import (
+from bench.model.estimate import Status
+from bench.model.experiment import Sweep
+from bench.model.protocol import Closed
+from bench.model.records import Report
+from bench.model.sweep import SweepPoint
+from bench.model.sweep_loads import value
+from bench.report.charts.page import (
     BACKED,
     INK,
     LABEL_PT,
@@ -27,11 +30,8 @@ from bench.report.charts.sheet import (
     plain,
     sheet,
 )
-from bench.report.looks import Look, looks_of
-from bench.report.sweeps import SweepRow, SweepTable, doubtful, sweep_tables
-from bench.spec import Sweep
-from bench.sweep_loads import value
-from bench.sweep_records import SweepPoint
+from bench.report.charts.style import Look, looks_of
+from bench.report.sweep_table import SweepRow, SweepTable, doubtful, sweep_tables
 
 PANEL = 2.7
 """The height of a panel; one with many names is higher."""

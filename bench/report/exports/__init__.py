@@ -4,17 +4,14 @@ Trackers that raise alarms get what can be trusted, and nothing else: see ``poin
 measured slice.
 """
 
-from collections.abc import Sequence
-
 import pandas as pd
 from msgspec import Struct
 
-from bench import metrics
-from bench.records import Report, SliceRecord
+from bench.model.records import Report
 from bench.report import EXPORTS
-from bench.report.exports import bencher, github_action_benchmark, hgrm, hlog, junit, pyperf, tables
+from bench.report.exports import bencher, github_action_benchmark, hgrm, hlog, junit, pyperf, slices
 from bench.report.exports.histograms import RECORDED, file_name
-from bench.report.exports.points import trusted
+from bench.report.exports.trends import trusted
 
 PARQUET = "slices.parquet"
 NO_PYARROW = (
@@ -30,18 +27,17 @@ class Exports(Struct, frozen=True):
     left_out: tuple[str, ...]
 
 
-def render(report: Report, records: Sequence[SliceRecord]) -> Exports:
+def render(report: Report, table: pd.DataFrame) -> Exports:
     """Returns every export of a run, complete or not."""
-    table = metrics.tidy(records)
-    slices = tables.slices(report, table)
+    frame = slices.slices(report, table)
     files = {
         **_for_trackers(report),
         **_of_latencies(report, table),
         "junit.xml": junit.render(report.manifest.run_id, junit.cases(report, table)),
-        "slices.csv": tables.csv(slices),
+        "slices.csv": slices.csv(frame),
     }
     try:
-        return Exports({**files, PARQUET: tables.parquet(slices)}, ())
+        return Exports({**files, PARQUET: slices.parquet(frame)}, ())
     except ImportError:
         return Exports(files, (NO_PYARROW,))
 

@@ -5,10 +5,9 @@ Source: bencher.dev, docs, reference, Bencher Metric Format.
 
 from collections.abc import Sequence
 
-import msgspec
-
-from bench.report.exports.points import Point
-from bench.report.words import one_line
+from bench.model.formats import to_json
+from bench.report.exports.trends import Point
+from bench.report.format import one_line
 
 
 def render(points: Sequence[Point]) -> bytes:
@@ -16,7 +15,7 @@ def render(points: Sequence[Point]) -> bytes:
     benchmarks: dict[str, dict[str, dict[str, float]]] = {}
     for point in points:
         benchmarks.setdefault(one_line(point.lane), {})[point.metric] = _metric(point)
-    return msgspec.json.format(msgspec.json.encode(benchmarks), indent=2) + b"\n"
+    return to_json(benchmarks)
 
 
 def _metric(point: Point) -> dict[str, float]:

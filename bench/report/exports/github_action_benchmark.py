@@ -5,11 +5,11 @@ Source: the README of benchmark-action/github-action-benchmark, and ``BenchmarkR
 
 from collections.abc import Sequence
 
-import msgspec
 from msgspec import Struct
 
-from bench.records import Estimate
-from bench.report.exports.points import Point
+from bench.model.formats import to_json
+from bench.model.records import Estimate
+from bench.report.exports.trends import Point
 
 
 class Entry(Struct, frozen=True, omit_defaults=True):
@@ -25,7 +25,7 @@ class Entry(Struct, frozen=True, omit_defaults=True):
 def render(points: Sequence[Point], better: str) -> bytes:
     """Returns an array of those points of which ``lower`` or ``higher`` values are better."""
     entries = [_entry(point) for point in points if point.estimate.better == better]
-    return msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n"
+    return to_json(entries)
 
 
 def _entry(point: Point) -> Entry:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from hdrh.histogram import HdrHistogram
 
-from bench import stats
-from bench.messages import SIGNIFICANT_DIGITS
+from bench.analysis.intervals import merged
+from bench.model.protocol import SIGNIFICANT_DIGITS
 from bench.report.exports.histograms import US_PER_MS, Recorded, intervals, recorded
 
 TICKS_PER_HALF_DISTANCE = 5
@@ -25,8 +25,8 @@ def render(table: pd.DataFrame, kind: str) -> dict[str, bytes]:
     encoded: dict[str, list[str]] = {}
     for interval in intervals(table, kind):
         encoded.setdefault(interval.lane, []).append(interval.encoded)
-    merged = {lane: stats.merged(histograms) for lane, histograms in encoded.items()}
-    return {lane: distribution(histogram) for lane, histogram in merged.items() if histogram.total_count}
+    by_lane = {lane: merged(histograms) for lane, histograms in encoded.items()}
+    return {lane: distribution(histogram) for lane, histogram in by_lane.items() if histogram.total_count}
 
 
 def distribution(histogram: HdrHistogram) -> bytes:

@@ -7,7 +7,7 @@ import pandas as pd
 from hdrh.histogram import HdrHistogram
 from msgspec import Struct
 
-from bench.plan import Phase
+from bench.model.schedule import Phase
 
 RECORDED = {
     "latency_fixed": (Phase.FIXED, "latency_from_intended_us"),

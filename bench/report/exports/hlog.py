@@ -9,9 +9,9 @@ from datetime import datetime
 import pandas as pd
 from hdrh.histogram import HdrHistogram
 
-from bench.records import Manifest
+from bench.model.records import Manifest
 from bench.report.exports.histograms import US_PER_MS, Interval, file_name, intervals
-from bench.report.words import one_line
+from bench.report.format import one_line
 
 LEGEND = '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"'
 

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 import pandas as pd
 from msgspec import Struct
 
-from bench.records import Cell, LaneSummary, Report, Status
-from bench.report.words import printable
+from bench.model.records import Cell, LaneSummary, Report, Status
+from bench.report.format import printable
 
 
 class Outcome(StrEnum):

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from bench.records import Manifest, Report
-from bench.report.exports.points import Point
-from bench.report.words import one_line
+from bench.model.records import Manifest, Report
+from bench.report.exports.trends import Point
+from bench.report.format import one_line
 
 FORMAT_VERSION = "1.0"
 UNITS = {

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from bench.gate import Evidence, Judged, Verdict
-from bench.report.comparison import said
+from bench.model.regression import Evidence, Judged, Verdict
 from bench.report.exports.junit import Case, Outcome
-from bench.report.words import METRIC_TITLES, times
+from bench.report.format import METRIC_TITLES, times
+from bench.report.regression import said
 
 OUTCOMES = {Verdict.SLOWER: Outcome.FAILURE, Verdict.INVALID: Outcome.ERROR, Verdict.UNDECIDED: Outcome.SKIPPED}
 """A regression fails, and what could not be measured is an error; undecided is shown, and is neither."""

@@ -1,0 +1,1 @@
+"""Records in, Summary out: intervals, validity, ranks, sweeps. No I/O."""

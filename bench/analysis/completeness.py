@@ -1,0 +1,67 @@
+"""What a run lacks that one which came to its end has: slices, footprint, instructions."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bench.analysis import tidy_table
+from bench.model import footprint_plan, schedule
+from bench.model.experiment import Experiment
+from bench.model.records import INSTRUCTIONS, Failure, Observation, SliceRecord, Step
+
+AT_REST = ("code_lines", "packages", "installed_mib")
+"""What a footprint has without a start."""
+
+
+def lacking(
+    experiment: Experiment,
+    records: Sequence[SliceRecord],
+    failures: Sequence[Failure],
+    observations: Sequence[Observation],
+) -> tuple[str, ...]:
+    """Returns what is missing, in words; nothing of a complete run.
+
+    Lanes that failed lack nothing, but of those that came up the footprint is measured all the same. A value that could
+    not be measured is not missing: it was written with its reason.
+    """
+    failed = {failure.lane for failure in failures}
+    homeless = {failure.lane for failure in failures if failure.step is Step.ENVIRONMENT}
+    parts = (
+        _slices(experiment, records, failed),
+        _footprint(experiment, observations, homeless),
+        _instructions(experiment, observations, homeless),
+    )
+    return tuple(part for part in parts if part)
+
+
+def _slices(experiment: Experiment, records: Sequence[SliceRecord], failed: set[str]) -> str:
+    left = [lane.name for lane in experiment.lanes if lane.name not in failed]
+    if not left:
+        return "a lane that did not fail"
+    measured = Counter(record.lane for record in records if tidy_table.counts(record))
+    planned = experiment.preset.rounds * schedule.slices_per_lane(experiment)
+    missing = sum(max(0, planned - measured[lane]) for lane in left)
+    return f"{missing:,} of {planned * len(left):,} slices" if missing else ""
+
+
+def _footprint(experiment: Experiment, observations: Sequence[Observation], homeless: set[str]) -> str:
+    expected = dict.fromkeys(AT_REST, 1)
+    for kind, count in footprint_plan.counts(experiment.preset).items():
+        expected |= dict.fromkeys(footprint_plan.METRICS[kind], count)
+    lanes = [lane.name for lane in footprint_plan.footprint_lanes(experiment) if lane.name not in homeless]
+    whole = [each for each in observations if each.part is None]
+    found = Counter((each.lane, each.metric) for each in whole)
+    given_up = {(each.lane, each.metric) for each in whole if each.value is None}
+    short = [
+        metric
+        for metric, count in expected.items()
+        if any(found[lane, metric] < count and (lane, metric) not in given_up for lane in lanes)
+    ]
+    return f"the footprint ({', '.join(short)})" if short else ""
+
+
+def _instructions(experiment: Experiment, observations: Sequence[Observation], homeless: set[str]) -> str:
+    if not experiment.preset.instructions:
+        return ""
+    lanes = {lane.name for lane in experiment.lanes if not lane.twin} - homeless
+    missing = lanes - {each.lane for each in observations if each.metric == INSTRUCTIONS}
+    return f"instructions per request of {len(missing)} of {len(lanes)} lanes" if missing else ""

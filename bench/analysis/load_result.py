@@ -1,0 +1,34 @@
+"""What one load against one URL came to: the result of `bench load`."""
+
+from bench.analysis import intervals
+from bench.model.protocol import Load, SliceResult
+from bench.model.records import LoadOutcome
+
+
+def load_outcome(url: str, load: Load, result: SliceResult, driver_cpu_share: float | None) -> LoadOutcome:
+    """Folds the one slice of `bench load`."""
+    return LoadOutcome(
+        url=url,
+        load=load,
+        window_s=result.window_s,
+        requests=result.requests,
+        throughput_rps=result.requests / result.window_s,
+        errors=result.errors,
+        missed=result.missed,
+        bytes_received=result.bytes_received,
+        driver_cpu_share=driver_cpu_share,
+        latency_ms=_percentiles_ms(result.latency_us) or {},
+        latency_from_intended_ms=_percentiles_ms(result.latency_from_intended_us),
+        send_lateness_ms=_percentiles_ms(result.send_lateness_us),
+    )
+
+
+def _percentiles_ms(encoded: str | None) -> dict[str, float] | None:
+    if encoded is None:
+        return None
+    histogram = intervals.merged([encoded])
+    return {
+        name: intervals.percentile_ms(histogram, percentile)
+        for name, percentile in intervals.PERCENTILES.items()
+        if intervals.beyond(histogram.total_count, percentile) >= intervals.MIN_BEYOND
+    }

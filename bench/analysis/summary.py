@@ -1,0 +1,347 @@
+"""From a run's tidy table to its Report: estimates, validity, standings and CPU splits."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from msgspec import Struct
+from msgspec.structs import replace
+
+from bench.analysis import (
+    autocorrelation,
+    completeness,
+    intervals,
+    missing,
+    ranking,
+    stability,
+    sweep,
+    tidy_table,
+    validity,
+)
+from bench.analysis import observations as observed
+from bench.analysis.autocorrelation import Resemblance
+from bench.analysis.tidy_table import ByLane
+from bench.model.experiment import Experiment, Lane, League
+from bench.model.records import (
+    FORMAT_VERSION,
+    AdapterCost,
+    Cell,
+    CpuSplit,
+    Estimate,
+    Failure,
+    LaneSummary,
+    LeagueSummary,
+    Manifest,
+    NoiseFloor,
+    Observation,
+    Report,
+    RunTotals,
+    SliceRecord,
+    Status,
+    Summary,
+)
+from bench.model.schedule import Phase
+
+UNITS = {
+    "throughput_rps": ("requests/s", "higher"),
+    "cpu_us_per_request": ("us", "lower"),
+    "rss_mib": ("MiB", "lower"),
+    "pss_mib": ("MiB", "lower"),
+    "error_ratio": ("errors/answers", "lower"),
+}
+"""Units of the metrics that are not latencies in ms, and which way is better."""
+RANKED_BY = "throughput_rps"
+CPU = "cpu_us_per_request"
+NOT_RANKED_BY = (CPU, "latency_fixed_p50_ms")
+"""Metrics that have a noise floor too."""
+
+
+UNSTEADY = {
+    Phase.SATURATED: ("throughput_rps", stability.LARGE_SPREAD),
+    Phase.FIXED: ("latency_fixed_p50_ms", stability.LARGE_LATENCY_SPREAD),
+}
+"""By which metric a phase's steadiness is judged, and the spread that is too much."""
+
+
+class _Rounds(Struct, frozen=True):
+    """What the parts of a summary are made from: metrics a Lane and Round, and what is found of each Lane's cells."""
+
+    experiment: Experiment
+    metrics: tuple[str, ...]
+    by_lane: ByLane
+    cells: dict[str, tuple[Cell, ...]]
+    resemblances: dict[str, Resemblance]
+
+    def of(self, lane: str, metric: str) -> dict[int, float]:
+        """Returns a metric of a Lane by round, where it was measured."""
+        return self.by_lane.get(lane, {}).get(metric, {})
+
+    def valid(self, lane: str, metric: str) -> bool:
+        """Returns whether a metric of a Lane stands under a cell with nothing against it."""
+        return _valid(self.cells[lane], metric)
+
+
+class Folded(Struct, frozen=True):
+    """A run, folded once: what its reports, its exports, the history and a check are made from.
+
+    ``table`` is the tidy table, a row a (round, slice, lane); ``by_round`` has the metrics, a row a (lane, round).
+    """
+
+    report: Report
+    table: pd.DataFrame
+    by_round: pd.DataFrame
+
+    @property
+    def manifest(self) -> Manifest:
+        """Returns what was run, and on what."""
+        return self.report.manifest
+
+    @property
+    def summary(self) -> Summary:
+        """Returns the Estimates, and what is found of each Lane."""
+        return self.report.summary
+
+
+def fold(
+    manifest: Manifest,
+    records: Sequence[SliceRecord],
+    failures: Sequence[Failure],
+    observations: Sequence[Observation] = (),
+) -> Folded:
+    """Folds a run, complete or not."""
+    experiment = manifest.experiment
+    table = tidy_table.tidy(records)
+    by_round = tidy_table.by_round(table)
+    by_lane = tidy_table.by_lane(by_round)
+    cells = _cells(experiment, records, failures, by_lane)
+    rounds = _Rounds(experiment, tuple(by_round.columns), by_lane, cells, _resemblances(by_round, cells))
+    splits = {lane.name: _cpu_split(rounds, lane) for lane in experiment.lanes}
+    lanes = tuple(_lane_summary(rounds, lane, records, observations, splits[lane.name]) for lane in experiment.lanes)
+    measured = [lane.lane for lane in lanes if lane.metrics]
+    lacking = completeness.lacking(experiment, records, failures, observations)
+    report = Report(
+        manifest=manifest,
+        summary=Summary(
+            format_version=FORMAT_VERSION,
+            run_id=manifest.run_id,
+            complete=not lacking,
+            lacking=lacking,
+            pinned=manifest.machine.pinned,
+            totals=_totals(experiment, records, table),
+            lanes=lanes,
+            leagues=tuple(_league_summary(league, rounds) for league in experiment.leagues),
+            cpu_splits=tuple(_shown(rounds, splits.values())),
+            failures=tuple(failures),
+            sweeps=sweep.fold(experiment, records, {name: validity.worst(found) for name, found in cells.items()}),
+            adapter_costs=tuple(_adapter_costs(rounds)),
+        ),
+        curves=tuple(curve for lane in measured if (curve := tidy_table.curve(lane, table))),
+        traces=tuple(tidy_table.trace(lane, table) for lane in measured if not experiment.sweep),
+        samples={lane.lane: _samples(rounds, lane.lane, observations) for lane in lanes},
+    )
+    return Folded(report, table, by_round)
+
+
+def _cells(
+    experiment: Experiment,
+    records: Sequence[SliceRecord],
+    failures: Sequence[Failure],
+    by_lane: ByLane,
+) -> dict[str, tuple[Cell, ...]]:
+    """Judges every Lane by itself, and then against those others that can be trusted so far."""
+    cells = {
+        lane.name: validity.judge_cells(
+            [record for record in records if record.lane == lane.name],
+            next((failure for failure in failures if failure.lane == lane.name), None),
+            experiment.serving.workers,
+        )
+        for lane in experiment.lanes
+    }
+    unsteady = {
+        phase: stability.unstable(
+            {lane: of_lane[metric] for lane, of_lane in by_lane.items() if _valid(cells[lane], metric)}, spread
+        )
+        for phase, (metric, spread) in UNSTEADY.items()
+    }
+    return {
+        lane: validity.with_unstable(own, {phase: found[lane] for phase, found in unsteady.items() if lane in found})
+        for lane, own in cells.items()
+    }
+
+
+def _valid(cells: Sequence[Cell], metric: str) -> bool:
+    return validity.of_metric(cells, metric).status is Status.VALID
+
+
+def _resemblances(by_round: pd.DataFrame, cells: dict[str, tuple[Cell, ...]]) -> dict[str, Resemblance]:
+    """Returns by metric how much a round resembles the next, as the valid Lanes show that were there in all rounds."""
+    found = {}
+    for metric in by_round.columns:
+        columns = by_round[metric].unstack("lane")
+        valid = [lane for lane in columns if _valid(cells[str(lane)], metric)]
+        values = columns[valid].dropna(axis=1).to_numpy(dtype=float).T
+        found[metric] = autocorrelation.resemblance(values if metric == "error_ratio" else np.log(values))
+    return found
+
+
+def _lane_summary(
+    rounds: _Rounds,
+    lane: Lane,
+    records: Sequence[SliceRecord],
+    observations: Sequence[Observation],
+    split: CpuSplit | str | None,
+) -> LaneSummary:
+    own = [record for record in records if record.lane == lane.name]
+    own_observations = [observation for observation in observations if observation.lane == lane.name]
+    estimates, cells = _estimates(rounds, lane), rounds.cells[lane.name]
+    planned = () if rounds.experiment.sweep else (Phase.SATURATED, Phase.FIXED)
+    overhead = {"overhead_us_per_request": split.framework} if isinstance(split, CpuSplit) else {}
+    no_overhead = {"overhead_us_per_request": split} if isinstance(split, str) else {}
+    return LaneSummary(
+        lane=lane.name,
+        app=lane.app.name,
+        title=lane.app.title,
+        server=lane.server.name,
+        adapter=lane.adapter.name if lane.adapter else None,
+        baseline=lane.app.baseline,
+        twin=lane.twin,
+        leagues=rounds.experiment.leagues_of(lane.name),
+        metrics={**estimates, **overhead, **observed.estimates(own_observations)},
+        missing={**missing.reasons(own, estimates, planned), **no_overhead, **observed.missing(own_observations)},
+        cells=cells,
+        validity=validity.worst(cells),
+        code_lines_by_file=observed.code_lines_by_file(own_observations),
+        partial={
+            **missing.in_rounds(own, {name: set(rounds.of(lane.name, name)) for name in estimates}),
+            **observed.partial(own_observations),
+        },
+    )
+
+
+def _estimates(rounds: _Rounds, lane: Lane) -> dict[str, Estimate]:
+    """Returns an Estimate for each metric that was measured in at least one round."""
+    found: dict[str, Estimate] = {}
+    for name in rounds.metrics:
+        values = list(rounds.of(lane.name, name).values())
+        if values:
+            rho = rounds.resemblances[name].of_estimates
+            make = intervals.linear_estimate if name == "error_ratio" else intervals.log_estimate
+            found[name] = make(values, *UNITS.get(name, ("ms", "lower")), rho=rho)
+    return found
+
+
+def _samples(rounds: _Rounds, lane: str, observations: Sequence[Observation]) -> dict[str, tuple[float, ...]]:
+    """Returns the values of each metric of a Lane; a difference of Lanes has none of its own."""
+    own = [observation for observation in observations if observation.lane == lane]
+    known = {metric: tuple(values.values()) for metric in rounds.metrics if (values := rounds.of(lane, metric))}
+    return {**known, **observed.samples(own)}
+
+
+def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
+    """Splits a Lane's CPU time: raw, what the adapter adds to raw, what the framework adds to that; paired by round.
+
+    Returns why not where the Lane or raw behind the same Adapter can't be trusted, and None for raw and in a sweep.
+    """
+    bare, ceiling = (rounds.experiment.raw(lane, adapted=adapted) for adapted in (False, True))
+    if lane.app.baseline or rounds.experiment.sweep:
+        return None
+    if not bare or not ceiling:
+        return "raw was not run on the same server" + (", through the same adapter" if bare else "")
+    names = [who.name for who in (lane, ceiling, bare)]
+    cpu_us = _cpu_us(rounds, names)
+    if not cpu_us:
+        return "no round has both its CPU time and raw's"
+    for name, unusable in ((ceiling.name, "nothing to compare with"), (lane.name, "nothing is derived from it")):
+        if not rounds.valid(name, CPU):
+            return f"{name} is {validity.of_metric(rounds.cells[name], CPU).status}: {unusable}"
+    rho = rounds.resemblances[CPU]
+    return CpuSplit(
+        lane=lane.name,
+        raw=_mean_us(cpu_us[bare.name], rho.of_estimates),
+        adapter=_mean_us(cpu_us[ceiling.name] - cpu_us[bare.name], rho.of_ratios) if lane.adapter else None,
+        framework=_mean_us(cpu_us[lane.name] - cpu_us[ceiling.name], rho.of_ratios),
+    )
+
+
+def _shown(rounds: _Rounds, splits: Iterable[CpuSplit | str | None]) -> Iterator[CpuSplit]:
+    """Yields the splits of which raw without an Adapter can be trusted too; a framework's own part does not need it."""
+    for split in splits:
+        if isinstance(split, CpuSplit):
+            bare = rounds.experiment.raw(rounds.experiment.lane(split.lane), adapted=False)
+            if bare and rounds.valid(bare.name, CPU):
+                yield split
+
+
+def _adapter_costs(rounds: _Rounds) -> Iterator[AdapterCost]:
+    """Yields what each Adapter costs on each Server, of raw behind it and raw, where both can be trusted.
+
+    No framework has a part in it: what an Adapter costs is known whatever is found against the Lanes that use it.
+    """
+    behind = [] if rounds.experiment.sweep else [lane for lane in rounds.experiment.lanes if lane.app.baseline]
+    for lane in behind:
+        bare = rounds.experiment.raw(lane, adapted=False)
+        if lane.adapter is None or bare is None or not all(rounds.valid(raw.name, CPU) for raw in (lane, bare)):
+            continue
+        if cpu_us := _cpu_us(rounds, (lane.name, bare.name)):
+            cost = _mean_us(cpu_us[lane.name] - cpu_us[bare.name], rounds.resemblances[CPU].of_ratios)
+            yield AdapterCost(adapter=lane.adapter.name, server=lane.server.name, cost=cost)
+
+
+def _cpu_us(rounds: _Rounds, lanes: Sequence[str]) -> dict[str, autocorrelation.Floats]:
+    """Returns the CPU time per request of Lanes in the rounds that all of them have; nothing without one."""
+    of_each = {lane: rounds.of(lane, CPU) for lane in lanes}
+    common = ranking.common_rounds(of_each)
+    return {lane: np.array([by_round[at] for at in common]) for lane, by_round in of_each.items()} if common else {}
+
+
+def _mean_us(by_round_us: autocorrelation.Floats, rho: float) -> Estimate:
+    return intervals.linear_estimate(by_round_us.tolist(), "us", "lower", rho=rho)
+
+
+def _league_summary(league: League, rounds: _Rounds) -> LeagueSummary:
+    """Ranks the League's valid Lanes; baselines are no contenders."""
+    lanes = [lane for lane in rounds.experiment.lanes if lane.name in league.lanes]
+    contenders = [lane.name for lane in lanes if not (lane.app.baseline or lane.twin)]
+    values = {lane: rounds.of(lane, RANKED_BY) for lane in contenders if rounds.valid(lane, RANKED_BY)}
+    measured = {lane: by_round for lane, by_round in values.items() if by_round}
+    ratios = ranking.paired_ratios(RANKED_BY, measured, rounds.resemblances[RANKED_BY].of_ratios)
+    floors = tuple(_noise_floors(lanes, rounds, RANKED_BY))
+    return LeagueSummary(
+        league=league.name,
+        title=league.title,
+        same_server=league.same_server,
+        standings=ranking.standings(ranking.best_first(measured), ratios, ranking.largest(floors)),
+        ratios=ratios,
+        noise_floors=floors,
+        other_noise_floors=tuple(floor for metric in NOT_RANKED_BY for floor in _noise_floors(lanes, rounds, metric)),
+    )
+
+
+def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds, metric: str) -> Iterator[NoiseFloor]:
+    """Yields how far each Lane of a League that has a twin there differs from it, where both can be trusted."""
+    names = {lane.name for lane in lanes}
+    for twin in (lane for lane in lanes if lane.twin and lane.original in names):
+        pair = {name: rounds.of(name, metric) for name in (twin.name, twin.original)}
+        common = ranking.common_rounds(pair)
+        if common and all(rounds.valid(name, metric) for name in pair):
+            of_twin, of_lane = ([by_round[index] for index in common] for by_round in pair.values())
+            rho = rounds.resemblances[metric].of_ratios
+            yield replace(ranking.noise_floor(twin.original, twin.name, of_twin, of_lane, rho), metric=metric)
+
+
+def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.DataFrame) -> RunTotals:
+    rates = [load.rate_rps for load in table.loc[table["phase"] == Phase.FIXED, "load"]]
+    driver_ns = table["driver_cpu_ns"].astype(float).sum(skipna=False)
+    return RunTotals(
+        rounds=table["round"].nunique(),
+        rounds_planned=experiment.preset.rounds,
+        wall_s=float((table["at_s"] + table["slice_s"]).max()) if len(table) else 0.0,
+        measured_s=float(table["window_s"].sum()),
+        requests=int(table["requests"].sum()),
+        errors=sum(sum(record.errors.values()) for record in records),
+        missed=int(table["missed"].sum()),
+        repeated=sum(record.spoilt is not None for record in records),
+        not_repeated=int(table["not_repeated"].notna().sum()),
+        fixed_rate_rps=rates[0] if rates else None,
+        driver_cpu_share=float(driver_ns / 1e9 / table["slice_s"].sum()) if driver_ns > 0 else None,
+    )

@@ -1,0 +1,316 @@
+"""Throughput and latency against load: the points of a sweep, its knee, and the highest load within an objective.
+
+For a closed load the knee is that of asymptotic bounds: with N users the throughput X(N) is at most N / R0, where R0 is
+the response time with nobody else in the system, and at most X_max, where the bottleneck is busy all the time. The two
+bounds cross at N* = R0 * X_max (Lazowska, Zahorjan, Graham and Sevcik, Quantitative System Performance, 1984, section
+5.2, where R0 is D + Z and X_max is 1 / D_max). R0 is taken from the sweep's smallest load by Little's law: N / X(N).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, takewhile
+from math import floor
+from operator import attrgetter
+
+from msgspec.structs import replace
+
+from bench.analysis import intervals, tidy_table, validity
+from bench.analysis.tidy_table import MIN_BEYOND_IN_ROUND
+from bench.analysis.validity import Shares
+from bench.model.estimate import Estimate, Status, Validity, is_busy
+from bench.model.experiment import Experiment, Sweep
+from bench.model.protocol import Closed, Load, Open
+from bench.model.records import SliceRecord
+from bench.model.schedule import Phase
+from bench.model.sweep import Knee, LaneSweep, SweepPoint, WithinSlo
+from bench.model.sweep_loads import said
+
+SERVED_SHARE = 0.95
+"""A rate is served where so much of what came due in windows is got through in them, and nothing was left unsent."""
+STILL_GROWING = 1.05
+"""Where the largest load gets so many times the throughput of the one before it, the maximum is not in the sweep."""
+PERCENTILES = {name: intervals.PERCENTILES[name] for name in ("p50", "p90", "p99")}
+
+ByRound = Mapping[int, Sequence[SliceRecord]]
+
+
+def fold(
+    experiment: Experiment, records: Sequence[SliceRecord], found: Mapping[str, Validity] | None = None
+) -> tuple[LaneSweep, ...]:
+    """Returns the sweep of every Lane; nothing for a run that was none. ``found`` is what is against a Lane as a whole.
+
+    From a Lane that is not valid neither a knee nor a load within the objective is derived.
+    """
+    if experiment.sweep is None:
+        return ()
+    counted = [record for record in records if record.phase is Phase.SWEEP and tidy_table.counts(record)]
+    sweeps = (
+        lane_sweep(
+            lane.name,
+            experiment.sweep,
+            [record for record in counted if record.lane == lane.name],
+            experiment.serving.workers,
+        )
+        for lane in experiment.lanes
+    )
+    found = found or {}
+    return tuple(_trusted(each, found.get(each.lane, Validity(Status.VALID))) for each in sweeps)
+
+
+def lane_sweep(lane: str, sweep: Sweep, records: Sequence[SliceRecord], workers: int) -> LaneSweep:
+    """Folds one Lane's slices."""
+    by_load = {load: _by_round([record for record in records if record.load == load]) for load in sweep.loads}
+    busy = [of_load for of_load in by_load.values() if _used_its_cores(_records(of_load), workers)]
+    own_wait_ms = validity.own_wait_ms([record for of_load in busy for record in _records(of_load)])
+    points = tuple(point(load, rounds, workers, own_wait_ms) for load, rounds in by_load.items())
+    return LaneSweep(
+        lane=lane, points=points, knee=knee(points, by_load, workers), within_slo=within_slo(points, sweep.slo_ms)
+    )
+
+
+def _trusted(found: LaneSweep, lane: Validity) -> LaneSweep:
+    """Returns a Lane's sweep without what is derived from its points, where the Lane is not valid."""
+    if lane.status is Status.VALID:
+        return found
+    return replace(found, knee=_no_knee(str(lane.status)), within_slo=_within(None, str(lane.status)))
+
+
+def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) -> SweepPoint:
+    """Folds what one Lane did under one Load; its own threads may have kept a request waiting for ``own_wait_ms``."""
+    records = _records(rounds)
+    positive = [rps for rps in _throughputs_rps(rounds).values() if rps > 0]
+    throughput = intervals.log_estimate(positive, "requests/s", "higher") if positive else None
+    shares = validity.shares_of(records, workers)
+    found = (
+        _wrong(rounds)
+        or validity.robbed(shares)
+        or _limit(load, records, shares, throughput)
+        or _disturbed(load, records, shares, own_wait_ms)
+    )
+    return SweepPoint(
+        load=load,
+        throughput_rps=throughput,
+        latency_ms={} if isinstance(load, Open) and _queues(load, records, shares) else _latencies(rounds),
+        server_cpu_share=shares.server,
+        driver_cpu_share=shares.driver,
+        missed=sum(record.missed for record in records),
+        validity=found or Validity(Status.VALID),
+    )
+
+
+def knee(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], workers: int) -> Knee:
+    """Returns where a Lane's throughput stops growing with its load."""
+    doubtful = [each for each in points if each.validity.status in (Status.FAILING, Status.NOT_MEASURED)]
+    if doubtful:
+        return _no_knee(f"{doubtful[0].validity.status} at {said(doubtful[0].load)}")
+    return _crossing(points, by_load, workers) if isinstance(points[0].load, Closed) else _last_served(points)
+
+
+def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
+    """Returns the highest load up to which the upper end of p99's interval is within the objective, at every load.
+
+    A load that too few requests came from for a p99 is passed over.
+    """
+    best: SweepPoint | None = None
+    for each in points:
+        if breach := _breach(each, slo_ms):
+            passed_over = best is None and each is not points[0]
+            below = f", and too few requests for a p99 below {said(each.load)}" if passed_over else ""
+            return _within(best, f"{breach} at {said(each.load)}{below}")
+        best = each if "p99" in each.latency_ms else best
+    return _within(best, "the highest load of the sweep" if best else "too few requests for a p99")
+
+
+def _records(rounds: ByRound) -> list[SliceRecord]:
+    return [record for of_round in rounds.values() for record in of_round]
+
+
+def _used_its_cores(records: Sequence[SliceRecord], workers: int) -> bool:
+    """Returns whether the server had its cores, and used them."""
+    return is_busy(validity.shares_of(records, workers).server)
+
+
+def _by_round(records: Sequence[SliceRecord]) -> ByRound:
+    ordered = sorted(records, key=attrgetter("round", "slice"))
+    return {index: list(of_round) for index, of_round in groupby(ordered, key=attrgetter("round"))}
+
+
+def _throughputs_rps(rounds: ByRound) -> dict[int, float]:
+    """Returns the right answers a second of the windows, by round."""
+    return {
+        index: sum(record.answers_in_window or 0 for record in records) / sum(record.window_s for record in records)
+        for index, records in rounds.items()
+    }
+
+
+def _latencies(rounds: ByRound) -> dict[str, Estimate]:
+    """Returns the percentiles that enough answers lie beyond, in each round and in all, as for other metrics."""
+    histograms = [
+        intervals.merged([record.latency_from_intended_us or record.latency_us for record in records])
+        for records in rounds.values()
+    ]
+    counts = [histogram.total_count for histogram in histograms]
+    return {
+        name: intervals.log_estimate([intervals.percentile_ms(each, at) for each in histograms], "ms", "lower")
+        for name, at in PERCENTILES.items()
+        if counts
+        and intervals.beyond(min(counts), at) >= MIN_BEYOND_IN_ROUND
+        and intervals.beyond(sum(counts), at) >= intervals.MIN_BEYOND
+    }
+
+
+def _served(load: Open, records: Sequence[SliceRecord]) -> bool:
+    """Returns whether a rate was got through. A window holds whole requests, so what came due in it is rounded down."""
+    due = sum(floor(load.rate_rps * record.window_s) for record in records)
+    answers = sum(record.answers_in_window or 0 for record in records)
+    return answers >= SERVED_SHARE * due and not any(record.missed for record in records)
+
+
+def _queues(load: Open, records: Sequence[SliceRecord], shares: Shares) -> bool:
+    """Returns whether latency grows for as long as the load lasts: the rate is not served, or fills the server."""
+    return not _served(load, records) or is_busy(shares.server)
+
+
+def _wrong(rounds: ByRound) -> Validity | None:
+    records = _records(rounds)
+    if not records:
+        return Validity(Status.NOT_MEASURED, ("no slice of it was measured; run it again",))
+    errors = sum(sum(record.errors.values()) for record in records)
+    if errors:
+        kinds = ", ".join(sorted({kind for record in records for kind in record.errors}))
+        return Validity(
+            Status.FAILING, (f"{errors:,} answers were wrong ({kinds}); try `bench serve` and `bench load`",)
+        )
+    silent = [index for index, of_round in rounds.items() if not any(each.answers_in_window for each in of_round)]
+    if silent:
+        return Validity(Status.FAILING, (f"no right answer came within the windows of {validity.numbered(silent)}",))
+    return None
+
+
+def _limit(load: Load, records: Sequence[SliceRecord], shares: Shares, throughput: Estimate | None) -> Validity | None:
+    """Judges what limited a point: the driver, which makes it say nothing of the server, or overload."""
+    if is_busy(shares.driver) and not is_busy(shares.server):
+        return Validity(Status.DRIVER_BOUND, (f"{shares}: the server can do more",))
+    if isinstance(load, Closed) or _served(load, records):
+        return None
+    missed = sum(record.missed for record in records)
+    rps = throughput.point if throughput else 0.0
+    unsent = f", {missed:,} requests never sent" if missed else ""
+    return Validity(Status.OVERLOADED, (f"{rps:,.0f} of {load.rate_rps:,.10g} requests/s served{unsent}",))
+
+
+def _disturbed(
+    load: Load, records: Sequence[SliceRecord], shares: Shares, own_wait_ms: float | None
+) -> Validity | None:
+    """Judges what else was in a point's figures, as in those of a cell of its kind of load."""
+    if is_busy(shares.server):
+        return validity.offered(records) if isinstance(load, Closed) else _no_time_left(shares)
+    if unread := validity.without_cpu_times(shares):
+        return unread
+    driver = validity.held_up_driver(shares) if isinstance(load, Closed) else validity.late(records)
+    return driver or validity.kept_waiting(records, own_wait_ms)
+
+
+def _no_time_left(shares: Shares) -> Validity:
+    return Validity(Status.UNSTABLE, (f"{shares}: at this rate requests queue up while a slice lasts",))
+
+
+def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], workers: int) -> Knee:
+    """Returns the users at which the asymptotic bounds cross, paired by round."""
+    measured = [each for each in points if each.throughput_rps]
+    best = max(measured, key=_rps)
+    if reason := next(_against_a_crossing(measured, best, _records(by_load[best.load]), workers), None):
+        return _no_knee(reason)
+    first, top = (_throughputs_rps(by_load[each.load]) for each in (measured[0], best))
+    common = [index for index in top if first.get(index) and top[index]]
+    if not common:
+        return _no_knee("no round has both the smallest load and the best one")
+    growth = intervals.ratio_estimate([top[index] for index in common], [first[index] for index in common])
+    users = measured[0].load.users if isinstance(measured[0].load, Closed) else 1
+    low, high = (None if end is None else users * end for end in (growth.low, growth.high))
+    return Knee(at=users * growth.point, low=low, high=high, reason=None)
+
+
+def _against_a_crossing(
+    measured: Sequence[SweepPoint], best: SweepPoint, records: Sequence[SliceRecord], workers: int
+) -> Iterator[str]:
+    """Yields why the bounds are not known; ``records`` are those of the best point."""
+    if len(measured) < 2:
+        yield "one load alone shows no knee"
+    yield from (_doubt(each) for each in _deciding(measured, best) if each.validity.status is not Status.VALID)
+    if more := validity.may_do_more(records, validity.shares_of(records, workers)):
+        yield f"{more} at {said(best.load)}, so the server's maximum is not known"
+    if _saturates(measured[0], best):
+        yield f"{said(measured[0].load)} already saturate it; sweep fewer"
+    if best is measured[-1] and _rps(best) > STILL_GROWING * _rps(measured[-2]):
+        yield f"throughput still grows at {said(best.load)}; sweep further"
+
+
+def _deciding(measured: Sequence[SweepPoint], best: SweepPoint) -> Iterator[SweepPoint]:
+    """Yields the points that R0 and X_max rest on.
+
+    Where the best does not fill its server, that there is no more to be had is seen by those of more users.
+    """
+    yield best
+    yield measured[0]
+    if not is_busy(best.server_cpu_share):
+        yield from measured[measured.index(best) + 1 :]
+
+
+def _saturates(first: SweepPoint, best: SweepPoint) -> bool:
+    """Returns whether a sweep begins beyond its knee: N / X(N) is then no R0. With one user it always is."""
+    full = is_busy(first.server_cpu_share) or STILL_GROWING * _rps(first) >= _rps(best)
+    return full and first.load != Closed(1)
+
+
+def _last_served(points: Sequence[SweepPoint]) -> Knee:
+    """Returns the highest rate up to which every one was served with time to spare, and the next that was not served.
+
+    Where a rate is got through and fills the server, the knee may be on either side of it.
+    """
+    served = list(takewhile(lambda each: each.validity.status is Status.VALID, points))
+    for each in points[len(served) :]:
+        if each.validity.status not in (Status.VALID, Status.UNSTABLE, Status.OVERLOADED):
+            return _no_knee(_doubt(each))
+        if not served:
+            return _no_knee(f"{each.validity.status} at {said(each.load)} already; sweep lower rates")
+        if each.validity.status is Status.OVERLOADED:
+            return Knee(at=_rate(served[-1]), low=_rate(served[-1]), high=_rate(each), reason=None)
+    return _no_knee(f"{said(points[-1].load)} was still served; sweep further")
+
+
+def _doubt(each: SweepPoint) -> str:
+    """Says why nothing is derived from a point."""
+    if each.validity.status is Status.DRIVER_BOUND and not is_busy(each.server_cpu_share):
+        return f"the driver was the limit at {said(each.load)}, so the server's maximum is not known"
+    return f"{each.validity.status} at {said(each.load)}"
+
+
+def _breach(each: SweepPoint, slo_ms: float) -> str:
+    """Returns what a point has against it; nothing where p99 is within the objective, or not known."""
+    p99 = each.latency_ms.get("p99")
+    if each.validity.status is not Status.VALID:
+        return str(each.validity.status)
+    if p99 is None:
+        return ""
+    if p99.high is None:
+        return "n < 3 rounds: no interval"
+    return f"p99 {p99.point:.3g} ms (up to {p99.high:.3g})" if p99.high > slo_ms else ""
+
+
+def _within(best: SweepPoint | None, reason: str) -> WithinSlo:
+    if best is None:
+        return WithinSlo(load=None, throughput_rps=None, reason=reason)
+    return WithinSlo(load=best.load, throughput_rps=best.throughput_rps, reason=reason)
+
+
+def _no_knee(reason: str) -> Knee:
+    return Knee(at=None, low=None, high=None, reason=reason)
+
+
+def _rps(each: SweepPoint) -> float:
+    return each.throughput_rps.point if each.throughput_rps else 0.0
+
+
+def _rate(each: SweepPoint) -> float:
+    assert isinstance(each.load, Open)
+    return each.load.rate_rps

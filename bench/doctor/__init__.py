@@ -1,0 +1,1 @@
+"""Whether this machine can measure, and how many rounds it takes."""

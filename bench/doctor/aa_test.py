@@ -1,0 +1,113 @@
+"""A short A/A: one Lane and its twin, which are the same, in rounds like a run's. What differs is noise."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+
+from bench.analysis import intervals, summary, validity
+from bench.analysis.intervals import MIN_ROUNDS
+from bench.doctor import sample_size
+from bench.doctor.sample_size import Resolution
+from bench.model import schedule
+from bench.model.experiment import Experiment, Lane
+from bench.model.records import Estimate, Failure, Manifest, SliceRecord, Status, Validity
+from bench.model.schedule import Phase
+
+TRIAL_S = 20.0
+"""About how long an A/A takes."""
+DIFFERENCES = (0.01, 0.03, 0.05)
+"""Of these it is said how long a run has to be."""
+
+
+class Trial(Struct, frozen=True, kw_only=True):
+    """What an A/A found, of the throughput.
+
+    ``ratio`` is the twin's divided by the Lane's: 1 in truth. ``spread`` is the standard deviation of its logarithm
+    from round to round. ``difference`` is what a run of the preset tells apart (0.03 for 3 %), with the interval that
+    the spread's gives; ``resolution`` is its point and the run, ``others`` what other differences take. ``validity`` is
+    the worse one of the two Lanes. Where their saturated cells are not valid nothing of that is told, for a ``reason``.
+    """
+
+    lane: str
+    rounds: int
+    wall_s: float
+    validity: Validity
+    ratio: Estimate
+    spread: Estimate
+    difference: Estimate | None
+    resolution: Resolution | None
+    others: tuple[Resolution, ...]
+    reason: str | None = None
+
+
+def short_experiment(whole: Experiment) -> Experiment:
+    """Returns the A/A of an Experiment: its first twin with its Lane, or else the first contender as both.
+
+    Its rounds have as many saturated slices as those of a run, so that they spread as a run's do, and there are as many
+    as fit in about 20 s, but at least 3.
+    """
+    lane = replace(_first(whole), twin=False)
+    twin = replace(lane, twin=True)
+    league = next(league for league in whole.leagues if {lane.name, twin.name} & {*league.lanes})
+    preset = replace(whole.preset, rounds=1, fixed_slices=1, cold_starts=0, instructions=False)
+    one = replace(whole, lanes=(lane, twin), leagues=(replace(league, lanes=(lane.name, twin.name)),), preset=preset)
+    round_s = schedule.outline(one).expected_s - schedule.REPORT_S
+    return replace(one, preset=replace(preset, rounds=max(MIN_ROUNDS, int(TRIAL_S // round_s))))
+
+
+def judge(
+    whole: Experiment, manifest: Manifest, records: Sequence[SliceRecord], failures: Sequence[Failure]
+) -> Trial | str:
+    """Returns what an A/A of the Experiment ``whole`` found, or why it found nothing."""
+    lane, twin = (lane.name for lane in manifest.experiment.lanes)
+    log_ratios = sample_size.log_ratios(records, twin, lane)
+    if len(log_ratios) < MIN_ROUNDS:
+        said = [f"{failure.lane}: {failure.reason}" for failure in failures] or _silences(records) or ["try again"]
+        return f"A/A: found {len(log_ratios)} rounds, expected {MIN_ROUNDS}; {said[0]}"
+    spread = sample_size.spread_of_twins(log_ratios)
+    cells = [cell for of in summary.fold(manifest, records, failures).report.summary.lanes for cell in of.cells]
+    reason = _untold(validity.worst([cell for cell in cells if cell.phase is Phase.SATURATED]))
+    return Trial(
+        lane=lane,
+        rounds=len(log_ratios),
+        wall_s=max(record.at_s + record.slice_s for record in records),
+        validity=validity.worst(cells),
+        ratio=intervals.log_estimate([float(np.exp(np.mean(of_round))) for of_round in log_ratios], "ratio", ""),
+        spread=spread,
+        difference=None if reason else _difference(whole, spread),
+        resolution=None if reason else _at_preset(whole, spread.point),
+        others=()
+        if reason
+        else tuple(sample_size.at_difference(whole, difference, spread.point) for difference in DIFFERENCES),
+        reason=reason,
+    )
+
+
+def _silences(records: Sequence[SliceRecord]) -> list[str]:
+    """Returns what the records of slices without a right answer say, each with its Lane."""
+    return [f"{record.lane}: {why}" for record in records if (why := record.unknown.get("requests"))]
+
+
+def _untold(found: Validity) -> str | None:
+    """Returns why an A/A with this finding says nothing of differences; None if nothing is against it."""
+    return None if found.status is Status.VALID else f"the A/A was {found.status} ({'; '.join(found.reasons)})"
+
+
+def _difference(whole: Experiment, spread: Estimate) -> Estimate:
+    """Returns what a run of the preset tells apart, with the interval that the spread's gives."""
+    point, low, high = (
+        None if end is None else _at_preset(whole, end).difference for end in (spread.point, spread.low, spread.high)
+    )
+    return Estimate(point or 0.0, low, high, spread.n, "ratio - 1", "lower")
+
+
+def _at_preset(whole: Experiment, spread: float) -> Resolution:
+    """Returns what a run tells apart; one of fewer than 3 rounds tells nothing, so it is taken to have 3."""
+    return sample_size.at_rounds(whole, max(MIN_ROUNDS, whole.preset.rounds), spread)
+
+
+def _first(whole: Experiment) -> Lane:
+    twin = next((lane for lane in whole.lanes if lane.twin), None)
+    return twin or next((lane for lane in whole.lanes if not lane.app.baseline), whole.lanes[0])

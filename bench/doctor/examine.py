@@ -1,0 +1,90 @@
+"""Looks at the machine, runs a short A/A on it, and says what it can tell apart; proposes rounds by a stored run."""
+
+import time
+from pathlib import Path
+
+from bench.analysis.parity import NotComparable
+from bench.doctor import aa_test, checks, host, sample_size
+from bench.doctor.aa_test import Trial
+from bench.doctor.checks import Diagnosis
+from bench.doctor.sample_size import Proposal
+from bench.model.experiment import Experiment
+from bench.model.records import Failure, Manifest, Observation, SliceRecord
+from bench.run import session, store
+from bench.run.driver_client import DriverFailed
+from bench.run.runner import NothingToMeasure, Watcher
+from bench.servers import machine
+from bench.servers.testbed import Site
+
+RUN_ID = "doctor"
+
+
+class Memory:
+    """A Sink that keeps what it is given: an A/A leaves no folder behind."""
+
+    def __init__(self) -> None:
+        self.records: list[SliceRecord] = []
+        self.failures: list[Failure] = []
+
+    def describe(self, manifest: Manifest) -> None:
+        """Forgets it: the draft is known."""
+
+    def append(self, record: SliceRecord) -> None:
+        """Keeps one row."""
+        self.records.append(record)
+
+    def fail(self, failure: Failure) -> None:
+        """Keeps why a Lane is left out."""
+        self.failures.append(failure)
+
+    def observe(self, observation: Observation) -> None:
+        """Forgets it: nothing is measured outside slices."""
+
+    def sync(self) -> None:
+        """Does nothing: there is no disk."""
+
+
+def examine(site: Site, whole: Experiment, watcher: Watcher) -> Diagnosis:
+    """Returns what there is to say of this machine; ``site`` is that of the A/A of the Experiment ``whole``."""
+    seen = host.read()  # before the A/A, which is load too
+    cores, began = (*site.machine.server_cores, *site.machine.driver_cores), time.monotonic()
+    before = machine.steal_s(cores)
+    found = _trial(site, whole, watcher)
+    steal_s = machine.difference(before, machine.steal_s(cores))
+    stolen = checks.steal_share(steal_s, time.monotonic() - began)
+    return Diagnosis(
+        preset=whole.preset_name,
+        machine=site.machine,
+        versions=seen.versions,
+        findings=(
+            *checks.findings(seen, site.machine, whole),
+            checks.of_steal(stolen),
+            *(checks.of_trial(found) if isinstance(found, Trial) else ()),
+        ),
+        trial=found if isinstance(found, Trial) else None,
+        reason=found if isinstance(found, str) else found.reason,
+    )
+
+
+def propose(results: Path, difference: float) -> Proposal:
+    """Returns the rounds that tell a difference apart, judged by the latest run. Raises Unreadable."""
+    latest = results / store.LATEST
+    if not (latest / store.MANIFEST).is_file():
+        raise store.Unreadable(f"{latest}: found no run, expected one whose spread to go by; run `make bench` first")
+    run = store.read(latest)
+    if run.manifest.experiment.sweep:
+        raise store.Unreadable(
+            f"{latest}: found a sweep, expected a run whose spread to go by, as a sweep ranks nothing; run `make bench`"
+        )
+    return sample_size.propose(run.manifest, run.records, run.failures, difference)
+
+
+def _trial(site: Site, whole: Experiment, watcher: Watcher) -> Trial | str:
+    """Runs the A/A, and returns what it found, or why it found nothing."""
+    manifest, memory = session.draft(site, RUN_ID), Memory()
+    try:
+        session.measure(site, manifest, memory, watcher)
+    except (NothingToMeasure, NotComparable, DriverFailed) as problem:
+        first = next((f"{failure.lane}: {failure.reason}" for failure in memory.failures), str(problem))
+        return f"A/A: {first}"
+    return aa_test.judge(whole, manifest, memory.records, memory.failures)

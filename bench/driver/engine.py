@@ -1,0 +1,118 @@
+"""Locust set up once, with users that stay; then one slice after another is played on it."""
+
+import gc
+import os
+import resource
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import version
+
+import gevent
+import msgspec
+from locust.env import Environment
+
+from bench.driver.loads import ClosedLoad, FirstCalls, Load, OpenLoad
+from bench.driver.loop_lag import HubProbe
+from bench.driver.prepared_request import Destination
+from bench.driver.timer import make_ticker
+from bench.driver.users import SliceUser
+from bench.model.protocol import Closed, Open, Ready, Setup, SliceOrder, SliceResult, SliceResults
+
+LOAD_GENERATORS = ("gevent", "greenlet", "httptools", "locust")
+"""The distributions whose versions may change what is measured."""
+
+
+class Stage:
+    """Locust's runner and the users that it has started."""
+
+    def __init__(self, setup: Setup) -> None:
+        _pin(setup.cores)
+        _allow_connections()
+        self._destinations = {target.lane: Destination.of(target) for target in setup.targets}
+        self._connections = setup.connections
+        self._ticker = make_ticker()
+        self._probe = HubProbe(make_ticker())
+        self._runner = Environment(user_classes=[SliceUser]).create_local_runner()
+        self._users: list[SliceUser] = []
+        self._first_users(max(setup.at_once * setup.users, setup.connections))
+        # What is there now stays: the collector need not look through it while there is load.
+        gc.collect()
+        gc.freeze()
+
+    def ready(self) -> Ready:
+        """Returns what the Setup is answered with."""
+        return Ready({name: version(name) for name in LOAD_GENERATORS})
+
+    def play(self, order: SliceOrder) -> SliceResults:
+        """Plays one slice to its end; raises KeyError for a lane that was not set up."""
+        casts = self._casts(order)
+        openings = [FirstCalls(order, destination, users).run() for destination, users in casts]
+        with self._probe.watching() as hub_lateness:
+            results = _at_once([self._load(order, destination, users) for destination, users in casts])
+        lateness = hub_lateness.encoded()
+        return SliceResults(
+            tuple(
+                msgspec.structs.replace(_with_opening(opening, result), hub_lateness_us=lateness)
+                for opening, result in zip(openings, results, strict=True)
+            )
+        )
+
+    def close(self) -> None:
+        """Stops all users."""
+        self._runner.quit()
+
+    def _casts(self, order: SliceOrder) -> list[tuple[Destination, list[SliceUser]]]:
+        """Returns where the slice goes to, and the users that go there: the same ones each time."""
+        count = order.load.users if isinstance(order.load, Closed) else self._connections
+        users = self._first_users(count * len(order.lanes))
+        return [
+            (self._destinations[lane], users[number * count : (number + 1) * count])
+            for number, lane in enumerate(order.lanes)
+        ]
+
+    def _load(self, order: SliceOrder, destination: Destination, users: list[SliceUser]) -> Load:
+        match order.load:
+            case Closed():
+                return ClosedLoad(order, destination, users)
+            case Open(rate_rps):
+                return OpenLoad(order, destination, users, rate_rps, self._ticker)
+
+    def _first_users(self, count: int) -> list[SliceUser]:
+        if count > len(self._users):
+            self._runner.start(count, spawn_rate=count)
+            assert self._runner.spawning_greenlet is not None
+            self._runner.spawning_greenlet.join()
+            started = {greenlet.args[0] for greenlet in self._runner.user_greenlets}
+            self._users += started.difference(self._users)
+        return self._users[:count]
+
+
+def _at_once(loads: Sequence[Load]) -> list[SliceResult]:
+    """Runs loads side by side. One alone runs right here; two open ones would need a ticker each."""
+    if len(loads) == 1:
+        return [loads[0].run()]
+    assert all(isinstance(load, ClosedLoad) for load in loads)
+    return [running.get() for running in [gevent.spawn(load.run) for load in loads]]
+
+
+def _with_opening(opening: SliceResult, result: SliceResult) -> SliceResult:
+    """Returns a slice's result with the answers, their bytes, and the errors, of its first calls."""
+    return msgspec.structs.replace(
+        result,
+        requests_in_slice=opening.requests_in_slice + result.requests_in_slice,
+        bytes_received=opening.bytes_received + result.bytes_received,
+        errors=dict(Counter(opening.errors) + Counter(result.errors)),
+    )
+
+
+def _pin(cores: tuple[int, ...]) -> None:
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+
+
+def _allow_connections() -> None:
+    """Raises the limit of open files as far as it goes: each user has a connection to each Lane."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS refuses what it calls unlimited
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,0 +1,392 @@
+"""Parses ``bench.toml`` and each ``app.toml``, once, into an Experiment.
+
+Floor 0: this module reads no files. The edge hands it TOML documents; it returns frozen values or raises ConfigError.
+"""
+
+import fnmatch
+import re
+from collections.abc import Collection, Iterable, Mapping
+from string import Formatter
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from bench.model.experiment import (
+    IMPORT_STRING,
+    IN_WORDS,
+    Adapter,
+    App,
+    Contract,
+    Experiment,
+    Interface,
+    Lane,
+    League,
+    Offer,
+    Preset,
+    Server,
+    Serving,
+    only,
+)
+
+RESERVED_ENVIRONMENT = re.compile(
+    r"^(PYTHON|GUNICORN|UVICORN|BENCH_|OTEL_|LD_|MALLOC_|LC_)"
+    r"|^(WEB_CONCURRENCY|PORT|PATH|HOME|TMPDIR|LANG|FORWARDED_ALLOW_IPS)$"
+)
+"""Variables that would change the Server or the interpreter, and so make an App's Lanes differ from the others."""
+
+VARIABLE = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
+"""The name of an environment variable (POSIX.1-2017, 8.1, with the lower case that some use)."""
+
+PLACEHOLDERS = (
+    *("host", "port", "application", "serverside"),
+    *("workers", "threads", "keep_alive_s", "backlog", "worker_connections"),
+)
+"""What a command may name; a launch knows their values."""
+ESSENTIAL = ("{host}", "{port}", "{application}")
+"""What a command must name: without them a server listens elsewhere, for anybody, or serves something else."""
+NAME = re.compile(r"\w[\w.-]*\Z", re.ASCII)
+"""Names of Apps, Servers and Adapters make those of Lanes, which are file names too; @, + and # separate them there."""
+NUL = "\0"
+"""TOML can write it; no command line or environment can hold it."""
+NATIVE = "native"
+"""A League whose ``server`` is this word puts each App on the Server that its own ``app.toml`` names."""
+
+_Parsed = TypeVar("_Parsed")
+
+
+class ConfigError(Exception):
+    """The configuration is wrong: one line names the file, the key, what was found and what was expected."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class LeagueTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A League as ``bench.toml`` has it, before its Lanes are known.
+
+    ``twin`` is the App that runs in it twice: what differs between the two is noise.
+    """
+
+    title: str
+    server: str
+    twin: str | None = None
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """A parsed ``bench.toml``."""
+
+    file: str
+    servers: dict[str, Server]
+    adapters: dict[str, Adapter]
+    leagues: dict[str, LeagueTable]
+    presets: dict[str, Preset]
+    serving: Serving
+    offer: Offer
+    contract: Contract
+
+
+def with_defaults(document: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the defaults with what a document says: tables are joined key by key, all else is replaced."""
+    joined = dict(defaults)
+    for key, value in document.items():
+        default = defaults.get(key)
+        joined[key] = with_defaults(value, default) if isinstance(value, dict) and isinstance(default, dict) else value
+    return joined
+
+
+def parse_config(file: str, document: Mapping[str, Any]) -> Config:
+    """Parses ``bench.toml``, defaults included. Raises ConfigError."""
+    known = ("servers", "adapters", "leagues", "presets", "serving", "load", "contract", "apps")
+    for key in document:
+        if key not in known:
+            raise ConfigError(
+                f"{file}: {key}: found an unknown table, expected one of {', '.join(known)}; remove or rename it"
+            )
+    config = Config(
+        file=file,
+        servers=_named(file, document, "servers", Server),
+        adapters=_named(file, document, "adapters", Adapter) if "adapters" in document else {},
+        leagues=_tables(file, document, "leagues", LeagueTable),
+        presets=_tables(file, document, "presets", Preset),
+        serving=_parse(file, "serving", document.get("serving"), Serving),
+        offer=_parse(file, "load", document.get("load"), Offer),
+        contract=_parse(file, "contract", document.get("contract"), Contract),
+    )
+    for name, league in config.leagues.items():
+        _check_title(file, f"leagues.{name}.title", league.title)
+    _check_commands(config)
+    _check_connections(config)
+    return config
+
+
+def parse_app(file: str, name: str, document: Mapping[str, Any]) -> App:
+    """Parses one ``app.toml``; ``name`` is its folder's. Raises ConfigError."""
+    _check_name(file, "its name", name)
+    _check_tables(file, document)
+    app = _parse(file, "", {**_unnamed(file, "", document), "name": name}, App)
+    _check_title(file, "title", app.title)
+    if not app.interfaces:
+        raise ConfigError(f"{file}: interfaces: found an empty table, expected an import string for wsgi, asgi or both")
+    for variable in app.environment:
+        if not VARIABLE.match(variable):
+            raise ConfigError(
+                f"{file}: environment: found {variable!r}, expected a name of letters, digits and _; rename it"
+            )
+    for variable in filter(RESERVED_ENVIRONMENT.match, app.environment):
+        raise ConfigError(
+            f"{file}: environment.{variable}: found {app.environment[variable]!r}, expected a variable of the App's "
+            f"own; remove it, because it changes the server or interpreter, which must be the same in every Lane"
+        )
+    return app
+
+
+def build_experiment(config: Config, apps: Iterable[App], *, preset: str, seed: int) -> Experiment:
+    """Returns the Experiment: every App on the Server of every League. Raises ConfigError."""
+    if preset not in config.presets:
+        raise ConfigError(
+            f"{config.file}: presets: found no {preset!r}, expected one of {', '.join(config.presets)}; "
+            f"choose one of them or add it"
+        )
+    ordered = sorted(apps, key=lambda app: (app.baseline, app.name))
+    members = _with_twins(config, {name: _league_lanes(config, name, ordered) for name in config.leagues})
+    if not any(members.values()):
+        raise ConfigError(
+            f"{config.file}: leagues: found no Lane, expected one or more in them; "
+            "add an App that is not a baseline, or name its native server in its app.toml"
+        )
+    return Experiment(
+        lanes=tuple(sorted({lane.name: lane for lanes in members.values() for lane in lanes}.values(), key=_is_twin)),
+        leagues=tuple(
+            League(
+                name=name,
+                title=table.title,
+                lanes=tuple(lane.name for lane in members[name]),
+                same_server=table.server != NATIVE,
+            )
+            for name, table in config.leagues.items()
+        ),
+        serving=config.serving,
+        offer=config.offer,
+        contract=config.contract,
+        preset_name=preset,
+        preset=config.presets[preset],
+        seed=seed,
+    )
+
+
+def select_lanes(whole: Experiment, patterns: Iterable[str]) -> Experiment:
+    """Returns the Experiment with the Lanes that match shell patterns. Raises ConfigError for one that matches none."""
+    names = [lane.name for lane in whole.lanes]
+    chosen = {pattern: fnmatch.filter(names, pattern) for pattern in patterns}
+    for pattern, matches in chosen.items():
+        if not matches:
+            raise ConfigError(f"lane: found {pattern!r}, expected one or more of {', '.join(names)}")
+    return only(whole, (name for matches in chosen.values() for name in matches))
+
+
+def _with_twins(config: Config, members: dict[str, list[Lane]]) -> dict[str, list[Lane]]:
+    """Returns the Leagues' Lanes and their twins: a Lane that has one brings it to every League that it plays in."""
+    twins = [
+        _twin(config, name, table.twin, members[name])
+        for name, table in config.leagues.items()
+        if table.twin is not None
+    ]
+    by_original = {twin.original: twin for twin in twins}
+    return {
+        name: [*lanes, *(by_original[lane.name] for lane in lanes if lane.name in by_original)]
+        for name, lanes in members.items()
+    }
+
+
+def _is_twin(lane: Lane) -> bool:
+    return lane.twin
+
+
+def _twin(config: Config, league: str, app_name: str, lanes: list[Lane]) -> Lane:
+    """Returns the twin of an App's Lane in a League. Raises ConfigError where the App has none."""
+    for lane in lanes:
+        if lane.app.name == app_name and not lane.adapter:
+            return msgspec.structs.replace(lane, twin=True)
+    names = dict.fromkeys(lane.app.name for lane in lanes if not lane.adapter)
+    raise ConfigError(
+        f"{config.file}: leagues.{league}.twin: found {app_name!r}, expected an App that plays in this League without "
+        f"an adapter: {', '.join(names)}"
+    )
+
+
+def _league_lanes(config: Config, name: str, apps: list[App]) -> list[Lane]:
+    """Returns each App's Lane, then the baseline on every Server, and through every Adapter, that those Lanes use."""
+    table, key = config.leagues[name], f"{config.file}: leagues.{name}.server"
+    contenders = [
+        _lane(config, key, app, table.server)
+        for app in apps
+        if not app.baseline and (table.server != NATIVE or app.native)
+    ]
+    adapted = {lane.name: lane for lane in contenders if lane.adapter}.values()
+    baselines = [app for app in apps if app.baseline]
+    lanes = [
+        *contenders,
+        *(_lane(config, key, app, lane.server.name) for app in baselines for lane in contenders),
+        *(
+            Lane(app=app, server=lane.server, adapter=lane.adapter)
+            for app in baselines
+            for lane in adapted
+            if lane.adapter and lane.adapter.accepts in app.interfaces
+        ),
+    ]
+    return list({lane.name: lane for lane in lanes}.values())
+
+
+def _lane(config: Config, key: str, app: App, server_name: str) -> Lane:
+    """Returns the App on the Server, through an Adapter where it needs one. Raises ConfigError where there is none."""
+    if server_name == NATIVE and app.native:
+        key, server_name = f"apps/{app.name}/app.toml: native", app.native
+    if server_name not in config.servers:
+        raise ConfigError(f"{key}: found {server_name!r}, expected a server, one of: {', '.join(config.servers)}")
+    server = config.servers[server_name]
+    if server.interface in app.interfaces:
+        return Lane(app=app, server=server)
+    for adapter in config.adapters.values():
+        if adapter.gives is server.interface and adapter.accepts in app.interfaces:
+            return Lane(app=app, server=server, adapter=adapter)
+    raise ConfigError(
+        f"apps/{app.name}/app.toml: interfaces: found {', '.join(app.interfaces)}, expected {server.interface} "
+        f"for the server {server.name}; add it, or an adapter to it in {config.file}"
+    )
+
+
+def _tables(file: str, document: Mapping[str, Any], key: str, of: type[_Parsed]) -> dict[str, _Parsed]:
+    """Parses the tables ``[key.NAME]`` by name."""
+    tables = document.get(key)
+    if not isinstance(tables, dict) or not tables:
+        raise ConfigError(f"{file}: {key}: found {_shown(tables)}, expected one or more tables [{key}.NAME]")
+    return {name: _parse(file, f"{key}.{name}", table, of) for name, table in tables.items()}
+
+
+def _unnamed(file: str, key: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns a table that must not have a name of its own, because its key or its folder is its name."""
+    if "name" in table:
+        raise ConfigError(
+            f"{file}: {_joined(key, 'name')}: found an unknown key, expected none of that name; remove it"
+        )
+    return table
+
+
+def _check_name(file: str, key: str, name: str) -> None:
+    if not NAME.match(name):
+        raise ConfigError(
+            f"{file}: {key}: found {name!r}, expected a name of letters, digits, _, - and ., "
+            "that begins with a letter, a digit or _; rename it"
+        )
+
+
+def _check_title(file: str, key: str, title: str) -> None:
+    """Raises ConfigError for a title that no terminal, table or SVG could show."""
+    if not title.strip() or not title.isprintable():
+        raise ConfigError(f"{file}: {key}: found {title!r}, expected a line of printable text")
+
+
+def _check_tables(file: str, document: Mapping[str, Any]) -> None:
+    """Raises ConfigError for the first wrong entry of an App's own tables, named by its key."""
+    expected = {"interfaces": IN_WORDS[IMPORT_STRING], "environment": "a string without NUL"}
+    for key, what in expected.items():
+        entries = document.get(key)
+        for name, value in entries.items() if isinstance(entries, dict) else ():
+            if key == "interfaces" and name not in list(Interface):
+                raise ConfigError(f"{file}: {key}.{name}: found an unknown key, expected one of {', '.join(Interface)}")
+            fits = isinstance(value, str) and NUL not in value
+            if not fits or (key == "interfaces" and not re.match(IMPORT_STRING, value)):
+                raise ConfigError(f"{file}: {key}.{name}: found {_shown(value)}, expected {what}")
+
+
+def _check_commands(config: Config) -> None:
+    """Raises ConfigError for a command that names what a launch does not know."""
+    for name, server in config.servers.items():
+        for index, part in enumerate(server.command):
+            if not _names_only(part, PLACEHOLDERS):
+                raise ConfigError(
+                    f"{config.file}: servers.{name}.command[{index}]: found {part!r}, "
+                    f"expected no braces but {', '.join(f'{{{word}}}' for word in PLACEHOLDERS)}"
+                )
+            if NUL in part:
+                raise ConfigError(f"{config.file}: servers.{name}.command[{index}]: found {part!r}, expected no NUL")
+        for essential in ESSENTIAL:
+            if not any(essential in part for part in server.command):
+                raise ConfigError(
+                    f"{config.file}: servers.{name}.command: found no {essential}, expected it in an argument; add it"
+                )
+
+
+def _names_only(template: str, known: Collection[str | None]) -> bool:
+    """Returns whether a format string has no fields but plain ones of these names: no attributes, no conversions."""
+    try:
+        fields = [field[1:] for field in Formatter().parse(template) if field[1] is not None]
+    except ValueError:
+        return False
+    return all(name in known and not spec and not conversion for name, spec, conversion in fields)
+
+
+def _check_connections(config: Config) -> None:
+    """Raises ConfigError where the driver would open more connections than a worker may hold."""
+    most = max(config.offer.users, config.offer.connections) + config.serving.threads
+    if config.serving.worker_connections < most:
+        raise ConfigError(
+            f"{config.file}: serving.worker_connections: found {config.serving.worker_connections}, "
+            f"expected at least {most}: the load's connections and the threads"
+        )
+
+
+def _named(file: str, document: Mapping[str, Any], key: str, of: type[_Parsed]) -> dict[str, _Parsed]:
+    """Parses the tables ``[key.NAME]`` into values that carry their name."""
+    tables = document.get(key)
+    if isinstance(tables, dict):
+        for name in tables:
+            _check_name(file, key, name)
+        tables = {
+            name: {**_unnamed(file, f"{key}.{name}", table), "name": name} if isinstance(table, dict) else table
+            for name, table in tables.items()
+        }
+    return _tables(file, {key: tables}, key, of)
+
+
+def _parse(file: str, key: str, table: Any, of: type[_Parsed]) -> _Parsed:
+    """Converts one table. What msgspec says of a mismatch becomes one line with file, key and what was found."""
+    if table is None:
+        raise ConfigError(f"{file}: {key}: found nothing, expected a table [{key}]; add it")
+    try:
+        return msgspec.convert(table, of)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        raise ConfigError(f"{file}: {_explained(message, key, path.rstrip('`'), table)}") from None
+
+
+def _explained(message: str, key: str, path: str, table: Any) -> str:
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", message)
+    unknown = re.fullmatch(r"Object contains unknown field `(.+)`", message, re.DOTALL)
+    if missing:
+        return f"{_joined(key, path, missing[1])}: found nothing, expected a value; add the key"
+    if message.startswith("Invalid enum value"):
+        return f"{_joined(key, path)}: found {_shown(_at(table, path))}, expected one of {', '.join(Interface)}"
+    if unknown:
+        return (
+            f"{_joined(key, path, unknown[1])}: found an unknown key, expected none of that name; remove or rename it"
+        )
+    pattern = next((each for each in IN_WORDS if message.endswith(f"matching regex {each!r}")), None)
+    expected = f"expected {IN_WORDS[pattern]}" if pattern else f"{message[:1].lower()}{message[1:]}"
+    return f"{_joined(key, path)}: found {_shown(_at(table, path))}, {expected}"
+
+
+def _joined(key: str, path: str, field: str = "") -> str:
+    return ".".join(part for part in (key, path.strip("."), field) if part)
+
+
+def _at(table: Any, path: str) -> Any:
+    """Returns what stands at an msgspec path such as ``.names[2]``, or its container where the path has no key."""
+    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", path):
+        table = table[name] if name else table[int(index)]
+    return table
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else repr(value)

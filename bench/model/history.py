@@ -1,0 +1,113 @@
+"""What the history holds, a HistoryRecord a run, and the trends that are made from it. No I/O.
+
+``HISTORY_VERSION`` is that of every line, and of ``bench history --json``. History:
+
+1. The first format.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from bench.model.estimate import Estimate
+
+HISTORY_VERSION = 1
+Positive = Annotated[float, Meta(gt=0)]
+Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z$")]
+"""In UTC and to the second, so that the order of the texts is that of the times: ``2026-03-01T10:15:00Z``."""
+
+
+class NoHistory(Exception):
+    """There is nothing to show, or a run cannot be in the history; the message says why, and what to do."""
+
+
+class DamagedHistory(Exception):
+    """A line is not what it should be; the message names the file, the line, what was found and what to do."""
+
+
+class MachineIdentity(Struct, frozen=True, kw_only=True):
+    """What has to be the same for two runs to be in one trend."""
+
+    cpu: str
+    cores: int
+    system: str
+    python: str
+    server_cores: tuple[int, ...]
+
+
+class Reading(Struct, frozen=True, array_like=True, gc=False):
+    """A figure of one run with its 95 % interval, ``[point, low, high]``; null where there were too few rounds."""
+
+    point: Positive
+    low: Positive | None
+    high: Positive | None
+
+
+class HistoryRecord(Struct, frozen=True, kw_only=True):
+    """One line of ``history.jsonl``: what a complete run found of each Lane that can be trusted, by metric.
+
+    Readings are of the Lane divided by raw on the same Server and Adapter in the same run; instructions per request are
+    counted, and stand as they are. ``conditions`` is the digest of the machine and of what was asked of all Lanes
+    (contract, serving, loads, length of a Slice), ``fixed_rate_rps`` the rate at which latencies were measured, None
+    where there was none.
+    """
+
+    format_version: int
+    run_id: str
+    started_utc: Time
+    git_revision: str | None
+    bench_version: str
+    preset: str
+    conditions: str
+    fixed_rate_rps: float | None
+    machine: MachineIdentity
+    lanes: dict[str, dict[str, Reading]]
+
+
+class LevelStep(Struct, frozen=True, kw_only=True):
+    """A change of a metric's level that stayed. ``ratio`` is after:before.
+
+    Most likely it came between the runs ``before`` and ``after``; with 95 % it lies between the two runs of
+    ``between``, so in the ``commits``: a range as git takes it, one commit where it is the same at both, None where one
+    is not known. ``uncommitted`` is whether one of the two runs had changes that are in no commit.
+    """
+
+    ratio: Estimate
+    before: str
+    after: str
+    between: tuple[str, str]
+    commits: str | None
+    uncommitted: bool
+
+
+class Trend(Struct, frozen=True, kw_only=True):
+    """A metric of a Lane over ``runs`` runs: the latest reading, the run that it is of, and the steps, oldest first."""
+
+    lane: str
+    metric: str
+    runs: int
+    latest: Reading
+    latest_run: str
+    steps: tuple[LevelStep, ...]
+
+
+class History(Struct, frozen=True, kw_only=True):
+    """``bench history --json``: the trends of the ``runs`` that are like the latest one.
+
+    Left out are those on ``other_machines``, and of those on this one the ones under ``other_conditions``; those at
+    ``other_rates`` than ``fixed_rate_rps``, the latest one's, are left out of latencies only.
+    """
+
+    format_version: int
+    machine: MachineIdentity
+    preset: str
+    conditions: str
+    fixed_rate_rps: float | None
+    runs: int
+    other_machines: int
+    other_conditions: int
+    other_rates: int
+    first_utc: str
+    latest_utc: str
+    latest_run: str
+    trends: tuple[Trend, ...]

@@ -1,0 +1,1 @@
+"""Did it get slower: two revisions, two stored runs, the history."""

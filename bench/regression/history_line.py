@@ -1,0 +1,102 @@
+"""From a run to its line in the history: what can be trusted of each Lane, relative to raw in the same run."""
+
+from collections.abc import Iterator
+
+from bench.analysis import intervals, normalise, validity
+from bench.analysis.summary import Folded
+from bench.model.estimate import Estimate, Status
+from bench.model.history import (
+    HISTORY_VERSION,
+    HistoryRecord,
+    MachineIdentity,
+    NoHistory,
+    Reading,
+)
+from bench.model.records import INSTRUCTIONS
+from bench.regression import comparability
+from bench.regression.stored_runs import findings, resemblance
+
+DIGITS = 5
+"""Significant ones of a ratio: finer than any run can tell, and lines stay short."""
+
+
+def record(run: Folded) -> HistoryRecord:
+    """Returns a run's line. Raises NoHistory where the history has no place for the run, or it has nothing to add."""
+    manifest = run.manifest
+    if reason := _refusal(run):
+        raise NoHistory(f"{manifest.run_id}: found {reason}, expected a complete run; the history has no others")
+    lanes = _lanes(run)
+    if not lanes:
+        raise NoHistory(f"{manifest.run_id}: {_nothing(run)}; it is not in the history")
+    return HistoryRecord(
+        format_version=HISTORY_VERSION,
+        run_id=manifest.run_id,
+        started_utc=manifest.started_utc,
+        git_revision=manifest.git_revision,
+        bench_version=manifest.bench_version,
+        preset=manifest.experiment.preset_name,
+        conditions=comparability.digest(manifest),
+        fixed_rate_rps=run.summary.totals.fixed_rate_rps,
+        machine=MachineIdentity(
+            cpu=manifest.machine.cpu,
+            cores=manifest.machine.cores,
+            system=manifest.machine.system,
+            python=manifest.machine.python,
+            server_cores=manifest.machine.server_cores,
+        ),
+        lanes=lanes,
+    )
+
+
+def _refusal(run: Folded) -> str | None:
+    experiment = run.manifest.experiment
+    if experiment.sweep:
+        return "a sweep"
+    if any(lane.side for lane in experiment.lanes):
+        return "a comparison of two revisions"
+    return None if run.summary.complete else "an interrupted run"
+
+
+def _nothing(run: Folded) -> str:
+    """Returns why a run has no figure relative to raw."""
+    experiment = run.manifest.experiment
+    if any(experiment.raw(lane) for lane in normalise.contenders(experiment)):
+        return "found no valid Lane beside a valid raw one, expected one; its report says what is not valid, and why"
+    return "found no Lane with a raw one, expected an App with `baseline = true` on the same server (and adapter)"
+
+
+def _lanes(run: Folded) -> dict[str, dict[str, Reading]]:
+    """Returns the readings by Lane and metric, in a fixed order; a Lane of which nothing can be trusted is absent."""
+    ratios = {metric: dict(_ratios(run, metric)) for metric in normalise.METRICS}
+    names = sorted(lane.name for lane in normalise.contenders(run.manifest.experiment))
+    readings = {
+        name: {metric: _rounded(of_lanes[name]) for metric, of_lanes in ratios.items() if name in of_lanes}
+        | _instructions(run, name)
+        for name in names
+    }
+    return {name: of_lane for name, of_lane in readings.items() if of_lane}
+
+
+def _ratios(run: Folded, metric: str) -> Iterator[tuple[str, Estimate]]:
+    """Yields a metric of each Lane relative to raw, paired by Round, where both can be trusted."""
+    rho = resemblance(run, metric)
+    for lane, by_round in normalise.to_raw(run.manifest.experiment, run.by_round, metric).items():
+        if all(found.status is Status.VALID for found in findings(run, lane, metric)):
+            yield lane, intervals.log_estimate(list(by_round.values()), "ratio", "", rho=rho)
+
+
+def _instructions(run: Folded, lane: str) -> dict[str, Reading]:
+    """Returns the count, where there is one and the Lane answered rightly."""
+    found = next(found for found in run.summary.lanes if found.lane == lane)
+    count = found.metrics.get(INSTRUCTIONS)
+    trusted = validity.of_metric(found.cells, INSTRUCTIONS).status is Status.VALID
+    return {INSTRUCTIONS: Reading(count.point, count.low, count.high)} if count and trusted else {}
+
+
+def _rounded(estimate: Estimate) -> Reading:
+    low, high = (None if end is None else _digits(end) for end in (estimate.low, estimate.high))
+    return Reading(_digits(estimate.point), low, high)
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")

@@ -1,0 +1,92 @@
+"""The tidy table as CSV and Parquet, a row a (round, slice, lane), for spreadsheets and data frames.
+
+Histograms are given as percentiles in ms; whole, they are in the ``.hlog`` files and in ``slices.jsonl``.
+"""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any, get_args, get_type_hints
+
+import pandas as pd
+from hdrh.histogram import HdrHistogram
+
+from bench.analysis import intervals, validity
+from bench.model.protocol import Closed
+from bench.model.records import Report, SliceRecord
+from bench.model.schedule import Phase
+
+MAX = 100.0
+PERCENTILES = {**intervals.PERCENTILES, "max": MAX}
+HISTOGRAMS = ("latency_us", "latency_from_intended_us", "send_lateness_us", "hub_lateness_us")
+UNFOLDED = ("load", *HISTOGRAMS)
+"""Columns that others stand for."""
+NOT_TABULAR = ("lane", "unknown", "spoilt")
+"""Columns that stand elsewhere, or that say why a value or a slice is not in the table."""
+TYPES = {int: "Int64", float: "Float64"}
+"""Types with a place for what is not known; all else is text."""
+
+
+def slices(report: Report, table: pd.DataFrame) -> pd.DataFrame:
+    """Returns the tidy table without nested values, types the same in every run; what is not known is NA."""
+    rows = table.to_dict("records")
+    types = {name: _type(hint) for name, hint in get_type_hints(SliceRecord).items()}
+    kept = [name for name in table.columns if name not in (*UNFOLDED, *NOT_TABULAR)]
+    plain = table[kept].astype({name: types[name] for name in kept})
+    histograms = (_percentiles(rows, name) for name in HISTOGRAMS)
+    return pd.concat([_lanes(report, rows), plain, _loads(rows), *histograms], axis=1)
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    """Returns a table as CSV in UTF-8, with a line of names, quoted as in RFC 4180; NA is empty."""
+    return frame.to_csv(index=False, lineterminator="\n").encode()
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    """Returns a table as Parquet. Raises ImportError where pyarrow is not installed."""
+    buffer = BytesIO()
+    frame.to_parquet(buffer, engine="pyarrow", index=False)
+    return buffer.getvalue()
+
+
+def _type(hint: Any) -> str:
+    """Returns the type of a column: of a number, of a number or None, of errors that were counted, or of text."""
+    return next((TYPES[kind] for kind in (hint, *get_args(hint)) if kind in TYPES), "string")
+
+
+def _lanes(report: Report, rows: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
+    """Returns what is to be known of each row's Lane, and whether its cell can be trusted."""
+    lanes = {lane.lane: lane for lane in report.summary.lanes}
+    columns = {
+        "lane": [row["lane"] for row in rows],
+        **{name: [getattr(lanes[row["lane"]], name) for row in rows] for name in ("app", "server", "adapter")},
+        "validity": [validity.of_phase(lanes[row["lane"]].cells, Phase(row["phase"])).status for row in rows],
+    }
+    return pd.DataFrame(columns, dtype="string")
+
+
+def _loads(rows: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
+    """Returns the Load of each row: users of a closed one, or the rate of an open one."""
+    loads = [row["load"] for row in rows]
+    users = [load.users if isinstance(load, Closed) else None for load in loads]
+    rates = [None if isinstance(load, Closed) else load.rate_rps for load in loads]
+    return pd.DataFrame({"users": pd.array(users, dtype="Int64"), "rate_rps": pd.array(rates, dtype="Float64")})
+
+
+def _percentiles(rows: Sequence[Mapping[Any, Any]], column: str) -> pd.DataFrame:
+    """Returns percentiles of each row's histogram, where enough answers lie beyond them, and its maximum."""
+    names = [f"{column.removesuffix('us')}{name}_ms" for name in PERCENTILES]
+    return pd.DataFrame([_of_slice(row[column]) for row in rows], columns=names, dtype="Float64")
+
+
+def _of_slice(encoded: str | None) -> list[float | None]:
+    histogram = HdrHistogram.decode(encoded) if isinstance(encoded, str) else None
+    if not histogram or not histogram.total_count:
+        return [None] * len(PERCENTILES)
+    return [
+        intervals.percentile_ms(histogram, percentile) if _known(histogram.total_count, percentile) else None
+        for percentile in PERCENTILES.values()
+    ]
+
+
+def _known(count: int, percentile: float) -> bool:
+    return percentile == MAX or intervals.beyond(count, percentile) >= intervals.MIN_BEYOND

@@ -1,0 +1,113 @@
+"""What the footprint's table says: a row for each App on the server that it is native to, and what its columns are."""
+
+from msgspec import Struct
+
+from bench.analysis import validity
+from bench.model.records import Estimate, LaneSummary, Report, Status
+from bench.report import missing
+from bench.report.format import cell, listed, one_line
+from bench.report.group_table import DOUBT
+
+FOOTPRINT = (
+    "first_response_ms",
+    "import_ms",
+    "idle_pss_mib",
+    "pss_per_worker_mib",
+    "pss_mib",
+    "code_lines",
+    "packages",
+    "installed_mib",
+    "response_bytes",
+)
+"""The footprint's metrics, in the order of its columns."""
+UNDER_LOAD = "pss_mib"
+"""The one that comes from the slices, so that Lanes without a footprint have it too ..."""
+AT_STARTS = tuple(metric for metric in FOOTPRINT if metric != UNDER_LOAD)
+"""... and the others."""
+OF_STARTS = ("first_response_ms", "import_ms", "idle_pss_mib")
+"""Those that are medians of fresh starts."""
+
+
+class Footprint(Struct, frozen=True):
+    """One Lane's footprint."""
+
+    lane: LaneSummary
+
+    @property
+    def place(self) -> str:
+        """Returns where the App runs: ``on uvicorn``."""
+        return one_line(f"on {self.lane.server}")
+
+    @property
+    def title(self) -> str:
+        """Returns what runs where: ``Flask on gunicorn-gthread``."""
+        return one_line(f"{self.lane.title} {self.place}")
+
+    def estimate(self, metric: str) -> Estimate | None:
+        """Returns the metric, or None where it was not measured."""
+        return self.lane.metrics.get(metric)
+
+    def cell(self, metric: str) -> tuple[str, str]:
+        """Returns the metric as a table cell: the point, marked where it can't be trusted, and beside it the margin."""
+        point, beside = cell(metric, self.estimate(metric))
+        return f"{point}{DOUBT if self.doubtful(metric) else ''}", beside
+
+    def doubtful(self, metric: str) -> bool:
+        """Returns whether a metric is there and stands under a finding against the Lane."""
+        return bool(self.estimate(metric)) and validity.of_metric(self.lane.cells, metric).status is not Status.VALID
+
+
+def footprints(report: Report) -> tuple[Footprint, ...]:
+    """Returns the footprints that the run has, the ceilings last; none in a run without."""
+    lanes = [lane for lane in report.summary.lanes if {*AT_STARTS} & {*lane.metrics, *lane.missing}]
+    return tuple(Footprint(lane) for lane in sorted(lanes, key=lambda lane: lane.baseline))
+
+
+def columns(report: Report) -> tuple[str, ...]:
+    """Returns the metrics that any Lane's footprint has."""
+    return tuple(metric for metric in FOOTPRINT if any(each.estimate(metric) for each in footprints(report)))
+
+
+def notes(report: Report) -> tuple[str, ...]:
+    """Returns why metrics are missing, a sentence a reason, and where the marks of doubt are explained."""
+    rows = footprints(report)
+    doubtful = [row.title for row in rows if any(row.doubtful(metric) for metric in FOOTPRINT)]
+    why = f"{DOUBT} {listed(doubtful)}: something was found against it under load, see its League." if doubtful else ""
+    return (*filter(None, [why]), *missing.sentences({row.title: row.lane for row in rows}, AT_STARTS))
+
+
+def code_files(report: Report) -> list[tuple[str, str, int]]:
+    """Returns the files of every App's own code, once each: the App, the path within its folder, the lines."""
+    by_app = {each.lane.app: each.lane.code_lines_by_file for each in footprints(report)}
+    return [(app, path, lines) for app, files in by_app.items() for path, lines in files.items()]
+
+
+def described(report: Report) -> tuple[str, ...]:
+    """Returns what the columns mean, a sentence a group of them."""
+    shown = set(columns(report))
+    said = (
+        ({"first_response_ms"}, _of_starts(report)),
+        (
+            {"idle_pss_mib", "pss_per_worker_mib"},
+            "Memory is the PSS of all of a server's processes: with one worker after its first response, what a third "
+            "worker adds to two, and with one worker under load, beside the other servers, which share some of its "
+            "pages, the most that was seen.",
+        ),
+        (
+            {"code_lines", "packages", "installed_mib"},
+            "Code is the App's lines that are neither blank nor comment. Packages and their size are all that its lock "
+            "installs: the servers and adapters, which are all that raw has, are in every App's.",
+        ),
+        ({"response_bytes"}, "Bytes are those of one response, head and body."),
+    )
+    return tuple(sentence for metrics, sentence in said if metrics & shown)
+
+
+def _of_starts(report: Report) -> str:
+    estimates = [row.estimate(metric) for row in footprints(report) for metric in OF_STARTS]
+    counts = sorted({estimate.n for estimate in estimates if estimate})
+    n = " to ".join(map(str, dict.fromkeys([*counts[:1], *counts[-1:]])))
+    return (
+        f"First response, import and idle memory: medians of n = {n} fresh starts, with files in the disk's cache; "
+        "± is the wider half of a 95 % interval."
+    )

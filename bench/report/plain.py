@@ -1,0 +1,83 @@
+"""What the smaller commands print: a plan, a verification, a server's address, a load's outcome. Plain text."""
+
+from collections.abc import Mapping
+
+from bench.model.estimate import is_busy
+from bench.model.experiment import Sweep
+from bench.model.records import Failure, LaneFacts, LoadOutcome
+from bench.model.schedule import Outline
+from bench.model.sweep_loads import loads
+
+
+def plan_text(outline: Outline) -> str:
+    """Returns what a run would do, and how long it will take."""
+    lanes = "\n".join(f"  {lane}" for lane in outline.lanes)
+    return (
+        f"{len(outline.lanes)} lanes:\n{lanes}\n"
+        f"{_sweep(outline.sweep) if outline.sweep else ''}"
+        f"{outline.rounds} rounds of {outline.slices_per_round} slices (preset {outline.preset}, seed {outline.seed}), "
+        f"about {_minutes(outline.expected_s)}, {_minutes(outline.measured_s)} of it measured"
+    )
+
+
+def _sweep(sweep: Sweep) -> str:
+    """Returns the line on a sweep: its loads, and the objective."""
+    return f"sweep: {loads(sweep)}; p99 is to be within {sweep.slo_ms:g} ms\n"
+
+
+def verified_text(facts: tuple[LaneFacts, ...], failures: tuple[Failure, ...], differences: tuple[str, ...]) -> str:
+    """Returns which Lanes hold the contract, why the others do not, and what no setting makes equal."""
+    return "\n".join(
+        [
+            *(f"ok      {fact.lane} (Python {fact.python}, workers: {fact.workers})" for fact in facts),
+            *(f"FAILED  {failure.lane}: {failure.step}: {failure.reason}{_log(failure)}" for failure in failures),
+            *(f"note    {difference}" for difference in differences),
+        ]
+    )
+
+
+def serving_text(url: str, locust: str, locustfile: str) -> str:
+    """Returns where a Lane answers, and how to look at it with Locust's own web UI."""
+    host = "/".join(url.split("/")[:3])
+    web_ui = f"{locust} -f {locustfile} --host {host} --web-host 127.0.0.1"  # its default is every network
+    return f"serving {url} until Ctrl-C; Locust's web UI:\n  {web_ui}"
+
+
+def load_text(outcome: LoadOutcome) -> str:
+    """Returns the outcome of a load, a line a figure."""
+    lines = [
+        f"{outcome.load} for {outcome.window_s:g} s on {outcome.url}",
+        f"throughput           {outcome.throughput_rps:,.0f} requests/s ({outcome.requests:,} right answers)",
+        f"errors               {sum(outcome.errors.values()):,}{_kinds(outcome.errors)}",
+        _percentiles("latency" if outcome.latency_from_intended_ms is None else "service time", outcome.latency_ms),
+        *_driver(outcome.driver_cpu_share),
+    ]
+    if outcome.latency_from_intended_ms is not None:
+        lines.append(_percentiles("from intended start", outcome.latency_from_intended_ms))
+    if outcome.send_lateness_ms is not None:
+        lines += [_percentiles("send lateness", outcome.send_lateness_ms), f"never sent           {outcome.missed:,}"]
+    return "\n".join(lines)
+
+
+def _driver(cpu_share: float | None) -> list[str]:
+    """Returns how busy the driver was, and what that means where it had no time left."""
+    if cpu_share is None:
+        return []
+    limit = ": it was the limit, the server can do more" if is_busy(cpu_share) else ""
+    return [f"driver, not pinned   {100 * cpu_share:.0f} % of a core{limit}"]
+
+
+def _percentiles(what: str, values_ms: Mapping[str, float]) -> str:
+    return f"{what:<20} " + ("  ".join(f"{name} {ms:.3f} ms" for name, ms in values_ms.items()) or "too few answers")
+
+
+def _kinds(errors: Mapping[str, int]) -> str:
+    return f" ({', '.join(f'{count} x {kind}' for kind, count in errors.items())})" if errors else ""
+
+
+def _log(failure: Failure) -> str:
+    return "".join(f"\n        | {line}" for line in failure.log_tail.splitlines())
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"

@@ -1,0 +1,29 @@
+"""Everything that is derived from a run, as the contents of files: values in, bytes out."""
+
+from msgspec import Struct
+
+from bench.analysis.summary import Folded
+from bench.model.formats import to_json
+from bench.report import EXPORTS, HTML, MARKDOWN, SUMMARY, charts, charts_of, exports, html, markdown
+
+
+class Published(Struct, frozen=True):
+    """Contents of files by their path below a run's folder, and a line for each that could not be made here."""
+
+    files: dict[str, bytes]
+    left_out: tuple[str, ...]
+
+
+def publish(run: Folded) -> Published:
+    """Returns the summary, the charts, the reports and the exports of a run, complete or not."""
+    report = run.report
+    drawn = {name: charts.render(figure) for name, figure in charts.draw(report).items()}
+    exported = exports.render(report, run.table)
+    files = {
+        **{f"charts/{name}.{kind}": content for name, kinds in drawn.items() for kind, content in kinds.items()},
+        SUMMARY: to_json(report.summary),
+        MARKDOWN: markdown.render(report).encode(),
+        HTML: html.render(report, {name: drawn[name]["svg"] for name in charts_of(report)}).encode(),
+        **{f"{EXPORTS}/{name}": content for name, content in exported.files.items()},
+    }
+    return Published(files, exported.left_out)

@@ -1,0 +1,58 @@
+"""What a check of two stored runs says: for the terminal, and as Markdown."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from bench.model.regression import Check
+from bench.report.format import METRIC_TITLES, listed, one_line, share
+from bench.report.markdown import bullets, folded, headline, safe
+from bench.report.regression import UNDECIDED, evidence_grid, evidence_table, resolutions, verdict
+
+RATIO = "RUN : BASELINE"
+READING = (
+    "Ratios are RUN : BASELINE of each Lane relative to raw in its own run, with 95 % intervals that hold at once.",
+    "slower: the whole interval is worse than what is allowed, and than the noise floor.",
+    UNDECIDED,
+)
+
+
+def terminal(check: Check) -> RenderableType:
+    """Returns the result for the terminal."""
+    return Group(*_blocks(check))
+
+
+def markdown(check: Check) -> str:
+    """Returns the result as GitHub-flavoured Markdown: one table, and the details folded."""
+    paragraphs = (
+        headline(verdict(check.judged, check.max_regression)),
+        evidence_table(check.judged, "Lane", RATIO),
+        safe(noise_floor(check)),
+        folded("How this was checked", bullets((*conditions(check), *READING))),
+    )
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def noise_floor(check: Check) -> str:
+    """Says below what size nothing is told apart, metric by metric: what Lanes differ from their twins by."""
+    floors = [f"{METRIC_TITLES[metric]} {share(noise)}" for metric, noise in check.noise_floors.items() if noise]
+    return f"Noise floor, what a Lane differs from its twin by: {listed(floors) or 'not known, as no App ran twice'}."
+
+
+def conditions(check: Check) -> tuple[str, ...]:
+    """Says what was compared, and what was allowed."""
+    return (
+        f"RUN {check.run_id}, BASELINE {check.baseline_run_id}.",
+        f"Allowed: {share(check.max_regression)}, of instructions {share(check.max_instructions)}.",
+        f"Resolution, half of the widest interval: {resolutions(check.judged) or 'not known'}.",
+        *check.notes,
+    )
+
+
+def _blocks(check: Check) -> Iterator[RenderableType]:
+    yield Text(verdict(check.judged, check.max_regression), style="bold")
+    for lane in check.lanes:
+        yield from (Text(), Text(lane.lane, style="bold"), evidence_grid(lane.evidence, RATIO))
+    yield from (Text(), Text(noise_floor(check)), Text())
+    yield from (Text(one_line(sentence), style="dim") for sentence in (*conditions(check), *READING))

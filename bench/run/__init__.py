@@ -1,0 +1,1 @@
+"""What happens when in a run: rounds, footprint, instructions, and the store that keeps it all."""

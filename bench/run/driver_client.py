@@ -1,0 +1,91 @@
+"""The driver as bench sees it: a process of its own, spoken to in lines of JSON. Never imports Locust."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from bench.model.protocol import Ready, Setup, SliceOrder, SliceResult, SliceResults
+from bench.servers.processes import Group, clean_environment, stop
+
+LAST_WORDS_S = 2.0
+"""How long a driver that says no more may take to end and to log why."""
+
+_Message = TypeVar("_Message", Ready, SliceResults)
+
+
+class DriverFailed(Exception):
+    """The driver ended or said something else; the message has the end of its log."""
+
+
+class Driver:
+    """A running driver. ``setup`` once, then ``offer`` as often as wanted."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        """Returns its process id."""
+        return self._process.pid
+
+    def setup(self, setup: Setup) -> Ready:
+        """Tells it the targets, and waits until its users are there. Raises DriverFailed."""
+        self._send(setup)
+        return self._receive(Ready)
+
+    def offer(self, order: SliceOrder) -> tuple[SliceResult, ...]:
+        """Has it offer one slice, and returns what it saw of each Lane. Raises DriverFailed."""
+        self._send(order)
+        return self._receive(SliceResults).results
+
+    def _send(self, message: Setup | SliceOrder) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(msgspec.json.encode(message) + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise DriverFailed(self._last_words()) from None
+
+    def _receive(self, kind: type[_Message]) -> _Message:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise DriverFailed(self._last_words())
+        try:
+            return msgspec.json.decode(line, type=kind)
+        except msgspec.DecodeError as error:
+            raise DriverFailed(f"the driver said {line[:80]!r}, expected a {kind.__name__}: {error}") from None
+
+    def _last_words(self) -> str:
+        with suppress(subprocess.TimeoutExpired):  # it writes its reason after it has closed its output
+            self._process.wait(LAST_WORDS_S)
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return f"the driver ended: {lines[-1] if lines else 'it wrote nothing'}"
+
+
+@contextmanager
+def driver(group: Group, log: Path) -> Iterator[Driver]:
+    """Starts a fresh driver, and ends it."""
+    with log.open("wb") as errors:
+        process = group.start(
+            (sys.executable, "-m", "bench.driver"),
+            env=clean_environment(),
+            cwd=log.parent,  # not the project's folder: Locust reads configuration from where it is started
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+    try:
+        yield Driver(process, log)
+    finally:
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):  # it ended before it read what was sent
+                pipe.close()
+        stop([process])

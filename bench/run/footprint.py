@@ -1,0 +1,259 @@
+"""What a choice costs beside speed: code, packages and disk as they lie there, and fresh starts of each App's server.
+
+Fresh processes run as many at a time as a run has cores, each on a core of its own. The disk's cache is warm.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from bench.model import footprint_plan
+from bench.model.experiment import Lane
+from bench.model.footprint_plan import METRICS, Kind
+from bench.model.records import Observation
+from bench.run import code_lines
+from bench.servers import machine
+from bench.servers.launch import (
+    SERVERSIDE,
+    NotReady,
+    Running,
+    first_answers,
+    refusal,
+    server_environment,
+    start,
+)
+from bench.servers.processes import kill, tree
+from bench.servers.project import source_files
+from bench.servers.testbed import Site
+
+MIB = 2**20
+FEW, MORE = 2, 3
+"""Workers between which one is added. One alone may be served without the process that supervises several."""
+QUIET_S, QUIET_SHARE = 0.15, 0.5
+"""A server has started once its processes ran, or waited for a core, for less than this share of this time."""
+
+Finding = float | str
+"""A value, or why there is none."""
+FOOTPRINT = "footprint"
+"""What a Watcher hears is measured."""
+NO_WORKERS = "the server's command has no {workers}"
+
+
+class Sink(Protocol):
+    """Where every value is written at once."""
+
+    def observe(self, observation: Observation) -> None:
+        """Writes one value."""
+
+    def sync(self) -> None:
+        """Waits until all of it is on the disk."""
+
+
+class Watcher(Protocol):
+    """Who looks on."""
+
+    def observing(self, what: str, share: float) -> None:
+        """Hears what is measured outside slices, and how much of it is done."""
+
+
+def measure(site: Site, sink: Sink, watcher: Watcher) -> None:
+    """Measures the footprint of each App, and writes every value at once; what has none is written with its reason."""
+    lanes = [lane for lane in footprint_plan.footprint_lanes(site.experiment) if lane.home in site.environments]
+    for lane in lanes:
+        for observation in at_rest(site, lane):
+            sink.observe(observation)
+    Starts(site, sink, watcher).run([lane.name for lane in lanes])
+    sink.sync()
+
+
+def at_rest(site: Site, lane: Lane) -> Iterator[Observation]:
+    """Yields what needs no process: lines of code, in all and by file, packages, and their size."""
+    environment = site.environments[lane.home]
+    by_file = _lines_by_file(site.folders[lane.home])
+    broken = next((found for found in by_file.values() if isinstance(found, str)), None)
+    whole = broken or sum(found for found in by_file.values() if not isinstance(found, str))
+    yield _observation(lane.name, "code_lines", whole)
+    for path, lines in by_file.items():
+        yield _observation(lane.name, "code_lines", lines, part=path)
+    yield _observation(lane.name, "packages", len(environment.versions))
+    yield _observation(lane.name, "installed_mib", environment.installed_bytes() / MIB)
+
+
+class Starts:
+    """Fresh starts of Lanes, so many at a time as there are cores. A Lane that fails once has no further start."""
+
+    def __init__(self, site: Site, sink: Sink, watcher: Watcher) -> None:
+        self._site = site
+        self._sink = sink
+        self._watcher = watcher
+        pinned = [(core,) for core in (*site.machine.server_cores, *site.machine.driver_cores)]
+        self._cores: Sequence[tuple[int, ...]] = pinned or [()]
+        self._timeout_s = site.experiment.serving.ready_timeout_s
+        self._failed: set[str] = set()
+
+    def run(self, lane_names: Sequence[str]) -> None:
+        """Plays all starts of these Lanes."""
+        plays = {
+            Kind.COLD_START: self._start,
+            Kind.IMPORT: self._import,
+            Kind.ADDED_WORKER: self._add_worker,
+        }
+        planned = [each for each in footprint_plan.planned(self._site.experiment) if each.lane in lane_names]
+        done = 0
+        for batch in footprint_plan.batches(planned, len(self._cores)):
+            self._watcher.observing(FOOTPRINT, done / len(planned))
+            lanes = [each.lane for each in batch if each.lane not in self._failed]
+            plays[batch[0].kind]([self._site.experiment.lane(name) for name in lanes])
+            done += len(batch)
+
+    def _start(self, lanes: Sequence[Lane]) -> None:
+        """Starts servers with one worker until each has given its first right answer, and looks at their memory."""
+        rules = self._site.experiment.contract
+        with self._fresh(Kind.COLD_START, lanes, workers=1) as servers:
+            answers = first_answers(servers, rules.request(rules.names[0]), self._timeout_s)
+            for server, answer in zip(servers, answers, strict=True):
+                if isinstance(answer, NotReady):
+                    self._give_up(Kind.COLD_START, server.launch.lane, str(answer))
+                else:
+                    found = (1000 * answer.after_s, answer.size_bytes, _pss_mib(server))
+                    self._found(Kind.COLD_START, server.launch.lane, *found)
+
+    def _import(self, lanes: Sequence[Lane]) -> None:
+        """Imports Apps in fresh interpreters of their environments."""
+        running: list[subprocess.Popen[bytes]] = []
+        try:
+            for lane, cores in zip(lanes, self._cores, strict=False):
+                running.append(self._importing(lane))
+                machine.pin([running[-1].pid], cores)
+            for lane, process in zip(lanes, running, strict=True):
+                self._imported(lane, process)
+        finally:
+            kill(running)
+
+    def _importing(self, lane: Lane) -> "subprocess.Popen[bytes]":
+        python = str(self._site.environments[lane.home].programs / "python")
+        folder = self._site.folders[lane.home]
+        return self._site.group.start(
+            (python, str(SERVERSIDE / "bench_import.py"), lane.application),
+            env=server_environment(lane, folder),
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def _imported(self, lane: Lane, process: "subprocess.Popen[bytes]") -> None:
+        try:
+            said, complained = process.communicate(timeout=self._timeout_s)
+            self._found(Kind.IMPORT, lane.name, float(said.split()[-1]))
+        except subprocess.TimeoutExpired:
+            self._give_up(Kind.IMPORT, lane.name, f"importing {lane.application} took more than {self._timeout_s:g} s")
+        except (IndexError, ValueError):
+            last = (complained.decode(errors="replace").splitlines() or ["no reason was given"])[-1]
+            self._give_up(Kind.IMPORT, lane.name, f"importing {lane.application} failed: {last}")
+
+    def _add_worker(self, lanes: Sequence[Lane]) -> None:
+        """Starts servers with a few workers, and again with one more; the difference is what that one takes."""
+        able = [lane for lane in lanes if any("{workers}" in part for part in lane.server.command)]
+        for lane in lanes:
+            if lane not in able:
+                self._give_up(Kind.ADDED_WORKER, lane.name, NO_WORKERS)
+        few, more = (self._pss_with(workers, able) for workers in (FEW, MORE))
+        for name in few.keys() & more.keys():
+            self._found(Kind.ADDED_WORKER, name, _difference(few[name], more[name]))
+
+    def _pss_with(self, workers: int, lanes: Sequence[Lane]) -> dict[str, Finding]:
+        """Returns the memory of idle servers, by Lane, once all of their workers have started."""
+        found: dict[str, Finding] = {}
+        with self._fresh(Kind.ADDED_WORKER, lanes, workers=workers) as servers:
+            while len(found) < len(servers):
+                before = {server.launch.lane: _looked_at(server) for server in servers}
+                time.sleep(QUIET_S)
+                for server in servers:
+                    if _is_quiet(before[server.launch.lane], _looked_at(server), workers):
+                        found[server.launch.lane] = _pss_mib(server)
+                    elif time.monotonic() - server.started_s > self._timeout_s:
+                        found[server.launch.lane] = f"{workers} workers did not come to rest in {self._timeout_s:g} s"
+        return found
+
+    @contextmanager
+    def _fresh(self, kind: Kind, lanes: Sequence[Lane], *, workers: int) -> Iterator[list[Running]]:
+        """Starts the Lanes' servers, each on a core of its own, and kills them at the end."""
+        running: list[Running] = []
+        launches = self._with_workers(workers).launches(lanes)
+        try:
+            for launch, cores in zip(launches, self._cores, strict=False):
+                try:
+                    running.append(start(launch, self._site.group, self._site.logs))
+                    machine.pin([running[-1].process.pid], cores)
+                except OSError as error:
+                    self._give_up(kind, launch.lane, refusal(launch, error))
+            yield running
+        finally:
+            kill(server.process for server in running)
+
+    def _with_workers(self, workers: int) -> Site:
+        experiment = self._site.experiment
+        return replace(self._site, experiment=replace(experiment, serving=replace(experiment.serving, workers=workers)))
+
+    def _found(self, kind: Kind, lane: str, *findings: Finding) -> None:
+        for metric, finding in zip(METRICS[kind], findings, strict=True):
+            self._sink.observe(_observation(lane, metric, finding))
+
+    def _give_up(self, kind: Kind, lane: str, reason: str) -> None:
+        """Writes why a Lane has no value of this kind or of those still to come."""
+        self._failed.add(lane)
+        kinds = list(METRICS)
+        for left in kinds[kinds.index(kind) :]:
+            self._found(left, lane, *(reason for _ in METRICS[left]))
+
+
+def _observation(lane: str, metric: str, finding: Finding, part: str | None = None) -> Observation:
+    value, reason = (None, finding) if isinstance(finding, str) else (float(finding), None)
+    return Observation(lane=lane, metric=metric, value=value, reason=reason, part=part)
+
+
+def _lines_by_file(folder: Path) -> dict[str, Finding]:
+    return {path.relative_to(folder).as_posix(): _lines(path) for path in source_files(folder, code_lines.SUFFIXES)}
+
+
+def _lines(path: Path) -> Finding:
+    try:
+        return code_lines.count(path.read_text(encoding="utf-8"), path.suffix)
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        return f"{path.name}: {error}"
+
+
+def _pss_mib(server: Running) -> Finding:
+    pss_bytes = machine.pss_bytes(_pids(server))
+    return machine.UNREADABLE if pss_bytes is None else pss_bytes / MIB
+
+
+def _difference(few: Finding, more: Finding) -> Finding:
+    if isinstance(few, str) or isinstance(more, str):
+        return few if isinstance(few, str) else more
+    return more - few
+
+
+def _looked_at(server: Running) -> tuple[list[int], machine.Counters]:
+    pids = _pids(server)
+    return pids, machine.counters(pids)
+
+
+def _is_quiet(
+    before: tuple[list[int], machine.Counters], after: tuple[list[int], machine.Counters], workers: int
+) -> bool:
+    """Returns whether all workers are there and none of them is still starting."""
+    (pids, first), (same_pids, last) = before, after
+    ran_ns = machine.difference(first.cpu_ns, last.cpu_ns)
+    waited_ns = machine.difference(first.run_queue_ns, last.run_queue_ns) or 0
+    idle = ran_ns is not None and ran_ns + waited_ns < QUIET_SHARE * QUIET_S * 1e9
+    return idle and pids == same_pids and len(pids) > workers
+
+
+def _pids(server: Running) -> list[int]:
+    return [process.pid for process in tree(server.process.pid)]

@@ -1,0 +1,192 @@
+"""A Round under way: servers up side by side, a fresh driver, and the kernel's counters around each Slice."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+from bench.model.experiment import Lane
+from bench.model.protocol import Request, Setup, SliceOrder, SliceResult, Target
+from bench.model.records import Failure, SliceRecord, Step
+from bench.model.schedule import Slice
+from bench.run.driver_client import Driver, driver
+from bench.servers import machine
+from bench.servers.launch import HOST
+from bench.servers.processes import ended
+from bench.servers.testbed import Servers, Site, failure
+
+
+class Readings(Struct, frozen=True):
+    """The counters at one moment."""
+
+    at_s: float
+    wall_s: float
+    server: machine.Counters
+    driver: machine.Counters
+    steal_s: float | None
+
+
+class LiveRound:
+    """Measures one Slice after another."""
+
+    def __init__(self, site: Site, index: int, servers: Servers, load: Driver, began: float) -> None:
+        self._site = site
+        self._index = index
+        self._servers = servers
+        self._driver = load
+        self._began = began
+        self.facts = servers.facts
+        self.failures = servers.failures
+        self.driver_versions: Mapping[str, str] = load.setup(self._setup()).versions
+
+    def measure(self, planned: Slice) -> SliceRecord:
+        """Offers a Slice's load to its one Lane, and returns what driver and kernel saw. Raises DriverFailed."""
+        (record,) = self.measure_all(planned)
+        return record
+
+    def measure_all(self, planned: Slice) -> tuple[SliceRecord, ...]:
+        """Offers a Slice's load to all its Lanes at once, and returns a record of each. Raises DriverFailed."""
+        pids = [self._servers.pids[lane] for lane in planned.lanes]
+        before = [self._read(of_lane) for of_lane in pids]
+        results = self._driver.offer(order(planned))
+        after = [self._read(of_lane) for of_lane in pids]
+        seen = zip(planned.lanes, results, before, after, pids, strict=True)
+        return tuple(
+            _record(self._index, lane, planned, result, (first, last), of_lane)
+            for lane, result, first, last, of_lane in seen
+        )
+
+    def failure(self, lane: str) -> Failure | None:
+        """Returns why a Lane that was ready is gone, or None while all of its processes run.
+
+        A server may replace a worker that ends; the new one is not warm, not pinned and not counted.
+        """
+        server = self._servers.running[lane]
+        code = server.process.poll()
+        if code is not None:
+            return failure(self._index, server, Step.LOAD, f"the server ended with exit code {code}")
+        if ended(self._servers.pids[lane]):
+            return failure(self._index, server, Step.LOAD, "a process of the server ended under load")
+        return None
+
+    def _setup(self) -> Setup:
+        whole, rules = self._site.experiment, self._site.experiment.contract
+        requests = tuple(Request(target, body) for target, body in rules.load_requests())
+        targets = (Target(lane, HOST, server.launch.port, requests) for lane, server in self._servers.running.items())
+        at_once = 2 if any(lane.side for lane in whole.lanes) else 1
+        cores = self._site.machine.driver_cores
+        return Setup(tuple(targets), whole.most_users, whole.offer.connections, cores, at_once)
+
+    def _read(self, pids: Sequence[int]) -> Readings:
+        here = self._site.machine
+        return Readings(
+            time.monotonic() - self._began,
+            time.time(),
+            machine.counters(pids),
+            machine.counters([self._driver.pid]),
+            machine.steal_s((*here.server_cores, *here.driver_cores)),
+        )
+
+
+def order(planned: Slice) -> SliceOrder:
+    """Returns what the driver is told of a Slice."""
+    return SliceOrder(planned.lanes, planned.load, planned.guard_s, planned.window_s, planned.send_limit_s)
+
+
+@contextmanager
+def open_round(site: Site, index: int, lanes: Sequence[Lane], began: float) -> Iterator[LiveRound]:
+    """Opens servers and a fresh driver; while they last, the calling thread keeps off the server cores.
+
+    bench has no other thread that runs while it measures.
+    """
+    with (
+        driver(site.group, site.logs / "driver.log") as load,
+        site.open_servers(index, lanes) as servers,
+        _kept_on(site.machine.driver_cores),
+    ):
+        yield LiveRound(site, index, servers, load, began)
+
+
+@contextmanager
+def _kept_on(cores: Sequence[int]) -> Iterator[None]:
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _record(
+    round_index: int,
+    lane: str,
+    planned: Slice,
+    result: SliceResult,
+    readings: tuple[Readings, Readings],
+    pids: Sequence[int],
+) -> SliceRecord:
+    before, after = readings
+    slice_s = after.at_s - before.at_s
+    known, unknown = _measured(before, after, pids)
+    return SliceRecord(
+        round=round_index,
+        slice=planned.index,
+        lane=lane,
+        phase=planned.phase,
+        load=planned.load,
+        at_s=round(before.at_s, 4),
+        window_s=result.window_s,
+        slice_s=round(slice_s, 6),
+        requests=result.requests,
+        errors=result.errors,
+        missed=result.missed,
+        requests_in_slice=result.requests_in_slice,
+        bytes_received=result.bytes_received,
+        latency_us=result.latency_us,
+        answers_in_window=result.answers_in_window,
+        latency_from_intended_us=result.latency_from_intended_us,
+        send_lateness_us=result.send_lateness_us,
+        hub_lateness_us=result.hub_lateness_us,
+        server_cpu_ns=known["server_cpu_ns"],
+        server_run_queue_ns=known["server_run_queue_ns"],
+        server_rss_bytes=known["server_rss_bytes"],
+        server_pss_bytes=known["server_pss_bytes"],
+        driver_cpu_ns=known["driver_cpu_ns"],
+        driver_run_queue_ns=known["driver_run_queue_ns"],
+        steal_s=None if "steal_s" in unknown else round((after.steal_s or 0) - (before.steal_s or 0), 2),
+        clock_step_s=round(after.wall_s - before.wall_s - slice_s, 3),
+        unknown={**unknown, **_why_silent(result)},
+        repeat_of=planned.repeat_of,
+    )
+
+
+def _measured(before: Readings, after: Readings, pids: Sequence[int]) -> tuple[dict[str, int | None], dict[str, str]]:
+    """Returns what the kernel's counters say by field, and why some of them say nothing."""
+    counters = {
+        f"{whose}_{what}": (getattr(getattr(before, whose), what), getattr(getattr(after, whose), what))
+        for whose in ("server", "driver")
+        for what in ("cpu_ns", "run_queue_ns")
+    }
+    memory = {"server_rss_bytes": machine.rss_bytes(pids), "server_pss_bytes": machine.pss_bytes(pids)}
+    known = {**{name: machine.difference(*pair) for name, pair in counters.items()}, **memory}
+    reasons = {name: machine.why_unknown(*pair) for name, pair in counters.items()}
+    unknown = {name: reasons.get(name, machine.UNREADABLE) for name, value in known.items() if value is None}
+    if machine.difference(before.steal_s, after.steal_s) is None:
+        unknown["steal_s"] = machine.why_unknown(before.steal_s, after.steal_s)
+    return known, unknown
+
+
+def _why_silent(result: SliceResult) -> dict[str, str]:
+    """Returns why there is no right answer in the window, where there is none."""
+    if result.requests:
+        return {}
+    outside = f"{result.requests_in_slice} right answers outside it" if result.requests_in_slice else ""
+    missed = f"{result.missed} requests never sent" if result.missed else ""
+    kinds = [f"{count} x {kind}" for kind, count in result.errors.items()]
+    seen = ", ".join(filter(None, (*kinds, missed, outside)))
+    return {"requests": f"no right answer in the window: {seen or 'nothing was answered'}"}

@@ -1,0 +1,180 @@
+"""A run's folder: append-only while it is measured, and complete once its summary is written."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TypeVar
+
+import msgspec
+
+from bench.model.records import FORMAT_VERSION, Failure, Manifest, Observation, SliceRecord
+from bench.model.regression import Comparison
+
+MANIFEST = "manifest.json"
+SLICES = "slices.jsonl"
+FAILURES = "failures.jsonl"
+OBSERVATIONS = "observations.jsonl"
+SUMMARY = "summary.json"
+COMPARISON = "comparison.json"
+COMPARISON_MARKDOWN = "comparison.md"
+COMPARISON_JUNIT = "comparison.junit.xml"
+LATEST = "latest"
+
+EXPECTED = {MANIFEST: "the manifest of a run", COMPARISON: "what a comparison said"}
+
+_Document = TypeVar("_Document", Manifest, Comparison)
+_Row = TypeVar("_Row", SliceRecord, Failure, Observation)
+
+
+class Unreadable(Exception):
+    """A run's folder is not what it should be; the message names the file, what was found and what was expected."""
+
+
+class OtherFormat(Unreadable):
+    """A run was written by another version of bench, in a format that this one does not know."""
+
+
+class Run:
+    """An open run: rows are on their way to the disk as soon as they are appended."""
+
+    def __init__(self, folder: Path, slices: IO[bytes], failures: IO[bytes], observations: IO[bytes]) -> None:
+        self.folder = folder
+        self._slices = slices
+        self._failures = failures
+        self._observations = observations
+
+    def describe(self, manifest: Manifest) -> None:
+        """Writes the manifest."""
+        _write(self.folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+
+    def append(self, record: SliceRecord) -> None:
+        """Appends one row of the tidy table."""
+        self._slices.write(msgspec.json.encode(record) + b"\n")
+        self._slices.flush()
+
+    def fail(self, failure: Failure) -> None:
+        """Notes that a Lane is left out."""
+        self._failures.write(msgspec.json.encode(failure) + b"\n")
+        self._failures.flush()
+
+    def observe(self, observation: Observation) -> None:
+        """Appends one value that was measured outside slices."""
+        self._observations.write(msgspec.json.encode(observation) + b"\n")
+        self._observations.flush()
+
+    def sync(self) -> None:
+        """Waits until what was appended is on the disk; between rounds, where it disturbs nothing."""
+        for file in (self._slices, self._failures, self._observations):
+            os.fsync(file.fileno())
+
+
+class StoredRun(msgspec.Struct, frozen=True):
+    """What was read back from a run's folder."""
+
+    folder: Path
+    manifest: Manifest
+    records: tuple[SliceRecord, ...]
+    failures: tuple[Failure, ...]
+    observations: tuple[Observation, ...]
+
+
+def new_run_id() -> str:
+    """Returns ``<UTC time>-<id>``: sorts by time, and is unique."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+@contextmanager
+def create(results: Path, run_id: str) -> Iterator[Run]:
+    """Creates a run's folder, and opens it for appending."""
+    folder = results / run_id
+    folder.mkdir(parents=True)
+    with (
+        (folder / SLICES).open("ab") as slices,
+        (folder / FAILURES).open("ab") as failures,
+        (folder / OBSERVATIONS).open("ab") as observations,
+    ):
+        yield Run(folder, slices, failures, observations)
+
+
+def read(folder: Path) -> StoredRun:
+    """Reads a run, complete or interrupted. Raises Unreadable, also for a comparison: its rounds have no end."""
+    manifest = _versioned(folder / MANIFEST, Manifest)
+    if any(lane.side for lane in manifest.experiment.lanes):
+        raise Unreadable(f"{folder}: found a comparison, expected a run; `bench report` shows one that came to its end")
+    return StoredRun(
+        folder,
+        manifest,
+        tuple(_rows(folder / SLICES, SliceRecord)),
+        tuple(_rows(folder / FAILURES, Failure)),
+        tuple(_rows(folder / OBSERVATIONS, Observation)),
+    )
+
+
+def read_comparison(folder: Path) -> Comparison | None:
+    """Reads what a comparison said; None where the folder is that of a run. Raises Unreadable."""
+    path = folder / COMPARISON
+    if not path.exists():
+        return None
+    return _versioned(path, Comparison)
+
+
+def find(results: Path, run: str) -> Path:
+    """Returns the folder of a run given by path, by id, or as ``latest``. Raises Unreadable."""
+    for folder in (Path(run), results / run):
+        if (folder / MANIFEST).is_file():
+            return folder.resolve()
+    raise Unreadable(f"{run}: found no {MANIFEST} there or in {results}, expected a run; `ls {results}` shows them")
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Writes derived files, by their path below the folder."""
+    for name, content in files.items():
+        _write(folder / name, content)
+
+
+def mark_latest(results: Path, folder: Path) -> None:
+    """Points ``results/latest`` at a complete run, in one step."""
+    fresh = results / f".{LATEST}-{folder.name}"
+    fresh.symlink_to(folder.name)
+    fresh.replace(results / LATEST)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file in one step, so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _versioned(path: Path, kind: type[_Document]) -> _Document:
+    """Reads a JSON document of this format. Raises Unreadable."""
+    try:
+        content = path.read_bytes()
+        version = msgspec.json.decode(content).get("format_version")
+        if version != FORMAT_VERSION:
+            raise OtherFormat(
+                f"{path}: format_version: found {version}, expected {FORMAT_VERSION}; use the bench that made it"
+            )
+        return msgspec.json.decode(content, type=kind)
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}, expected {EXPECTED[path.name]}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError) as error:
+        raise Unreadable(f"{path}: {error}, expected {EXPECTED[path.name]}") from None
+
+
+def _rows(path: Path, kind: type[_Row]) -> Iterator[_Row]:
+    """Yields the rows of a file; one without its end of line was being written when the run was interrupted."""
+    decoder = msgspec.json.Decoder(kind)
+    *lines, _unfinished = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Unreadable(f"{path}: line {number}: {error}; remove the line") from None

@@ -1,0 +1,1 @@
+"""Makes environments, and starts, proves, pins and watches servers. ``serverside/`` is what runs inside of them."""

@@ -1,0 +1,1 @@
+"""What tests are made from: experiments, records, reports, machines."""

@@ -1,0 +1,355 @@
+"""A small valid Experiment, and what a run of it leaves behind."""
+
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hdrh.histogram import HdrHistogram
+from msgspec.structs import replace
+
+from bench.analysis import completeness
+from bench.model import footprint_plan, schedule
+from bench.model.experiment import (
+    Adapter,
+    App,
+    Contract,
+    Experiment,
+    Interface,
+    Lane,
+    League,
+    Offer,
+    Preset,
+    Server,
+    Serving,
+)
+from bench.model.history import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
+from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS, Closed, Open
+from bench.model.records import (
+    FORMAT_VERSION,
+    INSTRUCTIONS,
+    Failure,
+    LaneFacts,
+    Machine,
+    Manifest,
+    Observation,
+    SliceRecord,
+    Step,
+)
+from bench.model.schedule import Phase, Slice
+
+WSGI, ASGI = Interface.WSGI, Interface.ASGI
+
+GTHREAD = Server(
+    name="gthread",
+    interface=WSGI,
+    packages=("gunicorn",),
+    command=("gunicorn", "--bind", "{host}:{port}", "--backlog", "{backlog}", "{application}"),
+)
+UVICORN = Server(name="uvicorn", interface=ASGI, packages=("uvicorn",), command=("uvicorn", "{application}"))
+ADAPTER = Adapter(name="a2wsgi", accepts=ASGI, gives=WSGI, callable="a2wsgi:ASGIMiddleware", packages=("a2wsgi",))
+
+ALPHA = App(name="alpha", title="Alpha", interfaces={WSGI: "alpha:app"}, package="alpha")
+BETA = App(name="beta", title="Beta", interfaces={WSGI: "beta:app"}, environment={"BETA_MODE": "fast"})
+GAMMA = App(name="gamma", title="Gamma", interfaces={ASGI: "gamma:app"})
+RAW = App(name="raw", title="raw", baseline=True, interfaces={WSGI: "raw:wsgi", ASGI: "raw:asgi"})
+
+LANES = (
+    Lane(app=ALPHA, server=GTHREAD),
+    Lane(app=BETA, server=GTHREAD),
+    Lane(app=GAMMA, server=GTHREAD, adapter=ADAPTER),
+    Lane(app=RAW, server=GTHREAD),
+    Lane(app=RAW, server=GTHREAD, adapter=ADAPTER),
+)
+A, B, G, R, RG = (lane.name for lane in LANES)
+"""The names of the Lanes: Alpha, Beta, Gamma through an Adapter, raw, raw through the same Adapter."""
+
+USERS = 4
+RPS = {A: 1000.0, B: 800.0, G: 400.0, R: 2000.0, RG: 1200.0}
+CPU_US = {A: 950.0, B: 1200.0, G: 2400.0, R: 480.0, RG: 800.0}
+"""What a synthetic run measures, where nothing else is said."""
+
+
+def experiment(**changes: Any) -> Experiment:
+    """Returns three Apps and raw on one Server, in one League; 3 Rounds of 2 saturated and 1 fixed Slice a Lane."""
+    small = Experiment(
+        lanes=LANES,
+        leagues=(League(name="wsgi", title="on one server", lanes=(A, B, G, R, RG), same_server=True),),
+        serving=Serving(
+            workers=1, threads=1, keep_alive_s=75, backlog=2048, worker_connections=1000, ready_timeout_s=30.0
+        ),
+        offer=Offer(users=USERS, rate_share=0.5, connections=8),
+        contract=Contract(
+            path="/hello/{name}",
+            body="Hello, {name}!",
+            content_type="text/plain",
+            names=("world",),
+            longest_name=10,
+            not_found=("/",),
+            not_allowed=("POST",),
+            load_names=10,
+        ),
+        preset_name="small",
+        preset=Preset(rounds=3, saturated_slices=2, fixed_slices=1, guard_s=0.05, window_s=0.25, warm_up_s=0.25),
+        seed=1,
+    )
+    return replace(small, **changes)
+
+
+def twinned() -> Experiment:
+    """Returns the same, with a twin of Alpha's Lane in the League."""
+    whole = experiment()
+    twin = replace(whole.lane(A), twin=True)
+    (league,) = whole.leagues
+    return replace(whole, lanes=(*whole.lanes, twin), leagues=(replace(league, lanes=(*league.lanes, twin.name)),))
+
+
+def manifest(whole: Experiment | None = None, **changes: Any) -> Manifest:
+    """Returns the manifest of a run of an Experiment."""
+    whole = whole or experiment()
+    described = Manifest(
+        format_version=FORMAT_VERSION,
+        run_id="20260301T101500Z-3f9a1c",
+        started_utc="2026-03-01T10:15:00Z",
+        bench_version="0.1.0",
+        git_revision=None,
+        experiment=whole,
+        machine=Machine(
+            cpu="Example",
+            cores=2,
+            memory_gib=8.0,
+            system="Linux",
+            python="3.11.2",
+            server_cores=(0,),
+            driver_cores=(1,),
+        ),
+        driver_versions={"locust": "2.47.0"},
+        lanes=tuple(facts(lane) for lane in whole.lanes),
+        irremovable_differences=(),
+    )
+    return replace(described, **changes)
+
+
+def facts(lane: Lane, *, port: int = 20001, **changes: Any) -> LaneFacts:
+    """Returns what a Lane ran with, in order with its Server's command."""
+    values = {
+        "host": "127.0.0.1",
+        "port": port,
+        "backlog": 2048,
+        "application": "bench_adapter:application" if lane.adapter else lane.application,
+    }
+    program, *arguments = (part.format_map(values) for part in lane.server.command)
+    adapted = {"BENCH_ADAPTER": lane.adapter.callable, "BENCH_APPLICATION": lane.application} if lane.adapter else {}
+    ran = LaneFacts(
+        lane=lane.name,
+        port=port,
+        command=(f".bench/environments/{lane.app.name}/bin/{program}", *arguments),
+        environment={"PYTHONPATH": f"apps/{lane.app.name}", "PYTHONUNBUFFERED": "1", **adapted, **lane.app.environment},
+        python="3.11.2",
+        versions={"gunicorn": "27.0.1", "uvicorn": "0.54.0", "a2wsgi": "1.10.0"},
+        workers=1,
+        response_status=200,
+        response_headers=(("Content-Type", "text/plain"), ("Content-Length", "13"), ("Server", "gunicorn")),
+        response_body="Hello, world!",
+    )
+    return replace(ran, **changes)
+
+
+def failure(lane: str, **changes: Any) -> Failure:
+    """Returns the Failure of a Lane that ended under load in the first Round."""
+    return replace(Failure(lane=lane, round=0, step=Step.LOAD, reason="the server ended", log_tail="bye"), **changes)
+
+
+def histogram(*latencies_us: int) -> str:
+    """Returns an encoded histogram of these latencies."""
+    recorded = HdrHistogram(1, MAX_LATENCY_US, SIGNIFICANT_DIGITS)
+    for latency_us in latencies_us:
+        recorded.record_value(latency_us)
+    return bytes(recorded.encode()).decode()
+
+
+@cache
+def spread(count: int, median_us: int) -> str:
+    """Returns an encoded histogram of so many latencies, from half to one and a half of the median."""
+    return histogram(*(median_us // 2 + median_us * i // max(1, count) for i in range(count)))
+
+
+def record(planned: Slice, **changes: Any) -> SliceRecord:
+    """Returns what one Slice of the first Round saw: 250 right answers in its window, 300 in all, nothing amiss.
+
+    The users of a closed load wait for an answer all the time; the driver is never late.
+    """
+    fixed = isinstance(planned.load, Open)
+    latencies = spread(250, 1000 if isinstance(planned.load, Open) else USERS * 1000)
+    punctual = spread(250, 50)
+    seen = SliceRecord(
+        round=0,
+        slice=planned.index,
+        lane=planned.lanes[0],
+        phase=planned.phase,
+        load=planned.load,
+        at_s=float(planned.index),
+        window_s=planned.window_s,
+        slice_s=planned.guard_s + planned.window_s,
+        requests=250,
+        errors={},
+        missed=0,
+        requests_in_slice=300,
+        bytes_received=40_000,
+        latency_us=latencies,
+        latency_from_intended_us=latencies if fixed else None,
+        send_lateness_us=punctual if fixed else None,
+        hub_lateness_us=punctual,
+        server_cpu_ns=100_000_000 if fixed else 290_000_000,
+        server_run_queue_ns=1_000_000,
+        server_rss_bytes=32 * 2**20,
+        server_pss_bytes=24 * 2**20,
+        driver_cpu_ns=100_000_000,
+        driver_run_queue_ns=1_000_000,
+        steal_s=0.0,
+        repeat_of=planned.repeat_of,
+    )
+    return replace(seen, **changes)
+
+
+def saturated(lane: str = A, **changes: Any) -> SliceRecord:
+    """Returns a record of one saturated Slice."""
+    return record(Slice(0, Phase.SATURATED, (lane,), Closed(USERS), 0.05, 0.25), **changes)
+
+
+def fixed(lane: str = A, **changes: Any) -> SliceRecord:
+    """Returns a record of one Slice at a fixed rate."""
+    return record(Slice(0, Phase.FIXED, (lane,), Open(200.0), 0.05, 0.25), **changes)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Runs git as somebody, and returns what it said, without the last line's end."""
+    somebody = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main")
+    done = subprocess.run(["git", *somebody, *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
+    return done.stdout.removesuffix("\n")
+
+
+def run_records(
+    whole: Experiment, rps: Mapping[str, float] = RPS, cpu_us: Mapping[str, float] = CPU_US
+) -> list[SliceRecord]:
+    """Returns the records of a run as planned: all Lanes share each Round's luck, and have a little of their own.
+
+    CPU time per request is ``cpu_us`` times the luck of its Round, without noise.
+    """
+    rows: list[SliceRecord] = []
+    for index in range(whole.preset.rounds):
+        warm = schedule.warm_up(whole, index)
+        for planned in [*warm, *schedule.measured(whole, index, 200.0, first_index=len(warm))]:
+            (lane,) = planned.lanes
+            luck = 1 + 0.2 * (index % 3)
+            own = 1 + 0.01 * ((index + len(lane)) % 3 - 1)
+            rate = planned.load.rate_rps if isinstance(planned.load, Open) else rps[lane] / luck * own
+            latency_us = 1e5 / rps[lane] if isinstance(planned.load, Open) else 1e6 * USERS / rate
+            latencies = spread(round(rate * planned.window_s), round(latency_us))
+            in_slice = round(rate * (planned.guard_s + planned.window_s))
+            rows.append(
+                record(
+                    planned,
+                    round=index,
+                    at_s=100.0 * index + planned.index,
+                    requests=round(rate * planned.window_s),
+                    requests_in_slice=in_slice,
+                    latency_us=latencies,
+                    latency_from_intended_us=latencies if isinstance(planned.load, Open) else None,
+                    server_cpu_ns=round(in_slice * cpu_us[lane] * luck * 1000),
+                )
+            )
+    return rows
+
+
+def run_observations(whole: Experiment) -> list[Observation]:
+    """Returns what a run that came to its end observed outside slices."""
+    counts = dict.fromkeys(completeness.AT_REST, 1)
+    for kind, count in footprint_plan.counts(whole.preset).items():
+        counts |= dict.fromkeys(footprint_plan.METRICS[kind], count)
+    footprint = [
+        Observation(lane=lane.name, metric=metric, value=7.0)
+        for lane in footprint_plan.footprint_lanes(whole)
+        for metric, count in counts.items()
+        for _ in range(count)
+    ]
+    counted = [lane.name for lane in whole.lanes if whole.preset.instructions and not lane.twin]
+    return [*footprint, *(Observation(lane=lane, metric=INSTRUCTIONS, value=9.0) for lane in counted)]
+
+
+TWIN = replace(LANES[0], twin=True)
+WHOLE_LANES_WITH_TWIN = replace(
+    experiment(),
+    lanes=(*LANES, TWIN),
+    leagues=tuple(replace(league, lanes=(*league.lanes, TWIN.name)) for league in experiment().leagues),
+)
+"""The same with a twin of Alpha."""
+
+
+def sweep_records(whole: Experiment, rps: Mapping[str, float] = RPS, idle_ms: float = 3.0) -> list[SliceRecord]:
+    """Returns the records of a sweep without noise: throughput and CPU time follow the asymptotic bounds.
+
+    A Lane answers after ``idle_ms`` when there is one user, and gets at most ``rps`` through. What an open load
+    can't send is missed.
+    """
+    assert whole.sweep
+    rows: list[SliceRecord] = []
+    for index in range(whole.preset.rounds):
+        warm = schedule.warm_up(whole, index)
+        for planned in [*warm, *schedule.swept(whole, whole.sweep, index, min(rps.values()), first_index=len(warm))]:
+            most = rps[planned.lanes[0]]
+            bound = 1000 * planned.load.users / idle_ms if isinstance(planned.load, Closed) else planned.load.rate_rps
+            got, offered = min(bound, most) * planned.window_s, bound * planned.window_s
+            wait_ms = idle_ms if bound <= most else idle_ms * bound / most
+            latencies = spread(round(got), round(1000 * wait_ms))
+            is_open = isinstance(planned.load, Open)
+            rows.append(
+                record(
+                    planned,
+                    round=index,
+                    at_s=100.0 * index + planned.index,
+                    requests=round(got),
+                    answers_in_window=round(got),
+                    requests_in_slice=round(got),
+                    missed=round(offered - got) if is_open else 0,
+                    latency_us=latencies,
+                    latency_from_intended_us=latencies if is_open else None,
+                    server_cpu_ns=round(0.97e9 * min(1.0, bound / most) * (planned.guard_s + planned.window_s)),
+                )
+            )
+    return rows
+
+
+IDENTITY = MachineIdentity(cpu="Example", cores=2, system="Linux", python="3.11.2", server_cores=(0,))
+
+
+def history_record(**changes: Any) -> HistoryRecord:
+    """Returns a line of the history: one Lane with one figure."""
+    line = HistoryRecord(
+        format_version=HISTORY_VERSION,
+        run_id="20260301T101500Z-3f9a1c",
+        started_utc="2026-03-01T10:15:00Z",
+        git_revision="0123456789ab",
+        bench_version="0.1.0",
+        preset="standard",
+        conditions="0123456789ab",
+        fixed_rate_rps=500.0,
+        machine=IDENTITY,
+        lanes={A: {"cpu_us_per_request": Reading(1.5, 1.4, 1.6)}},
+    )
+    return replace(line, **changes)
+
+
+def history_records(*cpu: float, lane: str = A, **changes: Any) -> list[HistoryRecord]:
+    """Returns a run an hour with these figures, each 3 % sure, and a commit each."""
+    return [
+        history_record(
+            run_id=f"run-{index:04}",
+            started_utc=f"2026-03-{1 + index // 24:02}T{index % 24:02}:00:00Z",
+            git_revision=f"{index:07}00000",
+            lanes={lane: {"cpu_us_per_request": Reading(value, value / 1.03, value * 1.03)}},
+            **changes,
+        )
+        for index, value in enumerate(cpu)
+    ]

@@ -1,0 +1,159 @@
+"""`bench history`: what it shows, what it adds, and what it says of a history that it cannot read."""
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from unittest.mock import Mock
+
+import jsonschema
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from bench.cli import main
+from bench.model.experiment import Experiment, only
+from bench.model.history import History
+from bench.model.records import Manifest
+from bench.regression import history_file
+from bench.run import store
+from tests.builders.runs import A, B, experiment, history_records, manifest, run_observations, run_records
+
+SCHEMAS = Path(__file__).parent.parent.parent / "docs" / "schemas"
+WHOLE = experiment()
+STEP = [1.5] * 12 + [1.6] * 8
+
+
+def history(results: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["history", "--out", str(results), *arguments])
+
+
+def remembered(results: Path, *cpu: float) -> Path:
+    for record in history_records(*cpu):
+        history_file.append(results, record)
+    return results / history_file.HISTORY
+
+
+def stored(results: Path, run_id: str) -> None:
+    with store.create(results, run_id) as sink:
+        sink.describe(manifest(WHOLE, run_id=run_id))
+        for record in run_records(WHOLE):
+            sink.append(record)
+        for observation in run_observations(WHOLE):
+            sink.observe(observation)
+
+
+def test_it_shows_trends_and_writes_the_chart(tmp_path: Path) -> None:
+    """Text on standard output, 80 columns at most, and the chart beside the history."""
+    remembered(tmp_path, *STEP)
+    result = history(tmp_path)
+    assert result.exit_code == 0
+    assert "1.07x" in result.stdout
+    assert max(map(len, result.stdout.replace(str(tmp_path), "results").splitlines())) <= 80
+    assert (tmp_path / "history.svg").read_bytes().startswith(b"<?xml")
+    assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_is_one_document(tmp_path: Path) -> None:
+    """It is as its schema says, and reads back; so are the lines of the history."""
+    path = remembered(tmp_path, *STEP)
+    document = history(tmp_path, "--json").stdout
+    found = msgspec.json.decode(document, type=History)
+    assert (found.runs, len(found.trends), len(found.trends[0].steps)) == (20, 1, 1)
+    jsonschema.validate(json.loads(document), json.loads((SCHEMAS / "history.json.schema.json").read_text()))
+    of_line = json.loads((SCHEMAS / "history.jsonl.schema.json").read_text())
+    for line in path.read_text().splitlines():
+        jsonschema.validate(json.loads(line), of_line)
+
+
+def test_a_stored_run_is_added_once(tmp_path: Path) -> None:
+    """--add says whether it was new, and shows the history with it."""
+    stored(tmp_path, "20260301T101500Z-000001")
+    first, second = (history(tmp_path, "--add", "20260301T101500Z-000001") for _ in range(2))
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert "added to the history" in first.stderr
+    assert "in the history already" in second.stderr
+    assert len(history_file.read(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("make", [False, True], ids=["absent", "empty"])
+def test_without_a_history_there_is_one_line(tmp_path: Path, make: bool) -> None:
+    """Exit code 3: nothing was measured."""
+    if make:
+        (tmp_path / "history.jsonl").touch()
+    result = history(tmp_path)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.startswith("bench: found no run in the history")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_damaged_line_is_one_line_and_nothing_changes(tmp_path: Path) -> None:
+    """Exit code 2, with the file and the line; no chart is written."""
+    path = remembered(tmp_path, *STEP)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[4] = lines[4][:50] + b"\n"
+    path.write_bytes(b"".join(lines))
+    result = history(tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "history.jsonl: line 5: " in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert path.read_bytes() == b"".join(lines)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["history.jsonl"]
+
+
+def test_an_interrupted_run_is_not_added(tmp_path: Path) -> None:
+    """Exit code 3, with its id and the reason; there is still no history."""
+    with store.create(tmp_path, "20260301T101500Z-000001") as sink:
+        sink.describe(manifest(WHOLE, run_id="20260301T101500Z-000001"))
+    result = history(tmp_path, "--add", "20260301T101500Z-000001")
+    assert result.exit_code == 3
+    assert "20260301T101500Z-000001: found an interrupted run" in result.stderr
+    assert not (tmp_path / "history.jsonl").exists()
+
+
+def test_an_unknown_run_is_named(tmp_path: Path) -> None:
+    """Exit code 2, as for every command that takes a run."""
+    result = history(tmp_path, "--add", "no-such-run")
+    assert result.exit_code == 2
+    assert "no-such-run: found no manifest.json" in result.stderr
+
+
+def run(results: Path, whole: Experiment, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """Runs `bench run`; what is measured is made up."""
+
+    def measure(site: None, described: Manifest, sink: store.Run) -> bool:
+        names = {lane.name for lane in whole.lanes}
+        sink.describe(described)
+        for row in run_records(WHOLE):
+            if row.lane in names:
+                sink.append(row)
+        for observation in run_observations(WHOLE):
+            if observation.lane in names:
+                sink.observe(observation)
+        return True
+
+    monkeypatch.setattr("bench.cli._chosen", lambda *_: (None, whole))
+    monkeypatch.setattr("bench.run.session.open_site", lambda *_: nullcontext())
+    monkeypatch.setattr("bench.run.session.draft", lambda _, run_id: manifest(whole, run_id=run_id))
+    monkeypatch.setattr("bench.cli._measured", measure)
+    return CliRunner().invoke(main, ["run", "--out", str(results)])
+
+
+def test_a_run_is_read_once_for_its_reports_and_the_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its line is the one that its folder gives when it is added later."""
+    read = Mock(wraps=store.read)
+    monkeypatch.setattr("bench.run.store.read", read)
+    result = run(tmp_path / "one", WHOLE, monkeypatch)
+    assert result.exit_code == 0, result.output
+    read.assert_called_once()
+    assert history(tmp_path / "other", "--add", str(tmp_path / "one" / "latest")).exit_code == 0
+    lines = [(tmp_path / name / history_file.HISTORY).read_bytes() for name in ("one", "other")]
+    assert lines[0] == lines[1] != b""
+
+
+def test_a_run_without_raw_is_said_and_does_not_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`bench run` measured what it was asked for: exit code 0, one line that says so, and none in the history."""
+    result = run(tmp_path, only(WHOLE, [A, B]), monkeypatch)
+    assert result.exit_code == 0, result.output
+    (line,) = (line for line in result.stderr.splitlines() if "baseline = true" in line)
+    assert line.startswith(f"bench: {(tmp_path / 'latest').resolve().name}: found no Lane with a raw one")
+    assert not (tmp_path / "history.jsonl").exists()

@@ -1,0 +1,214 @@
+"""How a comparison is told: on the terminal, in Markdown, and to GitHub Actions."""
+
+import re
+from io import StringIO
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from rich.console import Console
+
+from bench.cli.compare import exit_code
+from bench.model.records import FORMAT_VERSION, Estimate
+from bench.model.regression import AppComparison, Comparison, Evidence, Judged, SideFacts, Verdict
+from bench.regression.verdict import judge
+from bench.report import regression as words
+from bench.report.exports import junit, verdicts
+from bench.report.exports.github import annotations
+from bench.report.format import METRIC_TITLES
+
+CPU, RPS = "cpu_us_per_request", "throughput_rps"
+
+
+def ratio(point: float = 1.05) -> Estimate:
+    return Estimate(point, point * 0.99, point * 1.01, 8, "ratio", "")
+
+
+def evidence(verdict: Verdict, metric: str = CPU, *reasons: str) -> Evidence:
+    return Evidence(metric, ratio(), verdict, 0.06, reasons, 0.04)
+
+
+def compared(*found: Evidence, app: str = "shop") -> Comparison:
+    """Returns a comparison of one App in 8 rounds."""
+    side = SideFacts(revision="main", commit="0123456789abcdef", python="3.11.7", requirements=())
+    return Comparison(
+        format_version=FORMAT_VERSION,
+        run_id="20260301T101500Z-3f9a1c",
+        base=side,
+        head=replace(side, revision="WORKTREE", commit=None, requirements=("uvicorn==0.50.*",)),
+        max_regression=0.03,
+        max_instructions=0.005,
+        budget_s=120.0,
+        spent_s=93.4,
+        rounds=8,
+        measured_again=False,
+        apps=(AppComparison(app=app, lane=f"{app}@uvicorn", evidence=found, differences=("uvicorn: 0.54 -> 0.50",)),),
+        notes=("blog is in main only, and is not compared",),
+    )
+
+
+def terminal(comparison: Comparison, width: int = 80) -> str:
+    printed = StringIO()
+    Console(file=printed, width=width, color_system=None).print(words.terminal(comparison))
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "begins"),
+    [
+        (Verdict.SLOWER, "Slower: shop (CPU time per request)."),
+        (Verdict.INVALID, "Could not be measured: shop."),
+        (Verdict.UNDECIDED, "No confirmed regression; undecided: shop (CPU time per request)."),
+        (Verdict.NO_DIFFERENCE, "No regression larger than 3.00 %."),
+        (Verdict.FASTER, "No regression larger than 3.00 %."),
+    ],
+)
+def test_the_verdict_comes_first(verdict: Verdict, begins: str) -> None:
+    """Whoever reads one line reads the right one, on the terminal and in a pull request."""
+    found = compared(evidence(verdict))
+    assert terminal(found, width=200).splitlines()[0] == begins
+    assert words.markdown(found).splitlines()[0].replace("\\", "") == f"### bench: {begins}"
+
+
+def test_a_regression_is_named_though_another_app_could_not_be_measured() -> None:
+    """Nobody is to overlook it, whatever the exit code."""
+    apps = (Judged("blog", (evidence(Verdict.INVALID),)), Judged("shop", (evidence(Verdict.SLOWER),)))
+    assert words.verdict(apps, 0.03) == "Could not be measured: blog; slower: shop (CPU time per request)."
+
+
+@pytest.mark.parametrize("form", [lambda found: terminal(found, 200), words.markdown])
+def test_everything_that_is_needed_to_judge_is_there(form: object) -> None:
+    """Ratio with interval, n of rounds, both sides, what is allowed, what else differs, and what was not compared."""
+    assert callable(form)
+    said = " ".join(form(compared(evidence(Verdict.UNDECIDED, CPU, "a reason"))).replace("\\", "").split())
+    for words_of in (
+        "1.05x (1.04–1.06)",  # noqa: RUF001 - a range
+        "BASE main (0123456789ab), Python 3.11.7",
+        "HEAD WORKTREE with uvicorn==0.50.*",
+        "8 rounds in 93 s of a budget of 120 s",
+        "allowed: 3.00 %, of instructions 0.500 %",
+        "blog is in main only",
+        "uvicorn: 0.54 -",
+        "a reason",
+    ):
+        assert words_of in said, words_of
+
+
+def test_the_terminal_is_readable_at_80_columns() -> None:
+    """No line is wider, whatever the verdict."""
+    found = compared(*(evidence(verdict, metric) for verdict, metric in zip(Verdict, METRIC_TITLES, strict=True)))
+    assert max(map(len, terminal(found).splitlines())) <= 80
+
+
+def test_an_undecided_verdict_says_what_it_could_have_seen() -> None:
+    """It is not a pass in silence."""
+    visible = "a regression above 4.00 % would have been seen"
+    assert words.said(evidence(Verdict.UNDECIDED)) == f"undecided: 3.95 % to 6.05 % worse; {visible}"
+    assert words.said(evidence(Verdict.NO_DIFFERENCE)) == "no difference larger than 6.00 %"
+    assert "too few rounds" in words.said(replace(evidence(Verdict.UNDECIDED), ratio=None, visible=None))
+    late = evidence(Verdict.UNDECIDED, CPU, "seen too late")
+    assert words.said(late) == f"undecided: seen too late; 3.95 % to 6.05 % worse; {visible}"
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "said"),
+    [
+        (CPU, 0.98, 1.08, "2.04 % better to 8.00 % worse"),
+        (CPU, 0.95, 0.99, "5.26 % to 1.01 % better"),
+        (RPS, 0.95, 0.99, "1.01 % to 5.26 % worse"),
+        (RPS, 0.98, 1.08, "8.00 % better to 2.04 % worse"),
+    ],
+)
+def test_what_an_undecided_interval_leaves_open_is_said_in_words(
+    metric: str, low: float, high: float, said: str
+) -> None:
+    """By its two ends, and which way is better: half of its width alone says neither."""
+    judged = judge(metric, Estimate((low * high) ** 0.5, low, high, 8, "ratio", ""), 0.03, [])
+    assert judged.verdict is Verdict.UNDECIDED
+    assert f"undecided: {said}; a regression above " in words.said(judged)
+
+
+@given(st.floats(0.9, 1.2), st.floats(1.001, 1.1), st.floats(0.005, 0.1))
+def test_a_regression_of_the_size_that_would_have_been_seen_is_seen(point: float, half: float, allowed: float) -> None:
+    """An interval of the same width about a larger one lies beyond what is allowed."""
+    judged = judge(CPU, Estimate(point, point / half, point * half, 8, "ratio", ""), allowed, [])
+    assert judged.visible is not None
+    seen = (1 + judged.visible) * 1.0001
+    assert judge(CPU, Estimate(seen, seen / half, seen * half, 8, "ratio", ""), allowed, []).verdict is Verdict.SLOWER
+
+
+def test_the_sentence_and_the_exit_code_agree() -> None:
+    """A regression is named first though another metric is lost; what is lost stands behind it."""
+    lost = compared(evidence(Verdict.SLOWER, CPU), evidence(Verdict.INVALID, RPS))
+    said = words.verdict(lost.judged, 0.03)
+    assert said == "Slower: shop (CPU time per request); could not be measured: shop (throughput)."
+    assert exit_code(lost.judged) == 1
+    fine = compared(evidence(Verdict.NO_DIFFERENCE, CPU), evidence(Verdict.INVALID, RPS))
+    assert words.verdict(fine.judged, 0.03).startswith("No regression larger than 3.00 %; could not be measured: ")
+    assert exit_code(fine.judged) == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        ([Verdict.NO_DIFFERENCE, Verdict.UNDECIDED], 0),
+        ([Verdict.FASTER, Verdict.FASTER], 0),
+        ([Verdict.NO_DIFFERENCE, Verdict.SLOWER], 1),
+        ([Verdict.INVALID, Verdict.NO_DIFFERENCE], 0),
+        ([Verdict.INVALID, Verdict.SLOWER], 1),
+        ([Verdict.INVALID, Verdict.INVALID], 3),
+    ],
+)
+def test_exit_codes(found: list[Verdict], code: int) -> None:
+    """1 is a regression that was confirmed; 3 an App of which nothing is valid, as after a wrong answer."""
+    comparison = compared(*(evidence(verdict, metric) for verdict, metric in zip(found, (CPU, RPS), strict=True)))
+    assert exit_code(comparison.judged) == code
+
+
+@given(st.sampled_from(Verdict), st.text(), st.text())
+def test_an_annotation_is_one_line_whatever_it_says(verdict: Verdict, reason: str, app: str) -> None:
+    """Line ends, colons and commas of names do not end a workflow command."""
+    said = annotations(compared(evidence(verdict, CPU, reason), app=app).judged, words.RATIO)
+    lines = said.split("\n")[:-1]
+    assert len(lines) == (verdict in (Verdict.SLOWER, Verdict.INVALID, Verdict.UNDECIDED))
+    for line in lines:
+        assert re.fullmatch(r"::(error|warning) title=bench%3A [^:,\r\n]*::[^\r\n]*", line)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.INVALID, Verdict.UNDECIDED])
+def test_an_annotation_says_a_reason_once(verdict: Verdict) -> None:
+    """The words of the verdict have it already."""
+    said = annotations(compared(evidence(verdict, CPU, "a reason")).judged, words.RATIO)
+    assert said.count("a reason") == 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "element"),
+    [(Verdict.SLOWER, "failure"), (Verdict.INVALID, "error"), (Verdict.UNDECIDED, "skipped"), (Verdict.FASTER, None)],
+)
+def test_a_verdict_is_a_test_in_junit(verdict: Verdict, element: str | None) -> None:
+    """CI that shows JUnit XML shows a regression as a failure; undecided is neither a failure nor a pass in silence."""
+    comparison = compared(evidence(verdict, CPU, "a reason"))
+    xml = ElementTree.fromstring(junit.render("bench compare", verdicts.cases(comparison.judged, words.RATIO)))  # noqa: S314 - our own
+    (case,) = xml.iter("testcase")
+    assert case.get("name") == "CPU time per request"
+    assert [child.tag for child in case] == ([element] if element else [])
+    if element:
+        assert str(verdict) in (case[0].get("message") or "")
+
+
+def test_of_many_verdicts_a_few_are_named() -> None:
+    """The sentence stays a sentence; the table has them all."""
+    many = [Judged(f"app{number}", (evidence(Verdict.UNDECIDED, CPU),)) for number in range(20)]
+    assert words.verdict(many, 0.03).endswith("app2 (CPU time per request) and 17 more.")
+
+
+def test_the_noise_floor_is_stated_before_the_details() -> None:
+    """Half of the widest interval of each metric, in the text and in the Markdown, outside of what is folded."""
+    comparison = compared(evidence(Verdict.NO_DIFFERENCE, CPU), evidence(Verdict.NO_DIFFERENCE, RPS))
+    said = words.noise_floor(comparison)
+    assert said.endswith("CPU time per request 1.01 % and throughput 1.01 %.")
+    markdown = words.markdown(comparison)
+    assert markdown.index("Noise floor") < markdown.index("<details>")

@@ -1,0 +1,199 @@
+"""Footprints of real Apps on real servers, and what is said where one can't be measured."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+import pytest
+from msgspec.structs import replace
+
+from bench.analysis import observations
+from bench.model.config import select_lanes
+from bench.model.footprint_plan import METRICS, Kind
+from bench.model.records import Estimate, Observation
+from bench.run import code_lines, footprint, session
+from bench.servers import machine
+from bench.servers.project import Project, open_project, source_files
+from bench.servers.testbed import Site
+
+PROJECT = Path(__file__).parent.parent.parent
+FLASK, UVICORN = "flask_hello@gunicorn-gthread", "raw_hello@uvicorn"
+ALONE = """
+[servers.uvicorn]
+command = ["uvicorn", "--host", "{host}", "--port", "{port}", "--log-level", "warning", "{application}"]
+"""
+STARTED = {metric for metrics in METRICS.values() for metric in metrics}
+AT_REST = {"code_lines", "packages", "installed_mib"}
+
+
+class Seen:
+    """Keeps what was observed, and how much of it was done when."""
+
+    def __init__(self) -> None:
+        self.rows: list[Observation] = []
+        self.shares: list[float] = []
+
+    def observe(self, observation: Observation) -> None:
+        self.rows.append(observation)
+
+    def sync(self) -> None:
+        pass
+
+    def observing(self, what: str, share: float) -> None:
+        self.shares.append(share)
+
+    def of(self, lane: str) -> list[Observation]:
+        return [row for row in self.rows if row.lane == lane]
+
+    def estimates(self, lane: str) -> dict[str, Estimate]:
+        return observations.estimates(self.of(lane))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Returns a copy of the project, with the environments that are made already."""
+    shutil.copy(PROJECT / "bench.toml", tmp_path)
+    shutil.copytree(PROJECT / "apps", tmp_path / "apps", ignore=shutil.ignore_patterns("__pycache__"))
+    made = PROJECT / ".bench"
+    made.mkdir(exist_ok=True)
+    (tmp_path / ".bench").symlink_to(made)
+    return tmp_path
+
+
+@contextmanager
+def site_of(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Iterator[Site]:
+    project: Project = open_project(root / "bench.toml")
+    whole = select_lanes(project.experiment("standard", seed=1), lanes)
+    whole = replace(whole, preset=replace(whole.preset, cold_starts=cold_starts))
+    with session.open_site(project, whole) as site:
+        yield site
+
+
+def measured(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Seen:
+    seen = Seen()
+    with site_of(root, lanes, cold_starts=cold_starts) as site:
+        before = set(psutil.Process().children(recursive=True))
+        footprint.measure(site, seen, seen)
+        assert set(psutil.Process().children(recursive=True)) <= before
+    return seen
+
+
+def test_a_framework_and_raw_are_measured_whole(project: Path) -> None:
+    """Every metric of both, what a framework adds is seen, and each is a value that can be."""
+    seen = measured(project, [FLASK, UVICORN], cold_starts=2)
+    flask, raw = seen.estimates(FLASK), seen.estimates(UVICORN)
+    assert set(flask) == set(raw) == STARTED | AT_REST
+    for metric in ("import_ms", "idle_pss_mib", "packages", "installed_mib"):
+        assert flask[metric].point > raw[metric].point, metric
+    assert {flask[metric].n for metric in METRICS[Kind.COLD_START]} == {2}
+    for lane in (flask, raw):
+        assert lane["first_response_ms"].point > 0
+        assert 1 < lane["pss_per_worker_mib"].point < 200
+        assert lane["response_bytes"].low == lane["response_bytes"].high
+        assert 100 < lane["response_bytes"].point < 400
+    assert observations.code_lines_by_file(seen.of(FLASK)) == {"flask_hello.py": flask["code_lines"].point}
+    assert seen.shares[0] == 0
+    assert seen.shares == sorted(seen.shares)
+
+
+def test_a_preset_without_starts_shows_what_lies_there(project: Path) -> None:
+    """Code, packages and size need no process; the lines by file are those in all."""
+    seen = measured(project, ["django_hello@gunicorn-gthread"], cold_starts=0)
+    found = seen.estimates("django_hello@gunicorn-gthread")
+    assert set(found) == AT_REST
+    by_file = observations.code_lines_by_file(seen.of("django_hello@gunicorn-gthread"))
+    assert sum(by_file.values()) == found["code_lines"].point
+    assert {"manage.py", "django_hello/settings.py", "django_hello/urls.py", "django_hello/wsgi.py"} <= set(by_file)
+    assert not {"app.toml", "requirements.txt"} & set(by_file)
+
+
+@pytest.mark.parametrize(
+    ("broken", "timeout_s", "reason"),
+    [
+        ("raise ImportError('this app is broken')", 60.0, "the server ended with exit code"),
+        ("import time; time.sleep(100)", 2.0, "no right answer in 2 s"),
+        ("def create_app(): return lambda e, s: s('503 Busy', []) and [] or []", 5.0, "found HTTP/1.1 503 Busy"),
+        ("def create_app(:", 60.0, "the server ended with exit code"),
+    ],
+)
+def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, timeout_s: float, reason: str) -> None:
+    """It is tried once, every metric that takes a start says why it is missing, and the others are measured."""
+    (project / "apps" / "flask_hello" / "flask_hello.py").write_text(broken)
+    config = project / "bench.toml"
+    config.write_text(config.read_text() + f"[serving]\nready_timeout_s = {timeout_s}\n")
+    seen = Seen()
+    with site_of(project, [FLASK], cold_starts=3) as site:
+        footprint.measure(site, seen, seen)
+    missing = observations.missing(seen.of(FLASK))
+    assert set(missing) >= STARTED
+    assert all(reason in missing[metric] for metric in STARTED)
+    assert len(seen.of(FLASK)) <= len(STARTED) + len(AT_REST) + 1
+    assert ("code_lines" in missing) == broken.endswith("(:")
+
+
+def test_a_missing_program_has_a_reason(project: Path) -> None:
+    """An environment that lacks the server is no traceback."""
+    config = project / "bench.toml"
+    config.write_text(
+        config.read_text()
+        + '[servers.uvicorn]\ncommand = ["no-such-server", "{host}:{port}", "{workers}", "{application}"]\n'
+    )
+    seen = measured(project, [UVICORN], cold_starts=2)
+    assert "no-such-server: No such file or directory" in observations.missing(seen.of(UVICORN))["first_response_ms"]
+
+
+def test_a_factory_that_fails_on_import_has_a_reason(project: Path) -> None:
+    """What Python said last; the time to the first response stays."""
+    app = project / "apps" / "raw_hello" / "raw_hello.py"
+    app.write_text(app.read_text() + "\nimport sys\nif 'uvicorn' not in sys.modules: raise ImportError('no server')\n")
+    seen = measured(project, [UVICORN], cold_starts=1)
+    missing = observations.missing(seen.of(UVICORN))
+    assert missing["import_ms"] == "importing raw_hello:asgi failed: ImportError: no server"
+    assert "first_response_ms" in seen.estimates(UVICORN)
+
+
+def test_memory_that_the_system_does_not_tell_has_a_reason(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS; times are measured all the same."""
+    monkeypatch.setattr(machine, "pss_bytes", lambda _: None)
+    seen = measured(project, [UVICORN], cold_starts=1)
+    missing = observations.missing(seen.of(UVICORN))
+    assert missing == dict.fromkeys(("idle_pss_mib", "pss_per_worker_mib"), machine.UNREADABLE)
+    assert seen.estimates(UVICORN)["first_response_ms"].n == 1
+
+
+def test_a_system_that_does_not_tell_when_it_booted_ends_no_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does one without memory in pages: servers come up with all their processes, and what can be is measured."""
+
+    def not_told(_: psutil.Process) -> NoReturn:
+        raise FileNotFoundError("/proc/stat")
+
+    monkeypatch.setattr(psutil.Process, "create_time", not_told)
+    monkeypatch.setattr(psutil.Process, "memory_info", not_told)
+    seen = Seen()
+    with site_of(project, [UVICORN], cold_starts=1) as site:
+        with site.open_servers(0, site.experiment.lanes) as servers:
+            assert [facts.workers for facts in servers.facts] == [1]
+            assert servers.pids[UVICORN][0] == servers.running[UVICORN].process.pid
+            assert machine.rss_bytes(servers.pids[UVICORN]) is None
+        footprint.measure(site, seen, seen)
+    assert set(seen.estimates(UVICORN)) == STARTED | AT_REST
+
+
+def test_a_server_without_a_number_of_workers_has_a_reason(project: Path) -> None:
+    """Its command names none, so that no worker could be added."""
+    config = project / "bench.toml"
+    config.write_text(config.read_text() + ALONE)
+    seen = measured(project, [UVICORN], cold_starts=1)
+    assert observations.missing(seen.of(UVICORN)) == {"pss_per_worker_mib": footprint.NO_WORKERS}
+
+
+def test_only_an_apps_own_source_is_counted(tmp_path: Path) -> None:
+    """No bytecode, no hidden or installed files, no locks."""
+    for name in ("a.py", "t/page.html", "t/x.txt", ".git/b.py", "env/pyvenv.cfg", "env/lib/c.py", "__pycache__/d.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x = 1\n")
+    found = source_files(tmp_path, code_lines.SUFFIXES)
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == ["a.py", "t/page.html"]

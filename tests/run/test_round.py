@@ -1,0 +1,62 @@
+"""What a Round writes down of a Slice when the kernel does not tell."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.model.protocol import Closed, SliceResult
+from bench.model.schedule import Phase, Slice
+from bench.run.round import Readings, _record
+from bench.servers import machine
+from tests.builders.runs import A
+
+COUNTER = st.none() | st.integers(0, 10**12)
+COUNTERS = st.builds(machine.Counters, COUNTER, COUNTER)
+PLANNED = Slice(3, Phase.SATURATED, (A,), Closed(4), 0.05, 0.25)
+RESULT = SliceResult(0.25, 7, {}, 0, 7, 0, "", 7)
+FIELDS = ("server_cpu_ns", "server_run_queue_ns", "driver_cpu_ns", "driver_run_queue_ns", "steal_s")
+
+
+def readings(at_s: float) -> st.SearchStrategy[Readings]:
+    """Returns counters at a moment, each known or not, and no process that could be asked for its memory."""
+    return st.builds(Readings, st.just(at_s), st.just(at_s + 5), COUNTERS, COUNTERS, st.none() | st.floats(0, 9))
+
+
+@given(readings(1.0), readings(1.3))
+def test_every_unknown_value_has_its_reason(before: Readings, after: Readings) -> None:
+    """A counter that went backwards or could not be read is None with a reason, and a known one has none."""
+    record = _record(0, A, PLANNED, RESULT, (before, after), pids=[2**22 + 1])
+    for field in (*FIELDS, "server_rss_bytes", "server_pss_bytes"):
+        assert (getattr(record, field) is None) == (field in record.unknown), field
+    assert record.clock_step_s == 0
+
+
+@given(st.floats(-5, 5))
+def test_a_clock_that_steps_is_written_down(step_s: float) -> None:
+    """Durations are of the monotonic clock; how far the wall clock went its own way is data."""
+    nothing = machine.Counters(None, None)
+    before, after = (Readings(at, wall, nothing, nothing, None) for at, wall in ((1.0, 9.0), (1.3, 9.3 + step_s)))
+    record = _record(0, A, PLANNED, RESULT, (before, after), pids=[])
+    assert abs(record.clock_step_s - step_s) <= 0.001
+    assert record.slice_s == 0.3
+
+
+@given(
+    requests=st.integers(0, 2),
+    errors=st.dictionaries(st.sampled_from(["timeout", "status 500"]), st.integers(1, 9)),
+    missed=st.integers(0, 2),
+    outside=st.integers(0, 2),
+)
+def test_a_slice_without_a_right_answer_says_why(
+    requests: int, errors: dict[str, int], missed: int, outside: int
+) -> None:
+    """In numbers: errors by kind, what was never sent, what came too early or too late, or that nothing came at all."""
+    at = Readings(1.0, 9.0, machine.Counters(None, None), machine.Counters(None, None), None)
+    result = SliceResult(0.25, requests, errors, missed, requests + outside, 0, "", requests)
+    reason = _record(0, A, PLANNED, result, (at, at), pids=[]).unknown.get("requests")
+    assert (reason is not None) == (requests == 0)
+    if reason:
+        numbers = [f"{count} x {kind}" for kind, count in errors.items()]
+        numbers += [f"{missed} requests never sent"] * bool(missed) + [f"{outside} right answers outside"] * bool(
+            outside
+        )
+        assert all(number in reason for number in numbers or ["nothing was answered"])

@@ -1,0 +1,214 @@
+"""The rooms of the house, read from the imports: a package imports only what its row of the table allows."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+MAY_IMPORT = {
+    "model": set[str](),
+    "driver": {"model"},
+    "servers": {"model"},
+    "analysis": {"model"},
+    "run": {"model", "servers", "analysis"},
+    "regression": {"model", "servers", "analysis", "run"},
+    "doctor": {"model", "servers", "analysis", "run"},
+    "report": {"model", "analysis", "regression", "doctor"},
+    "cli": {"model", "servers", "analysis", "run", "regression", "doctor", "report"},
+}
+"""The packages in reading order, and what each may import beside itself. docs/architecture.md has the same table."""
+NEVER_LOADED_BY_REPORT = {"run", "servers", "driver"}
+"""``report`` takes the result values of ``regression`` and ``doctor``: not even they may bring these along."""
+PURE = ("model", "analysis", "report")
+"""Packages of values in, values out."""
+SERVER_SIDE = "bench.servers.serverside"
+"""Runs in the processes of the servers, where there is no bench."""
+ONLY_IN = {"matplotlib": "bench.report.charts", "locust": "bench.driver", "gevent": "bench.driver"}
+"""Libraries that are slow to import or change the interpreter, and the package that may import each."""
+
+INPUT_OUTPUT = {
+    *("asyncio", "fcntl", "glob", "http", "logging", "mmap", "multiprocessing", "os", "pathlib", "psutil", "select"),
+    *("selectors", "shutil", "signal", "socket", "ssl", "subprocess", "tempfile", "threading", "time"),
+    "urllib.request",
+}
+"""What values in, values out has no use for: files, processes, sockets and clocks."""
+
+Sources = Mapping[str, str]
+"""Source texts by the names of their modules."""
+Offences = Iterator[str]
+"""Lines that name the offending module and import."""
+Rule = Callable[[Sources], Offences]
+
+
+@cache
+def read_sources() -> Sources:
+    """Returns every module below bench/."""
+    return {_module_name(path): path.read_text(encoding="utf-8") for path in sorted((ROOT / "bench").rglob("*.py"))}
+
+
+def _module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def nodes(source: str) -> tuple[ast.AST, ...]:
+    """Returns everything in a source text, at any depth."""
+    return tuple(ast.walk(ast.parse(source)))
+
+
+def imports(module: str, sources: Sources) -> list[str]:
+    """Returns the full names of what a module imports anywhere in its source: modules where they are modules."""
+    found: list[str] = []
+    for node in nodes(sources[module]):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module} imports relatively: {ast.unparse(node)}"
+            base = node.module or ""
+            members = [f"{base}.{alias.name}" for alias in node.names]
+            found += [member if member in sources else base for member in members]
+    return sorted(set(found))
+
+
+def within(name: str, package: str) -> bool:
+    """Returns whether a module is a package or lies in it."""
+    return name == package or name.startswith(f"{package}.")
+
+
+def room(module: str) -> str:
+    """Returns the package of bench that a module lies in; nothing for ``bench`` itself."""
+    return module.removeprefix("bench").strip(".").partition(".")[0]
+
+
+def all_imports(sources: Sources) -> Iterator[tuple[str, str]]:
+    """Yields every module with each name that it imports."""
+    return ((module, name) for module in sources for name in imports(module, sources))
+
+
+def own_imports(sources: Sources) -> Iterator[tuple[str, str]]:
+    """Yields every module with each module of bench that it imports."""
+    return ((module, name) for module, name in all_imports(sources) if within(name, "bench"))
+
+
+def in_no_room(sources: Sources) -> Offences:
+    for module in sources:
+        if module != "bench" and room(module) not in MAY_IMPORT:
+            yield f"{module} is in no room: put it into a package of the table"
+
+
+def across_rooms(sources: Sources) -> Offences:
+    for module, name in own_imports(sources):
+        here, there = room(module), room(name)
+        if there not in ("", here, *MAY_IMPORT.get(here, ())):
+            yield f"{module} imports {name}: {here} may not import {there}"
+
+
+def in_circles(sources: Sources) -> Offences:
+    for module in sources:
+        if module in closure(module, sources):
+            yield f"{module} imports itself, by way of others"
+
+
+def of_report(sources: Sources) -> Offences:
+    for module in sources:
+        if room(module) == "report":
+            loaded = sorted(name for name in closure(module, sources) if room(name) in NEVER_LOADED_BY_REPORT)
+            yield from (f"{module} loads {name}" for name in loaded)
+
+
+def closure(module: str, sources: Sources) -> set[str]:
+    """Returns all modules of bench that are loaded with one, however far away; itself only where there is a circle."""
+    waiting, found = [module], set[str]()
+    while waiting:
+        fresh = {name for name in imports(waiting.pop(), sources) if name in sources} - found
+        found |= fresh
+        waiting += fresh
+    return found
+
+
+def of_the_server_side(sources: Sources) -> Offences:
+    for module, name in own_imports(sources):
+        if within(module, SERVER_SIDE) or within(name, SERVER_SIDE):
+            yield f"{module} imports {name}: the server side runs in the servers' processes, without bench"
+
+
+def of_libraries(sources: Sources) -> Offences:
+    for module, name in all_imports(sources):
+        for library, package in ONLY_IN.items():
+            if within(name, library) and not within(module, package):
+                yield f"{module} imports {name}: only {package} may"
+
+
+def of_input_and_output(sources: Sources) -> Offences:
+    for module, name in all_imports(sources):
+        if room(module) in PURE and any(within(name, forbidden) for forbidden in INPUT_OUTPUT):
+            yield f"{module} imports {name}: {room(module)} neither reads nor writes"
+    for module, source in sources.items():
+        if room(module) in PURE:
+            calls = (ast.unparse(node.func) for node in nodes(source) if isinstance(node, ast.Call))
+            yield from (f"{module} calls {name}: it neither reads nor writes" for name in calls if name in IO_CALLS)
+
+
+IO_CALLS = ("open", "print", "input")
+
+RULES = (in_no_room, across_rooms, in_circles, of_report, of_the_server_side, of_libraries, of_input_and_output)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_house_holds(rule: Rule) -> None:
+    """Each rule holds for all modules; a breach is named by its module and import."""
+    breaches = list(rule(read_sources()))
+    assert not breaches, "\n" + "\n".join(breaches)
+
+
+def test_every_room_is_built() -> None:
+    """Each package of the table exists and has modules, so that no rule holds by being empty."""
+    assert {room(module) for module in read_sources()} - {""} == MAY_IMPORT.keys()
+
+
+def test_the_documented_table_is_this_one() -> None:
+    """docs/architecture.md has the same packages, with the same imports."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `bench/(\w+)/` \|[^|]*\| ([^|]*) \|$", page, re.MULTILINE)
+    documented = {name: set(re.findall(r"\w+", allowed)) for name, allowed in rows}
+    assert documented == MAY_IMPORT
+    assert list(documented) == list(MAY_IMPORT)
+
+
+@pytest.mark.parametrize(
+    ("rule", "module", "source", "said"),
+    [
+        (in_no_room, "bench.extras", "", "bench.extras is in no room"),
+        (across_rooms, "bench.model.config", "import bench.analysis", "model may not import analysis"),
+        (across_rooms, "bench.analysis.sweep", "from bench.run import store", "bench.run.store"),
+        (across_rooms, "bench.report.html", "def f():\n    from bench.run.store import read", "may not import run"),
+        (across_rooms, "bench.driver.engine", "import bench.servers.machine", "driver may not import servers"),
+        (across_rooms, "bench.run.session", "from bench.driver import engine", "run may not import driver"),
+        (across_rooms, "bench.regression.verdict", "import bench.report.html", "may not import report"),
+        (in_circles, "bench.model.config", "import bench.model.config", "bench.model.config imports itself"),
+        (of_report, "bench.report.html", "import bench.doctor.examine", "bench.report.html loads bench.run.session"),
+        (of_the_server_side, f"{SERVER_SIDE}.shim", "import bench.model", "without bench"),
+        (of_the_server_side, "bench.servers.launch", f"import {SERVER_SIDE}.bench_import", "without bench"),
+        (of_libraries, "bench.report.html", "import matplotlib.figure", "only bench.report.charts may"),
+        (of_libraries, "bench.run.session", "from locust.env import Environment", "only bench.driver may"),
+        (of_libraries, "bench.run.session", "import gevent", "only bench.driver may"),
+        (of_input_and_output, "bench.report.html", "from pathlib import Path", "report neither reads nor writes"),
+        (of_input_and_output, "bench.analysis.sweep", "text = open('x')", "calls open"),
+    ],
+)
+def test_a_breach_is_found(rule: Rule, module: str, source: str, said: str) -> None:
+    """A rule that is broken names the module, so that none holds because it sees nothing."""
+    breaches = list(rule({**read_sources(), module: source}))
+    assert any(module in breach and said in breach for breach in breaches), breaches
+
+
+def test_libraries_are_where_the_rules_say() -> None:
+    """The packages that may import a library do, so that the rule is about something."""
+    sources = read_sources()
+    for library, package in ONLY_IN.items():
+        assert any(within(name, library) and within(module, package) for module, name in all_imports(sources)), library
