@@ -22,7 +22,7 @@ DATA = sorted((Path(__file__).parent / "data").glob("*.json"))
 ROUNDS = (3, 5, 6, 7, 10, 21)
 LANES = 12
 """Of a made-up run."""
-LEAGUE = 4
+GROUP = 4
 """Lanes that are ranked together: six comparisons."""
 ALARM_RUNS = 500
 METRIC = "throughput_rps"
@@ -93,7 +93,7 @@ def described(found: Residuals) -> str:
 
 def lines(found: Residuals, count: int, seed: int) -> Iterator[str]:
     """Yields the rows of the table, as Markdown."""
-    yield f"| rounds | residuals | Estimate | ratio | all {LEAGUE * (LEAGUE - 1) // 2} ratios | drift | spread |"
+    yield f"| rounds | residuals | Estimate | ratio | all {GROUP * (GROUP - 1) // 2} ratios | drift | spread |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for name, make in scenarios(found).items():
         for n in ROUNDS:
@@ -102,7 +102,7 @@ def lines(found: Residuals, count: int, seed: int) -> Iterator[str]:
             rng = np.random.default_rng([seed, n])
             made = make(rng, count, n)
             drifting, scattered = alarms(made[:ALARM_RUNS])
-            covered = f"{estimates(made)} | {ratios(made)} | {leagues(made)}"
+            covered = f"{estimates(made)} | {ratios(made)} | {groups(made)}"
             yield f"| {n} | {name} | {covered} | {drifting:.1%} | {scattered:.1%} |"
     error = 1.96 * np.sqrt(0.95 * 0.05 / count)
     yield f"{count} runs a row: ±{error:.1%} about 95 %. The last two columns are of {ALARM_RUNS} runs.\n"
@@ -129,9 +129,9 @@ def ratios(runs: Floats) -> Covered:
     return _covered(runs[:, :1] - runs[:, 1:2], autocorrelation.of_ratios(runs))
 
 
-def leagues(runs: Floats) -> Covered:
-    """Returns the coverage of all ratios of a League at once: plain without correction for their number."""
-    first, second = np.triu_indices(LEAGUE, k=1)
+def groups(runs: Floats) -> Covered:
+    """Returns the coverage of all ratios of a Group at once: plain without correction for their number."""
+    first, second = np.triu_indices(GROUP, k=1)
     rho = autocorrelation.of_ratios(runs)
     return _covered(runs[:, first] - runs[:, second], rho, comparisons=len(first))
 

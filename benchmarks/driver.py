@@ -35,7 +35,7 @@ from bench.servers.project import open_project
 LANE = "raw_hello@gunicorn-uvicorn"
 CONNECTIONS = 16
 OPEN_RATE_RPS = 2000
-GUARD_S = 0.1
+SETTLE_S = 0.1
 SPIN_UP_S = 0.5
 """How long FastHttpUser runs before it is counted."""
 
@@ -54,7 +54,7 @@ class Lateness:
 
     p50_ms: float
     p99_ms: float
-    missed: int
+    dropped: int
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def raw_server() -> Iterator[tuple[str, tuple[int, ...]]]:
     """Serves the raw ASGI App; yields a URL of it and the cores that are left for its clients."""
     project = open_project(Path("bench.toml"))
     experiment = select_lanes(project.experiment(next(iter(project.config.presets)), seed=1), [LANE])
-    with session.open_site(project, experiment) as site, site.open_servers(0, experiment.lanes) as servers:
-        target, _ = experiment.contract.load_requests()[0]
-        yield f"http://{HOST}:{servers.running[LANE].launch.port}{target}", site.machine.driver_cores
+    with session.open_testbed(project, experiment) as testbed, testbed.open_servers(0, experiment.lanes) as servers:
+        target, _ = experiment.workload.load_requests()[0]
+        yield f"http://{HOST}:{servers.running[LANE].launch.port}{target}", testbed.machine.driver_cores
 
 
 def compare(url: str, seconds: float, pairs: int, cores: tuple[int, ...] = ()) -> Comparison:
@@ -143,10 +143,12 @@ class Driver:
         assert result.send_lateness_us
         histogram = HdrHistogram.decode(result.send_lateness_us)
         p50_ms, p99_ms = (histogram.get_value_at_percentile(percentile) / 1000 for percentile in (50, 99))
-        return Lateness(p50_ms, p99_ms, result.missed)
+        return Lateness(p50_ms, p99_ms, result.dropped)
 
     def _play(self, load: Load, seconds: float) -> SliceResult:
-        (result,) = msgspec.json.decode(self._ask(SliceOrder(("",), load, GUARD_S, seconds)), type=SliceResults).results
+        (result,) = msgspec.json.decode(
+            self._ask(SliceOrder(("",), load, SETTLE_S, seconds)), type=SliceResults
+        ).results
         if result.errors:
             raise RuntimeError(f"The server does not answer rightly under {load}: {result.errors}")
         return result
@@ -245,7 +247,7 @@ def render(comparison: Comparison) -> str:
         lines.append(_row(f"{first} : {other}", [ours.rps / theirs.rps for ours, theirs in pairs], ".2f"))
     lines.append(_row(f"open({OPEN_RATE_RPS}/s) late p50, ms", [late.p50_ms for late in comparison.lateness], ".3f"))
     lines.append(_row(f"open({OPEN_RATE_RPS}/s) late p99, ms", [late.p99_ms for late in comparison.lateness], ".3f"))
-    lines.append(_row(f"open({OPEN_RATE_RPS}/s) missed", [late.missed for late in comparison.lateness], ".0f"))
+    lines.append(_row(f"open({OPEN_RATE_RPS}/s) missed", [late.dropped for late in comparison.lateness], ".0f"))
     return "\n".join(lines)
 
 

@@ -157,10 +157,10 @@ def throughput_rps(folder: Path, seconds: float) -> float:
     """Returns the throughput of the App in one load test with a server of its own."""
     project = open_project(folder / "bench.toml")
     experiment = select_lanes(project.experiment(next(iter(project.config.presets)), seed=1), [LANE])
-    with session.open_site(project, experiment) as site, site.open_servers(0, experiment.lanes) as servers:
-        path, body = experiment.contract.load_requests()[0]
+    with session.open_testbed(project, experiment) as testbed, testbed.open_servers(0, experiment.lanes) as servers:
+        path, body = experiment.workload.load_requests()[0]
         target = Target(LANE, HOST, servers.running[LANE].launch.port, (Request(path, body),))
-        result, _ = session.offer(target, Closed(USERS), USERS, seconds)
+        result, _ = session.load_url(target, Closed(USERS), USERS, seconds)
     return result.requests / result.window_s
 
 

@@ -66,7 +66,7 @@ def compared(folder: Path, turns: int, comparisons: int) -> list[Counted]:
 def once(sides: Sides) -> Counted:
     """Counts both sides, with fresh processes."""
     began = time.monotonic()
-    counts = {observation.lane: observation for observation in session.instructions_per_request(sides.site)}
+    counts = {observation.lane: observation for observation in session.instructions_per_request(sides.testbed)}
     base, head = (counts[name] for name in (sides.pairs[0].base, sides.pairs[0].head))
     if base.value is None or head.value is None:
         sys.exit(f"{APP}: {base.reason or head.reason}")

@@ -19,7 +19,7 @@ from bench.model.config import select_lanes
 from bench.run import session
 from bench.servers.processes import clean_environment, stop
 from bench.servers.project import open_project
-from bench.servers.testbed import Site
+from bench.servers.testbed import Testbed
 
 Counts = dict[str, list[float]]
 """The counts of each Lane."""
@@ -37,19 +37,19 @@ def main() -> None:
         experiment = select_lanes(experiment, chosen.lane)
     alone: Counts = defaultdict(list)
     crowded: Counts = defaultdict(list)
-    with session.open_site(project, experiment) as site:
+    with session.open_testbed(project, experiment) as testbed:
         for _ in range(chosen.repeats):
-            print(f"alone:   {repeat(site, alone):.0f} s for all", flush=True)
-            with busy(site):
-                print(f"crowded: {repeat(site, crowded):.0f} s for all", flush=True)
+            print(f"alone:   {repeat(testbed, alone):.0f} s for all", flush=True)
+            with busy(testbed):
+                print(f"crowded: {repeat(testbed, crowded):.0f} s for all", flush=True)
     for lane in alone:
         print(render(lane, alone[lane], crowded[lane]))
 
 
-def repeat(site: Site, counts: Counts) -> float:
+def repeat(testbed: Testbed, counts: Counts) -> float:
     """Counts every Lane once more, and returns the seconds that it took."""
     began = time.monotonic()
-    for observation in session.instructions_per_request(site):
+    for observation in session.instructions_per_request(testbed):
         if observation.value is None:
             sys.exit(f"{observation.lane}: {observation.reason}")
         counts[observation.lane].append(observation.value)
@@ -57,10 +57,13 @@ def repeat(site: Site, counts: Counts) -> float:
 
 
 @contextmanager
-def busy(site: Site) -> Iterator[None]:
+def busy(testbed: Testbed) -> Iterator[None]:
     """Keeps every core busy."""
     endless = (sys.executable, "-c", "while True: pass")
-    processes = [site.group.start(endless, env=clean_environment(), cwd=site.logs) for _ in range(os.cpu_count() or 1)]
+    processes = [
+        testbed.process_group.start(endless, env=clean_environment(), cwd=testbed.logs)
+        for _ in range(os.cpu_count() or 1)
+    ]
     try:
         yield
     finally:

@@ -41,7 +41,7 @@ from bench.analysis import intervals
 from bench.model.protocol import Closed, Load, Open, Request, Setup, SliceOrder, SliceResult, Target
 from bench.run.driver_client import Driver, driver
 from bench.servers import machine
-from bench.servers.processes import process_group
+from bench.servers.processes import open_process_group
 
 RELATIVE, ABSOLUTE_MS = 0.05, 0.1
 """A reported percentile is right within the larger of the two."""
@@ -75,7 +75,7 @@ class Turn(Struct, frozen=True):
     @property
     def is_disturbed(self) -> bool:
         """Returns whether that was long enough to be seen in p99.9."""
-        return self.disturbed_share > DISTURBED_SHARE or self.result.missed > 0
+        return self.disturbed_share > DISTURBED_SHARE or self.result.dropped > 0
 
 
 class Figure(Struct, frozen=True):
@@ -106,14 +106,14 @@ class Rig:
         self._server = server
 
     def turn(self, path: str, load: Load, seconds: float) -> Turn:
-        """Plays one slice without a guard, so that driver and server speak of the same requests."""
-        self._process.offer(SliceOrder((path,), load, 0.0, OPENING_S))
+        """Plays one slice without a settle time, so that driver and server speak of the same requests."""
+        self._process.play(SliceOrder((path,), load, 0.0, OPENING_S))
         pids = [self._process.pid]
         if self._server:
             self._server.served()
             pids.append(self._server.pid)
         before = self._kept_waiting_ms(pids)
-        (result,) = self._process.offer(SliceOrder((path,), load, 0.0, seconds))
+        (result,) = self._process.play(SliceOrder((path,), load, 0.0, seconds))
         waited_ms = self._kept_waiting_ms(pids) - before
         if result.errors:
             raise RuntimeError(f"{path} under {load}: found errors {result.errors}, expected none")
@@ -143,7 +143,11 @@ class Rig:
 def rig(connections: int, cores: Sequence[int], targets: Sequence[Target] = ()) -> Iterator[Rig]:
     """Starts a driver for other targets, or for a fresh server of known delays on the first core."""
     server_cores, driver_cores = cores[:1], tuple(cores[1:2])
-    with process_group() as group, tempfile.TemporaryDirectory() as logs, driver(group, Path(logs, "log")) as process:
+    with (
+        open_process_group() as process_group,
+        tempfile.TemporaryDirectory() as logs,
+        driver(process_group, Path(logs, "log")) as process,
+    ):
         if targets:
             process.setup(Setup(tuple(targets), connections, connections, driver_cores))
             yield Rig(process)

@@ -4,7 +4,7 @@ Every Lane without an adapter, raw too, runs twice in each run, so a run gives a
 Lanes. A comparison alarms where the interval of the ratio, of this pair alone, excludes 1. Counted too are those of
 them whose difference is above the noise floor of the run's next pair, which is on the same server but for the last pair
 of each. bench ranks fewer as different: it refuses to rank what is not valid, which is not judged here, ranks no raw
-Lane, and widens intervals by how many a League has.
+Lane, and widens intervals by how many a Group has.
 """
 
 import argparse
@@ -99,14 +99,14 @@ def twice(project: Project, options: argparse.Namespace, seed: int) -> Experimen
         repeats=0,
     )
     both: list[Lane] = [*lanes, *(msgspec.structs.replace(lane, twin=True) for lane in lanes)]
-    return msgspec.structs.replace(whole, lanes=tuple(both), leagues=(), preset=preset)
+    return msgspec.structs.replace(whole, lanes=tuple(both), groups=(), preset=preset)
 
 
 def measured(project: Project, experiment: Experiment) -> Iterator[Pair]:
     """Measures one run, and yields its pairs in the order of their servers."""
     records = Memory()
-    with session.open_site(project, experiment) as site:
-        session.measure(site, session.draft(site, "noise"), records, Unwatched())
+    with session.open_testbed(project, experiment) as testbed:
+        session.measure(testbed, session.draft(testbed, "noise"), records, Unwatched())
     by_round = tidy_table.by_round(tidy_table.tidy(records.records))
     whole = by_round[THROUGHPUT].unstack("lane").dropna(axis=1).to_numpy(dtype=float)
     rho = autocorrelation.resemblance(np.log(whole.T)).of_ratios

@@ -55,7 +55,7 @@ def own_logs(records: Sequence[SliceRecord]) -> Floats:
     """Returns ln(throughput) by Lane, round and block of slices, without what all Lanes of a block have in common."""
     rates: dict[str, dict[int, list[float]]] = {}
     for record in sorted(records, key=lambda record: (record.round, record.repeat_of or record.slice)):
-        if record.phase is Phase.SATURATED and not record.spoilt and record.requests:
+        if record.phase is Phase.SATURATED and not record.discarded and record.requests:
             rates.setdefault(record.lane, {}).setdefault(record.round, []).append(record.requests / record.window_s)
     least = min(len(slices) for of_lane in rates.values() for slices in of_lane.values())
     common = sorted(set.intersection(*(set(of_lane) for of_lane in rates.values())))

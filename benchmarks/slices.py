@@ -1,9 +1,9 @@
-"""How long a slice, a guard and a run should be: ``python benchmarks/slices.py``.
+"""How long a slice, a settle time and a run should be: ``python benchmarks/slices.py``.
 
 Two Lanes are measured while the servers of a whole run are up. In every round each gets slices of several lengths,
 for the same time each; the ratio of the two Lanes is the figure. Printed for each length: how far its throughput is
-from that of 5 s slices (bias), and how wide the interval of the ratio would be after one minute (width), guards and
-gaps included. Then the guard: throughput of the first moments of a slice against the rest. Then whether idle
+from that of 5 s slices (bias), and how wide the interval of the ratio would be after one minute (width), settle times
+and gaps included. Then the settle: throughput of the first moments of a slice against the rest. Then whether idle
 neighbours cost anything: a server with all the others up against the same server alone.
 """
 
@@ -26,13 +26,13 @@ from bench.model.schedule import Phase, Slice
 from bench.run import session
 from bench.run.round import LiveRound, open_round
 from bench.servers.project import open_project
-from bench.servers.testbed import Site
+from bench.servers.testbed import Testbed
 
 LANES = ("flask_hello@gunicorn-gthread", "fastapi_hello@gunicorn-uvicorn")
 WINDOWS_S = (0.05, 0.1, 0.2, 0.35, 0.7, 1.4, 5.0)
 LONGEST_S = WINDOWS_S[-1]
 USERS = 16
-GUARD_S = 0.03
+SETTLE_S = 0.03
 EARLY_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1)
 """How much of a slice's beginning is compared with what follows."""
 ALONE_WINDOW_S = 0.35
@@ -49,34 +49,34 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     project = open_project(Path("bench.toml"))
     experiment = project.experiment(next(iter(project.config.presets)), seed=1)
-    with session.open_site(project, experiment) as site:
-        print(render_lengths(*lengths(site, rounds)))
-        print(render_early(early(site, rounds)))
-        print(render_alone(alone(site, rounds)))
+    with session.open_testbed(project, experiment) as testbed:
+        print(render_lengths(*lengths(testbed, rounds)))
+        print(render_early(early(testbed, rounds)))
+        print(render_alone(alone(testbed, rounds)))
 
 
-def lengths(site: Site, rounds: int) -> tuple[Logs, dict[float, float]]:
+def lengths(testbed: Testbed, rounds: int) -> tuple[Logs, dict[float, float]]:
     """Returns throughputs by length of slice, and the wall time that one second of window took."""
     logs: Logs = defaultdict(list)
     wall_s: dict[float, list[float]] = defaultdict(list)
-    for index, live in live_rounds(site, rounds, site.experiment.lanes):
+    for index, live in live_rounds(testbed, rounds, testbed.experiment.lanes):
         rng = random.Random(index)  # noqa: S311 - a shuffle that can be repeated
         order = [(lane, window_s) for window_s in WINDOWS_S for lane in LANES * round(LONGEST_S / window_s)]
         rng.shuffle(order)
         seen: dict[tuple[str, float], list[SliceRecord]] = defaultdict(list)
         for lane, window_s in order:
             began = time.monotonic()
-            seen[lane, window_s].append(measure(live, lane, GUARD_S, window_s))
+            seen[lane, window_s].append(measure(live, lane, SETTLE_S, window_s))
             wall_s[window_s].append((time.monotonic() - began) / window_s)
         for key, records in seen.items():
             logs[key].append(log(sum(r.requests for r in records) / sum(r.window_s for r in records)))
     return logs, {window_s: float(np.median(values)) for window_s, values in wall_s.items()}
 
 
-def early(site: Site, rounds: int) -> dict[tuple[str, float], list[float]]:
-    """Returns, by Lane and length, the log of the throughput of a slice's beginning over that of a guarded slice."""
+def early(testbed: Testbed, rounds: int) -> dict[tuple[str, float], list[float]]:
+    """Returns, by Lane and length, the log of the throughput of a slice's beginning over that of a settled slice."""
     logs: dict[tuple[str, float], list[float]] = defaultdict(list)
-    for _, live in live_rounds(site, rounds, site.experiment.lanes):
+    for _, live in live_rounds(testbed, rounds, testbed.experiment.lanes):
         for lane in LANES:
             usual = measure(live, lane, 0.1, 2.0)
             for early_s in EARLY_S:
@@ -86,33 +86,33 @@ def early(site: Site, rounds: int) -> dict[tuple[str, float], list[float]]:
     return logs
 
 
-def alone(site: Site, rounds: int) -> dict[str, list[float]]:
+def alone(testbed: Testbed, rounds: int) -> dict[str, list[float]]:
     """Returns the logs of the throughput of a Lane with all others up over that of the same Lane alone, by Lane."""
     logs: dict[str, list[float]] = defaultdict(list)
-    everybody = site.experiment.lanes
+    everybody = testbed.experiment.lanes
     for lane in (lane for lane in everybody if lane.name in LANES):
         both: dict[bool, list[float]] = defaultdict(list)
         for by_itself in (True, False):
-            for _, live in live_rounds(site, rounds, (lane,) if by_itself else everybody):
-                seen = [measure(live, lane.name, GUARD_S, ALONE_WINDOW_S) for _ in range(ALONE_SLICES)]
+            for _, live in live_rounds(testbed, rounds, (lane,) if by_itself else everybody):
+                seen = [measure(live, lane.name, SETTLE_S, ALONE_WINDOW_S) for _ in range(ALONE_SLICES)]
                 both[by_itself].append(log(sum(r.requests for r in seen) / sum(r.window_s for r in seen)))
         logs[lane.name] = [up - single for up, single in zip(both[False], both[True], strict=True)]
     return logs
 
 
-def live_rounds(site: Site, rounds: int, lanes: Sequence[Lane]) -> Iterator[tuple[int, LiveRound]]:
+def live_rounds(testbed: Testbed, rounds: int, lanes: Sequence[Lane]) -> Iterator[tuple[int, LiveRound]]:
     """Yields so many rounds of fresh processes, warmed up."""
     for index in range(rounds):
         print(f"round {index + 1} of {rounds}, {len(lanes)} servers up", file=sys.stderr)
-        with open_round(site, index, lanes, time.monotonic()) as live:
+        with open_round(testbed, index, lanes, time.monotonic()) as live:
             for lane in (lane.name for lane in lanes if lane.name in LANES):
                 measure(live, lane, 0.1, 0.3)
             yield index, live
 
 
-def measure(live: LiveRound, lane: str, guard_s: float, window_s: float) -> SliceRecord:
+def measure(live: LiveRound, lane: str, settle_s: float, window_s: float) -> SliceRecord:
     """Plays one saturated slice."""
-    return live.measure(Slice(0, Phase.SATURATED, (lane,), Closed(USERS), guard_s, window_s))
+    return live.measure(Slice(0, Phase.SATURATED, (lane,), Closed(USERS), settle_s, window_s))
 
 
 def render_lengths(logs: Logs, wall_s: dict[float, float]) -> str:
@@ -137,7 +137,7 @@ def render_lengths(logs: Logs, wall_s: dict[float, float]) -> str:
 
 def render_early(logs: dict[tuple[str, float], list[float]]) -> str:
     """Returns a row for each beginning of a slice."""
-    lines = ["", "throughput of a slice's first moments : that of a slice with 0.1 s guard"]
+    lines = ["", "throughput of a slice's first moments : that of a slice with 0.1 s settle"]
     for early_s in EARLY_S:
         found = ", ".join(f"{lane.partition('_')[0]} {said(estimate(logs[lane, early_s]))}" for lane in LANES)
         lines.append(f"first {early_s * 1000:>4.0f} ms: {found}")

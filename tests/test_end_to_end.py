@@ -28,7 +28,7 @@ SHORT = """
 rounds = 3
 saturated_slices = 1
 fixed_slices = 1
-guard_s = 0.02
+settle_s = 0.02
 window_s = 0.1
 warm_up_s = 0.1
 """
@@ -50,7 +50,7 @@ ready_timeout_s = 5.0
 interface = "wsgi"
 packages = []
 command = ["no-such-server", "{host}:{port}", "{application}"]
-[leagues.absent]
+[groups.absent]
 title = "on a server that is not there"
 server = "absent"
 """
@@ -101,9 +101,9 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
     at_home = [lane for lane in summary["lanes"] if "first_response_ms" in lane["metrics"]]
     assert len(at_home) == 5  # each App on its native Server, and raw on both of these
     assert all({"import_ms", "idle_pss_mib", "code_lines", "packages"} <= lane["metrics"].keys() for lane in at_home)
-    assert {league["league"] for league in summary["leagues"]} == {"wsgi", "asgi", "native"}
+    assert {group["group"] for group in summary["groups"]} == {"wsgi", "asgi", "native"}
     assert summary["totals"]["errors"] == 0
-    assert summary["totals"]["missed"] == 0
+    assert summary["totals"]["dropped"] == 0
     assert summary["complete"]
     for lane in summary["lanes"]:
         assert lane["metrics"]["throughput_rps"]["point"] > 0
@@ -152,8 +152,8 @@ def test_a_sweep_is_measured_and_reported(project: Path, loads: str) -> None:
         assert each["within_slo"]["reason"]
         if loads.startswith("rate"):
             first, last = each["points"]
-            assert first["missed"] == 0
-            assert last["missed"] > 0
+            assert first["dropped"] == 0
+            assert last["dropped"] > 0
             assert last["validity"]["status"] in ("overloaded", "driver-bound")
             assert last["latency_ms"] == {}
     folder = (project / "results" / "latest").resolve()
@@ -206,7 +206,7 @@ def test_broken_lanes_fail_alone(project: Path) -> None:
         "flask_hello@gunicorn-gthread": ("start", "this app is broken"),
         "django_hello@gunicorn-gthread": ("start", "no answer in 5 s"),
         "django_hello@absent": ("start", "bin/no-such-server: No such file or directory"),
-        "fastapi_hello@uvicorn": ("contract", "status: found 404"),
+        "fastapi_hello@uvicorn": ("workload", "status: found 404"),
         "raw_hello@uvicorn": ("load", "the server ended with exit code 9"),
         "raw_hello@gunicorn-uvicorn": ("load", "a process of the server ended under load"),
     }
@@ -231,7 +231,7 @@ def test_broken_lanes_fail_alone(project: Path) -> None:
 
 
 def test_verify_checks_every_lane_without_load(project: Path) -> None:
-    """`bench verify` names each Lane as ok, and what no setting makes equal; a broken contract is exit code 3."""
+    """`bench verify` names each Lane as ok, and what no setting makes equal; a broken workload is exit code 3."""
     done = bench(project, "verify")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("ok      ") == LANES
@@ -241,7 +241,7 @@ def test_verify_checks_every_lane_without_load(project: Path) -> None:
     done = bench(project, "verify", "--lane", "flask_hello@gunicorn-gthread", "--json")
     assert done.returncode == 3
     (failure,) = json.loads(done.stdout)["failures"]
-    assert failure["step"] == "contract"
+    assert failure["step"] == "workload"
     assert "Good day, world!" in failure["reason"]
 
 

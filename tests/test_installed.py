@@ -15,13 +15,13 @@ from tests.builders.runs import git
 PROJECT = Path(__file__).parent.parent
 HANG_S = 300
 BENCH_TOML = """\
-contract = { path = "/price/{name}", body = "{name}: 10", content_type = "text/plain; charset=utf-8" }
+workloads.hello = { path = "/price/{name}", body = "{name}: 10", content_type = "text/plain; charset=utf-8" }
 [apps.shop]
 title = "Shop"
 folder = "."
 native = "gunicorn-gthread"
 interfaces = { wsgi = "shop:app" }
-[leagues.native]
+[groups.native]
 title = "as it is served"
 server = "native"
 """
@@ -65,7 +65,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 def test_ten_lines_measure_an_app_of_ones_own(bench: Path, shop: Path) -> None:
-    """`bench run` in another project serves its App, checks its contract, and writes every report."""
+    """`bench run` in another project serves its App, checks its workload, and writes every report."""
     assert len(BENCH_TOML.splitlines()) <= 10
     command = [str(bench), "run", "--preset", "quick", "--json"]
     done = subprocess.run(command, cwd=shop, capture_output=True, text=True, check=False, timeout=HANG_S)

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from latency import FEW, Rig, Turn, rig
 
 from bench.analysis import intervals
-from bench.analysis.load_result import load_outcome
-from bench.driver.histogram import Recorder
+from bench.analysis.load_result import load_result
+from bench.driver.histogram import Histogram
 from bench.model.protocol import Closed, Load, Open
-from bench.model.records import LoadOutcome
+from bench.model.records import LoadResult
 from bench.report import plain
 from bench.servers import machine
 
@@ -52,8 +52,8 @@ def few() -> Iterator[Rig]:
         yield opened
 
 
-def reported(turn: Turn) -> LoadOutcome:
-    return load_outcome("http://127.0.0.1/", turn.load, turn.result, None)
+def reported(turn: Turn) -> LoadResult:
+    return load_result("http://127.0.0.1/", turn.load, turn.result, None)
 
 
 def assert_near(reported_ms: dict[str, float] | None, truth_ms: Values, turn: Turn) -> None:
@@ -113,7 +113,7 @@ def test_recording_and_reporting_keep_three_digits(path: str) -> None:
     """Without a clock: the delays themselves, recorded as the driver does, and given as a report gives them."""
     rng = random.Random(2)  # noqa: S311 - a sequence that can be repeated
     delays_us = [round(1000 * DELAYS_MS[path](rng)) for _ in range(20_000)]
-    recorder = Recorder()
+    recorder = Histogram()
     for delay_us in delays_us:
         recorder.record(delay_us)
     for percentile in intervals.PERCENTILES.values():

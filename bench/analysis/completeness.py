@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from bench.analysis import tidy_table
 from bench.model import footprint_plan, schedule
 from bench.model.experiment import Experiment
-from bench.model.records import INSTRUCTIONS, Failure, Observation, SliceRecord, Step
+from bench.model.records import INSTRUCTIONS, Failure, Observation, SliceRecord, Stage
 
 AT_REST = ("code_lines", "packages", "installed_mib")
 """What a footprint has without a start."""
@@ -24,7 +24,7 @@ def lacking(
     not be measured is not missing: it was written with its reason.
     """
     failed = {failure.lane for failure in failures}
-    homeless = {failure.lane for failure in failures if failure.step is Step.ENVIRONMENT}
+    homeless = {failure.lane for failure in failures if failure.stage is Stage.ENVIRONMENT}
     parts = (
         _slices(experiment, records, failed),
         _footprint(experiment, observations, homeless),

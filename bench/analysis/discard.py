@@ -7,40 +7,40 @@ from msgspec.structs import replace
 from bench.model.records import SliceRecord
 from bench.model.schedule import Phase
 
-SPOILT_STEAL = 0.2
-"""A slice from whose cores the hypervisor took more than this share of its length is spoilt; it counts 10 ms ticks."""
-SPOILT_STEP_S = 0.05
+DISCARD_STEAL = 0.2
+"""A slice is discarded if the hypervisor took more than this share of it from its cores. It counts 10 ms ticks."""
+DISCARD_STEP_S = 0.05
 """So is one in which the wall clock moved by more than this against the monotonic one."""
 
 
-def why_spoilt(record: SliceRecord) -> str | None:
+def why_discarded(record: SliceRecord) -> str | None:
     """Returns why a slice says more of the machine than of the Lane, or None."""
-    if abs(record.clock_step_s) > SPOILT_STEP_S:
+    if abs(record.clock_step_s) > DISCARD_STEP_S:
         return f"the clock stepped by {record.clock_step_s:+.2f} s, as it does where a machine was paused"
-    if record.steal_s is not None and record.steal_s > SPOILT_STEAL * record.slice_s:
+    if record.steal_s is not None and record.steal_s > DISCARD_STEAL * record.slice_s:
         return f"steal {record.steal_s:.2f} s in {record.slice_s:.2f} s"
     return None
 
 
 def judged(records: Sequence[SliceRecord], repeats_left: int, repeats: int) -> tuple[SliceRecord, ...]:
-    """Returns the records of one Slice with what spoilt it, if anything did: for one Lane of a Duet is for both.
+    """Returns the records of one Slice with what discarded it, if anything did: for one Lane of a Duet is for both.
 
     A Slice that can't be repeated counts all the same.
     """
-    reason = next(filter(None, map(why_spoilt, records)), None)
+    reason = next(filter(None, map(why_discarded, records)), None)
     if reason is None:
         return tuple(records)
     return tuple(_marked(record, reason, repeats_left, repeats) for record in records)
 
 
 def note(records: Sequence[SliceRecord]) -> tuple[str, ...]:
-    """Says how many slices were spoilt, and what became of them; nothing where none was."""
-    repeated = {(record.round, record.slice) for record in records if record.spoilt}
+    """Says how many slices were discarded, and what became of them; nothing where none was."""
+    repeated = {(record.round, record.slice) for record in records if record.discarded}
     kept = {(r.round, r.slice) for r in records if r.not_repeated and r.phase is not Phase.WARM_UP}
     if not (repeated or kept):
         return ()
     left = f", {len(kept)} more counted, as no repeats were left" if kept else ""
-    return (f"Slices spoilt by others on this machine: {len(repeated)} measured again{left}.",)
+    return (f"Slices discarded by others on this machine: {len(repeated)} measured again{left}.",)
 
 
 def _marked(record: SliceRecord, reason: str, repeats_left: int, repeats: int) -> SliceRecord:
@@ -48,4 +48,4 @@ def _marked(record: SliceRecord, reason: str, repeats_left: int, repeats: int) -
         return replace(record, not_repeated=f"{reason}; a warm-up is not repeated")
     if repeats_left == 0:
         return replace(record, not_repeated=f"{reason}; not repeated, as the round's repeats ({repeats}) were used up")
-    return replace(record, spoilt=reason)
+    return replace(record, discarded=reason)

@@ -2,19 +2,19 @@
 
 from bench.analysis import intervals
 from bench.model.protocol import Load, SliceResult
-from bench.model.records import LoadOutcome
+from bench.model.records import LoadResult
 
 
-def load_outcome(url: str, load: Load, result: SliceResult, driver_cpu_share: float | None) -> LoadOutcome:
+def load_result(url: str, load: Load, result: SliceResult, driver_cpu_share: float | None) -> LoadResult:
     """Folds the one slice of `bench load`."""
-    return LoadOutcome(
+    return LoadResult(
         url=url,
         load=load,
         window_s=result.window_s,
         requests=result.requests,
         throughput_rps=result.requests / result.window_s,
         errors=result.errors,
-        missed=result.missed,
+        dropped=result.dropped,
         bytes_received=result.bytes_received,
         driver_cpu_share=driver_cpu_share,
         latency_ms=_percentiles_ms(result.latency_us) or {},

@@ -26,7 +26,7 @@ def reasons(records: Sequence[SliceRecord], found: Collection[str], planned: Col
 
     Of a phase without slices nothing is expected, unless it was ``planned`` and others of the Lane were measured.
     """
-    measured = [record for record in records if record.phase is not Phase.WARM_UP and not record.spoilt]
+    measured = [record for record in records if record.phase is not Phase.WARM_UP and not record.discarded]
     expected = ("throughput_rps", "cpu_us_per_request", *LATENCIES, *MEMORY, "error_ratio")
     missing = ((name, _of_metric(measured, name, planned)) for name in expected if name not in found)
     return {name: reason for name, reason in missing if reason}

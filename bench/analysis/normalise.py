@@ -15,7 +15,7 @@ METRICS = ("cpu_us_per_request", "throughput_rps", "latency_fixed_p50_ms")
 
 def contenders(experiment: Experiment) -> tuple[Lane, ...]:
     """Returns the Lanes that are something else than raw or a twin."""
-    return tuple(lane for lane in experiment.lanes if not (lane.app.baseline or lane.twin))
+    return tuple(lane for lane in experiment.lanes if not (lane.app.raw or lane.twin))
 
 
 def to_raw(experiment: Experiment, by_round: pd.DataFrame, metric: str) -> Mapping[str, ByRound]:

@@ -1,10 +1,10 @@
-"""Proof that the Lanes of a League ran with the same configuration, and a list of what cannot be made the same."""
+"""Proof that the Lanes of a Group ran with the same configuration, and a list of what cannot be made the same."""
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
-from bench.model.experiment import Adapter, Experiment, Lane, League, Server
+from bench.model.experiment import Adapter, Experiment, Group, Lane, Server
 from bench.model.records import LaneFacts
 
 VARYING_HEADERS = ("date",)
@@ -12,21 +12,21 @@ VARYING_HEADERS = ("date",)
 LAUNCH_VARIABLES = ("PYTHONPATH", "BENCH_ADAPTER", "BENCH_APPLICATION")
 """Name the App to the server."""
 SERVER_HEADERS = ("server", "date", "connection")
-"""Written by the server, so they differ where the Servers of a League do."""
+"""Written by the server, so they differ where the Servers of a Group do."""
 MISSING = "none"
 
 
 class NotComparable(Exception):
-    """Lanes of one League differ in what must be equal; the message has the diff."""
+    """Lanes of one Group differ in what must be equal; the message has the diff."""
 
 
 def prove(experiment: Experiment, facts: Sequence[LaneFacts]) -> None:
-    """Compares the Lanes of each League. Raises NotComparable with a diff of each that differs."""
+    """Compares the Lanes of each Group. Raises NotComparable with a diff of each that differs."""
     by_lane = {fact.lane: fact for fact in facts}
     diffs = [
         diff
-        for league in experiment.leagues
-        for diff in _league_diffs(experiment, league, [by_lane[lane] for lane in league.lanes if lane in by_lane])
+        for group in experiment.groups
+        for diff in _group_diffs(experiment, group, [by_lane[lane] for lane in group.lanes if lane in by_lane])
     ]
     diffs += _package_diffs(experiment, facts)
     if diffs:
@@ -56,7 +56,7 @@ def _package_diffs(experiment: Experiment, facts: Sequence[LaneFacts]) -> list[s
 
 
 def irremovable_differences(facts: Sequence[LaneFacts]) -> tuple[str, ...]:
-    """Returns, in words, how the answers differ in ways that a contract leaves open and no setting removes."""
+    """Returns, in words, how the answers differ in ways that a workload leaves open and no setting removes."""
     first: dict[tuple[str, ...], list[str]] = {}
     for fact in facts:
         first.setdefault(_header_shape(fact), []).append(fact.lane)
@@ -73,22 +73,22 @@ def _header_shape(fact: LaneFacts) -> tuple[str, ...]:
     )
 
 
-def _league_diffs(experiment: Experiment, league: League, facts: Sequence[LaneFacts]) -> Iterable[str]:
+def _group_diffs(experiment: Experiment, group: Group, facts: Sequence[LaneFacts]) -> Iterable[str]:
     """Compares the Lanes on each Server with the first on it, and these with each other in what no Server decides."""
     by_server: dict[str, list[LaneFacts]] = {}
     for fact in facts:
         by_server.setdefault(experiment.lane(fact.lane).server.name, []).append(fact)
     for sharing in by_server.values():
-        yield from _diffs(league, sharing, lambda fact: _of_server(experiment.lane(fact.lane), fact))
-    yield from _diffs(league, [first for first, *_ in by_server.values()], _of_any_server)
+        yield from _diffs(group, sharing, lambda fact: _of_server(experiment.lane(fact.lane), fact))
+    yield from _diffs(group, [first for first, *_ in by_server.values()], _of_any_server)
 
 
-def _diffs(league: League, facts: Sequence[LaneFacts], comparable: Callable[[LaneFacts], list[str]]) -> Iterable[str]:
+def _diffs(group: Group, facts: Sequence[LaneFacts], comparable: Callable[[LaneFacts], list[str]]) -> Iterable[str]:
     for fact in facts[1:]:
         first = facts[0]
         expected, found = comparable(first), comparable(fact)
         if found != expected:
-            head = f"League {league.name}: {fact.lane} and {first.lane} must have the same configuration, but differ:"
+            head = f"Group {group.name}: {fact.lane} and {first.lane} must have the same configuration, but differ:"
             yield "\n".join([head, *difflib.unified_diff(expected, found, first.lane, fact.lane, lineterm="", n=0)])
 
 

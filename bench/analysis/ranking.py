@@ -1,4 +1,4 @@
-"""Which Lanes of a League can be told apart."""
+"""Which Lanes of a Group can be told apart."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -38,7 +38,7 @@ def best_first(lanes: Mapping[str, ByRound]) -> list[str]:
 
 
 def common_rounds(lanes: Mapping[str, ByRound]) -> list[int]:
-    """Returns the rounds that every Lane has, so that all comparisons of a League rest on the same ones."""
+    """Returns the rounds that every Lane has, so that all comparisons of a Group rest on the same ones."""
     return sorted(set.intersection(*(set(rounds) for rounds in lanes.values()))) if lanes else []
 
 

@@ -21,7 +21,7 @@ from bench.analysis import (
 from bench.analysis import observations as observed
 from bench.analysis.autocorrelation import Resemblance
 from bench.analysis.tidy_table import ByLane
-from bench.model.experiment import Experiment, Lane, League
+from bench.model.experiment import Experiment, Group, Lane
 from bench.model.records import (
     FORMAT_VERSION,
     AdapterCost,
@@ -29,8 +29,8 @@ from bench.model.records import (
     CpuSplit,
     Estimate,
     Failure,
+    GroupSummary,
     LaneSummary,
-    LeagueSummary,
     Manifest,
     NoiseFloor,
     Observation,
@@ -129,7 +129,7 @@ def fold(
             pinned=manifest.machine.pinned,
             totals=_totals(experiment, records, table),
             lanes=lanes,
-            leagues=tuple(_league_summary(league, rounds) for league in experiment.leagues),
+            groups=tuple(_group_summary(group, rounds) for group in experiment.groups),
             cpu_splits=tuple(_shown(rounds, splits.values())),
             failures=tuple(failures),
             sweeps=sweep.fold(experiment, records, {name: validity.worst(found) for name, found in cells.items()}),
@@ -195,19 +195,19 @@ def _lane_summary(
     own_observations = [observation for observation in observations if observation.lane == lane.name]
     estimates, cells = _estimates(rounds, lane), rounds.cells[lane.name]
     planned = () if rounds.experiment.sweep else (Phase.SATURATED, Phase.FIXED)
-    overhead = {"overhead_us_per_request": split.framework} if isinstance(split, CpuSplit) else {}
-    no_overhead = {"overhead_us_per_request": split} if isinstance(split, str) else {}
+    own_cost = {"own_cost_us_per_request": split.framework} if isinstance(split, CpuSplit) else {}
+    no_own_cost = {"own_cost_us_per_request": split} if isinstance(split, str) else {}
     return LaneSummary(
         lane=lane.name,
         app=lane.app.name,
         title=lane.app.title,
         server=lane.server.name,
         adapter=lane.adapter.name if lane.adapter else None,
-        baseline=lane.app.baseline,
+        raw=lane.app.raw,
         twin=lane.twin,
-        leagues=rounds.experiment.leagues_of(lane.name),
-        metrics={**estimates, **overhead, **observed.estimates(own_observations)},
-        missing={**missing.reasons(own, estimates, planned), **no_overhead, **observed.missing(own_observations)},
+        groups=rounds.experiment.groups_of(lane.name),
+        metrics={**estimates, **own_cost, **observed.estimates(own_observations)},
+        missing={**missing.reasons(own, estimates, planned), **no_own_cost, **observed.missing(own_observations)},
         cells=cells,
         validity=validity.worst(cells),
         code_lines_by_file=observed.code_lines_by_file(own_observations),
@@ -243,7 +243,7 @@ def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
     Returns why not where the Lane or raw behind the same Adapter can't be trusted, and None for raw and in a sweep.
     """
     bare, ceiling = (rounds.experiment.raw(lane, adapted=adapted) for adapted in (False, True))
-    if lane.app.baseline or rounds.experiment.sweep:
+    if lane.app.raw or rounds.experiment.sweep:
         return None
     if not bare or not ceiling:
         return "raw was not run on the same server" + (", through the same adapter" if bare else "")
@@ -277,7 +277,7 @@ def _adapter_costs(rounds: _Rounds) -> Iterator[AdapterCost]:
 
     No framework has a part in it: what an Adapter costs is known whatever is found against the Lanes that use it.
     """
-    behind = [] if rounds.experiment.sweep else [lane for lane in rounds.experiment.lanes if lane.app.baseline]
+    behind = [] if rounds.experiment.sweep else [lane for lane in rounds.experiment.lanes if lane.app.raw]
     for lane in behind:
         bare = rounds.experiment.raw(lane, adapted=False)
         if lane.adapter is None or bare is None or not all(rounds.valid(raw.name, CPU) for raw in (lane, bare)):
@@ -298,18 +298,18 @@ def _mean_us(by_round_us: autocorrelation.Floats, rho: float) -> Estimate:
     return intervals.linear_estimate(by_round_us.tolist(), "us", "lower", rho=rho)
 
 
-def _league_summary(league: League, rounds: _Rounds) -> LeagueSummary:
-    """Ranks the League's valid Lanes; baselines are no contenders."""
-    lanes = [lane for lane in rounds.experiment.lanes if lane.name in league.lanes]
-    contenders = [lane.name for lane in lanes if not (lane.app.baseline or lane.twin)]
+def _group_summary(group: Group, rounds: _Rounds) -> GroupSummary:
+    """Ranks the Group's valid Lanes; baselines are no contenders."""
+    lanes = [lane for lane in rounds.experiment.lanes if lane.name in group.lanes]
+    contenders = [lane.name for lane in lanes if not (lane.app.raw or lane.twin)]
     values = {lane: rounds.of(lane, RANKED_BY) for lane in contenders if rounds.valid(lane, RANKED_BY)}
     measured = {lane: by_round for lane, by_round in values.items() if by_round}
     ratios = ranking.paired_ratios(RANKED_BY, measured, rounds.resemblances[RANKED_BY].of_ratios)
     floors = tuple(_noise_floors(lanes, rounds, RANKED_BY))
-    return LeagueSummary(
-        league=league.name,
-        title=league.title,
-        same_server=league.same_server,
+    return GroupSummary(
+        group=group.name,
+        title=group.title,
+        same_server=group.same_server,
         standings=ranking.standings(ranking.best_first(measured), ratios, ranking.largest(floors)),
         ratios=ratios,
         noise_floors=floors,
@@ -318,7 +318,7 @@ def _league_summary(league: League, rounds: _Rounds) -> LeagueSummary:
 
 
 def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds, metric: str) -> Iterator[NoiseFloor]:
-    """Yields how far each Lane of a League that has a twin there differs from it, where both can be trusted."""
+    """Yields how far each Lane of a Group that has a twin there differs from it, where both can be trusted."""
     names = {lane.name for lane in lanes}
     for twin in (lane for lane in lanes if lane.twin and lane.original in names):
         pair = {name: rounds.of(name, metric) for name in (twin.name, twin.original)}
@@ -339,8 +339,8 @@ def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.Da
         measured_s=float(table["window_s"].sum()),
         requests=int(table["requests"].sum()),
         errors=sum(sum(record.errors.values()) for record in records),
-        missed=int(table["missed"].sum()),
-        repeated=sum(record.spoilt is not None for record in records),
+        dropped=int(table["dropped"].sum()),
+        repeated=sum(record.discarded is not None for record in records),
         not_repeated=int(table["not_repeated"].notna().sum()),
         fixed_rate_rps=rates[0] if rates else None,
         driver_cpu_share=float(driver_ns / 1e9 / table["slice_s"].sum()) if driver_ns > 0 else None,

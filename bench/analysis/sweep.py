@@ -92,7 +92,7 @@ def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) 
         latency_ms={} if isinstance(load, Open) and _queues(load, records, shares) else _latencies(rounds),
         server_cpu_share=shares.server,
         driver_cpu_share=shares.driver,
-        missed=sum(record.missed for record in records),
+        dropped=sum(record.dropped for record in records),
         validity=found or Validity(Status.VALID),
     )
 
@@ -162,7 +162,7 @@ def _served(load: Open, records: Sequence[SliceRecord]) -> bool:
     """Returns whether a rate was got through. A window holds whole requests, so what came due in it is rounded down."""
     due = sum(floor(load.rate_rps * record.window_s) for record in records)
     answers = sum(record.answers_in_window or 0 for record in records)
-    return answers >= SERVED_SHARE * due and not any(record.missed for record in records)
+    return answers >= SERVED_SHARE * due and not any(record.dropped for record in records)
 
 
 def _queues(load: Open, records: Sequence[SliceRecord], shares: Shares) -> bool:
@@ -192,9 +192,9 @@ def _limit(load: Load, records: Sequence[SliceRecord], shares: Shares, throughpu
         return Validity(Status.DRIVER_BOUND, (f"{shares}: the server can do more",))
     if isinstance(load, Closed) or _served(load, records):
         return None
-    missed = sum(record.missed for record in records)
+    dropped = sum(record.dropped for record in records)
     rps = throughput.point if throughput else 0.0
-    unsent = f", {missed:,} requests never sent" if missed else ""
+    unsent = f", {dropped:,} requests never sent" if dropped else ""
     return Validity(Status.OVERLOADED, (f"{rps:,.0f} of {load.rate_rps:,.10g} requests/s served{unsent}",))
 
 
@@ -203,7 +203,7 @@ def _disturbed(
 ) -> Validity | None:
     """Judges what else was in a point's figures, as in those of a cell of its kind of load."""
     if is_busy(shares.server):
-        return validity.offered(records) if isinstance(load, Closed) else _no_time_left(shares)
+        return validity.users_under_way(records) if isinstance(load, Closed) else _no_time_left(shares)
     if unread := validity.without_cpu_times(shares):
         return unread
     driver = validity.held_up_driver(shares) if isinstance(load, Closed) else validity.late(records)

@@ -22,8 +22,8 @@ ByLane = dict[str, dict[str, dict[int, float]]]
 
 
 def counts(record: SliceRecord) -> bool:
-    """Returns whether a record counts: not warm-up, nor spoilt, nor one in which the clock stood still."""
-    return record.phase is not Phase.WARM_UP and not record.spoilt and record.window_s > 0 and record.slice_s > 0
+    """Returns whether a record counts: not warm-up, nor discarded, nor one in which the clock stood still."""
+    return record.phase is not Phase.WARM_UP and not record.discarded and record.window_s > 0 and record.slice_s > 0
 
 
 def tidy(records: Sequence[SliceRecord]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from bench.analysis import intervals, observations
-from bench.analysis.discard import SPOILT_STEAL
+from bench.analysis.discard import DISCARD_STEAL
 from bench.model.estimate import BUSY_SHARE, is_busy
 from bench.model.protocol import Closed
 from bench.model.records import Cell, Failure, SliceRecord, Status, Validity
@@ -49,7 +49,7 @@ UNUSABLE = (Status.FAILING, Status.NOT_MEASURED, Status.FAILED)
 PHASES = {
     "throughput_rps": Phase.SATURATED,
     "cpu_us_per_request": Phase.SATURATED,
-    "overhead_us_per_request": Phase.SATURATED,
+    "own_cost_us_per_request": Phase.SATURATED,
     **{f"latency_saturated_{name}_ms": Phase.SATURATED for name in intervals.PERCENTILES},
     **{f"{what}_fixed_{name}_ms": Phase.FIXED for what in ("latency", "service") for name in intervals.PERCENTILES},
 }
@@ -132,13 +132,13 @@ class Shares(Struct, frozen=True):
 def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> Validity | None:
     """Returns the worst finding of one phase, if any. A wrong answer counts in every phase, in the warm-up too."""
     if failure:
-        return Validity(Status.FAILED, (f"round {failure.round + 1}, {failure.step}: {failure.reason}",))
+        return Validity(Status.FAILED, (f"round {failure.round + 1}, {failure.stage}: {failure.reason}",))
     if not any(record.phase is not Phase.WARM_UP for record in records):
         return Validity(Status.NOT_MEASURED, ("no slice of it was measured before the run ended; run it again",))
-    own = [record for record in records if record.phase is phase and not record.spoilt]
+    own = [record for record in records if record.phase is phase and not record.discarded]
     # What a sweep's open load could not send is what overload looks like: it is judged with its point.
-    missed = () if phase is Phase.SWEEP else _missed(own)
-    failing = (*_wrong(records), *_silent(own), *missed)
+    dropped = () if phase is Phase.SWEEP else _dropped(own)
+    failing = (*_wrong(records), *_silent(own), *dropped)
     if failing:
         return Validity(Status.FAILING, failing)
     shares = shares_of(own, workers)
@@ -146,7 +146,7 @@ def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None
         case Phase.SATURATED:
             return robbed(shares) or _limit(own, shares)
         case Phase.FIXED:
-            saturated = [record for record in records if record.phase is Phase.SATURATED and not record.spoilt]
+            saturated = [record for record in records if record.phase is Phase.SATURATED and not record.discarded]
             return robbed(shares) or _punctual(own, shares) or kept_waiting(own, _own_wait_ms(saturated, workers))
         case _:  # the Lanes of a Duet share a core, and all that disturbs it; a sweep is judged point by point
             return None
@@ -174,13 +174,13 @@ def _silent(records: Sequence[SliceRecord]) -> Iterator[str]:
         )
 
 
-def _missed(records: Sequence[SliceRecord]) -> Iterator[str]:
+def _dropped(records: Sequence[SliceRecord]) -> Iterator[str]:
     """Judges the requests that an open load could not send: their latency is in no percentile."""
-    missed = sum(record.missed for record in records)
-    if missed:
-        due = missed + sum(record.requests for record in records)
+    dropped = sum(record.dropped for record in records)
+    if dropped:
+        due = dropped + sum(record.requests for record in records)
         yield (
-            f"{missed} of {due} requests of the fixed rate were never sent, because all connections were busy; "
+            f"{dropped} of {due} requests of the fixed rate were never sent, because all connections were busy; "
             "lower load.rate_share"
         )
 
@@ -200,8 +200,8 @@ def shares_of(records: Sequence[SliceRecord], workers: int) -> Shares:
 
 
 def robbed(shares: Shares) -> Validity | None:
-    """Judges what the hypervisor took: more than spoils a slice, in so many slices that not all could be repeated."""
-    if shares.steal is None or shares.steal <= SPOILT_STEAL:
+    """Judges what the hypervisor took: more than discards a slice, in so many slices that not all could be repeated."""
+    if shares.steal is None or shares.steal <= DISCARD_STEAL:
         return None
     return Validity(
         Status.STARVED,
@@ -215,7 +215,7 @@ def _limit(saturated: Sequence[SliceRecord], shares: Shares) -> Validity | None:
     The server's own threads wait for each other, which counts as waiting for a core too: so its CPU time decides first.
     """
     if is_busy(shares.server):
-        return offered(saturated)
+        return users_under_way(saturated)
     if shares.server is None or shares.driver is None:
         return Validity(Status.NOT_SATURATED, (f"{LIMIT_UNSEEN}; see `/proc`",))
     if is_busy(shares.driver):
@@ -259,7 +259,7 @@ def _held_up(shares: Shares, who: str, ran: float, waited: float | None) -> Vali
     return Validity(Status.STARVED, (f"{shares}; {reason}: end what else runs on these cores",))
 
 
-def offered(saturated: Sequence[SliceRecord]) -> Validity | None:
+def users_under_way(saturated: Sequence[SliceRecord]) -> Validity | None:
     """Judges by Little's law whether the users that were to be offered were there.
 
     Throughput times mean latency is how many requests were under way (Little, A proof for the queuing formula L = λW,
@@ -323,7 +323,7 @@ def _driver_ms(fixed: Sequence[SliceRecord], percentile: float) -> float | None:
     then. So the driver was as late as both say.
     """
     sent_ms = _percentile_ms([record.send_lateness_us for record in fixed], percentile)
-    looped_ms = _percentile_ms([record.hub_lateness_us for record in fixed], percentile)
+    looped_ms = _percentile_ms([record.loop_lag_us for record in fixed], percentile)
     return None if sent_ms is None or looped_ms is None else min(sent_ms, looped_ms)
 
 

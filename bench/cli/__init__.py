@@ -37,7 +37,7 @@ from bench.run.git import RevisionFailed
 from bench.run.runner import NothingToMeasure
 from bench.servers import processes
 from bench.servers.project import Project, open_project
-from bench.servers.testbed import Site
+from bench.servers.testbed import Testbed
 
 if TYPE_CHECKING:
     from bench.analysis.summary import Folded
@@ -184,8 +184,8 @@ def run(  # noqa: PLR0913 - one for each option
         experiment = replace(experiment, preset=replace(experiment.preset, instructions=instructions))
     err.print(terminal.plan_text(schedule.outline(experiment)), soft_wrap=True)
     run_id = store.new_run_id()
-    with session.open_site(project, experiment) as site, store.create(results, run_id) as sink:
-        whole = _measured(site, session.draft(site, run_id), sink)
+    with session.open_testbed(project, experiment) as testbed, store.create(results, run_id) as sink:
+        whole = _measured(testbed, session.draft(testbed, run_id), sink)
     measured = _publish(sink.folder, as_json=as_json)
     if measured.summary.complete:
         store.mark_latest(results, sink.folder)
@@ -195,14 +195,14 @@ def run(  # noqa: PLR0913 - one for each option
         sys.exit(NOT_MEASURED)
 
 
-def _measured(site: Site, manifest: Manifest, sink: store.Run) -> bool:
+def _measured(testbed: Testbed, manifest: Manifest, sink: store.Run) -> bool:
     """Measures, and returns whether it came to the end; what was measured until then is stored, and worth a report."""
     try:
-        with run_progress(err, site.experiment) as watcher:
-            session.measure(site, manifest, sink, watcher)
-            footprint.measure(site, sink, watcher)
-            if site.experiment.preset.instructions:
-                session.count_instructions(site, sink, watcher.observing)
+        with run_progress(err, testbed.experiment) as watcher:
+            session.measure(testbed, manifest, sink, watcher)
+            footprint.measure(testbed, sink, watcher)
+            if testbed.experiment.preset.instructions:
+                session.count_instructions(testbed, sink, watcher.observing)
     except (KeyboardInterrupt, NothingToMeasure, DriverFailed) as problem:
         click.echo(f"bench: {problem or 'interrupted'}; this is what was measured until then", err=True)
         return False
@@ -276,8 +276,8 @@ def doctor(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json
 
     project, whole = _chosen(config, preset, seed, lanes)
     short = short_experiment(whole)
-    with session.open_site(project, short) as site, run_progress(err, short) as watcher:
-        diagnosis = examine(site, whole, watcher)
+    with session.open_testbed(project, short) as testbed, run_progress(err, short) as watcher:
+        diagnosis = examine(testbed, whole, watcher)
     _show(diagnosis_text(diagnosis), msgspec.json.encode(diagnosis), as_json=as_json)
     if diagnosis.reason is not None:
         sys.exit(NOT_MEASURED)
@@ -286,10 +286,10 @@ def doctor(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json
 @main.command()
 @options(preset="standard")
 def verify(config: Path, preset: str, seed: int, lanes: tuple[str, ...], as_json: bool) -> None:
-    """Check the contract and the parity of every Lane, without load."""
+    """Check the workload and the parity of every Lane, without load."""
     project, experiment = _chosen(config, preset, seed, lanes)
-    with session.open_site(project, experiment) as site:
-        verified = session.verify(site)
+    with session.open_testbed(project, experiment) as testbed:
+        verified = session.verify(testbed)
     _show(
         terminal.verified_text(verified.lanes, verified.failures, verified.irremovable_differences),
         msgspec.json.encode(verified),
@@ -324,10 +324,10 @@ def serve(lane_name: str, config: Path) -> None:
     experiment = select_lanes(project.experiment(any_preset, seed=1), [lane_name])
     if len(experiment.lanes) > 1:
         raise ConfigError(f"lane: found {lane_name!r}, which names {len(experiment.lanes)} lanes, expected one")
-    with session.open_site(project, experiment) as site:
-        for failure in site.failures:
+    with session.open_testbed(project, experiment) as testbed:
+        for failure in testbed.failures:
             raise NothingToMeasure(f"{failure.lane}: {failure.reason}")
-        session.serve(site, experiment.lanes[0], announce=_announce)
+        session.serve(testbed, experiment.lanes[0], announce=_announce)
 
 
 def _announce(url: str) -> None:
@@ -342,15 +342,15 @@ def _announce(url: str) -> None:
 @click.option("--seconds", type=ABOVE_ZERO, callback=finite, default=10.0, help="Default: 10.")
 @click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
 def load(url: str, users: int | None, rate: float | None, seconds: float, as_json: bool) -> None:
-    """Offer load to any http URL with the driver alone, in the manner of hey or wrk."""
+    """LoadSettings load to any http URL with the driver alone, in the manner of hey or wrk."""
     if users and rate:
         raise click.UsageError("found --users and --rate, expected one of them: a load is closed or open")
-    from bench.analysis.load_result import load_outcome  # noqa: PLC0415 - as for the reports
+    from bench.analysis.load_result import load_result  # noqa: PLC0415 - as for the reports
 
     offered = Open(rate) if rate else Closed(users or DEFAULT_USERS)
     connections = users or (MAX_CONNECTIONS if rate else DEFAULT_USERS)
-    result, driver_cpu_share = session.offer(_target(url), offered, connections, seconds)
-    outcome = load_outcome(url, offered, result, driver_cpu_share)
+    result, driver_cpu_share = session.load_url(_target(url), offered, connections, seconds)
+    outcome = load_result(url, offered, result, driver_cpu_share)
     _show(terminal.load_text(outcome), msgspec.json.encode(outcome), as_json=as_json)
     if outcome.requests == 0:
         sys.exit(NOT_MEASURED)

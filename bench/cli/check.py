@@ -75,7 +75,7 @@ def _read(results: Path, run: str) -> Folded:
 
 def _refused(refusal: Exception) -> junit.Case:
     """Returns the one test of a check that judges nothing; no file, or an older one, would be taken for a pass."""
-    return junit.Case(group=SUITE, name="comparable", outcome=junit.Outcome.ERROR, message=str(refusal))
+    return junit.Case(classname=SUITE, name="comparable", outcome=junit.Outcome.ERROR, message=str(refusal))
 
 
 def _write(file: Path, cases: Sequence[junit.Case]) -> None:

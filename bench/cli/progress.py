@@ -46,14 +46,14 @@ class RunProgress:
 
     def slice_ended(self, record: SliceRecord) -> None:
         """Counts the Slice, unless it is to be measured again, and says aloud when it saw errors."""
-        self._done += record.spoilt is None
+        self._done += record.discarded is None
         if record.errors:
             kinds = ", ".join(f"{count} x {kind}" for kind, count in record.errors.items())
             self._console.print(f"[red]{escape(record.lane)}: errors: {escape(kinds)}[/red]", soft_wrap=True)
 
     def lane_failed(self, failure: Failure) -> None:
         """Says that a Lane is left out, and why."""
-        reason = escape(f"{failure.lane} is left out ({failure.step}): {failure.reason}")
+        reason = escape(f"{failure.lane} is left out ({failure.stage}): {failure.reason}")
         self._console.print(f"[red]{reason}[/red]", soft_wrap=True)
         for line in failure.log_tail.splitlines():
             self._console.print(f"  | {line}", markup=False, soft_wrap=True)

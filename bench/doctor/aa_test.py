@@ -50,9 +50,9 @@ def short_experiment(whole: Experiment) -> Experiment:
     """
     lane = replace(_first(whole), twin=False)
     twin = replace(lane, twin=True)
-    league = next(league for league in whole.leagues if {lane.name, twin.name} & {*league.lanes})
+    group = next(group for group in whole.groups if {lane.name, twin.name} & {*group.lanes})
     preset = replace(whole.preset, rounds=1, fixed_slices=1, cold_starts=0, instructions=False)
-    one = replace(whole, lanes=(lane, twin), leagues=(replace(league, lanes=(lane.name, twin.name)),), preset=preset)
+    one = replace(whole, lanes=(lane, twin), groups=(replace(group, lanes=(lane.name, twin.name)),), preset=preset)
     round_s = schedule.outline(one).expected_s - schedule.REPORT_S
     return replace(one, preset=replace(preset, rounds=max(MIN_ROUNDS, int(TRIAL_S // round_s))))
 
@@ -110,4 +110,4 @@ def _at_preset(whole: Experiment, spread: float) -> Resolution:
 
 def _first(whole: Experiment) -> Lane:
     twin = next((lane for lane in whole.lanes if lane.twin), None)
-    return twin or next((lane for lane in whole.lanes if not lane.app.baseline), whole.lanes[0])
+    return twin or next((lane for lane in whole.lanes if not lane.app.raw), whole.lanes[0])

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from bench.analysis.discard import SPOILT_STEAL
+from bench.analysis.discard import DISCARD_STEAL
 from bench.doctor.aa_test import Trial
 from bench.model.experiment import Experiment
 from bench.model.records import Machine, Status
@@ -108,10 +108,12 @@ def steal_share(steal_s: float | None, took_s: float) -> float | None:
 
 def of_steal(share: float | None) -> Finding:
     """Returns what there is to say of the steal, a ``steal_share``: it is a problem where it would spoil slices."""
-    expected = f"at most {NOTICEABLE_STEAL:.0%} of a core's time; above {SPOILT_STEAL:.0%} a run's slices are spoilt"
+    expected = (
+        f"at most {NOTICEABLE_STEAL:.0%} of a core's time; above {DISCARD_STEAL:.0%} a run's slices are discarded"
+    )
     if share is None:
         return _unknown("steal", expected)
-    severities = {SPOILT_STEAL: Severity.PROBLEM, NOTICEABLE_STEAL: Severity.ADVICE}
+    severities = {DISCARD_STEAL: Severity.PROBLEM, NOTICEABLE_STEAL: Severity.ADVICE}
     return _finding(
         "steal",
         next((severity for limit, severity in severities.items() if share > limit), Severity.OK),
@@ -234,7 +236,7 @@ def _memory(host: Host, experiment: Experiment) -> Finding:
 
 
 def _open_files(host: Host, experiment: Experiment) -> Finding:
-    per_lane = max(experiment.offer.users, experiment.offer.connections)
+    per_lane = max(experiment.load.users, experiment.load.connections)
     needed = len(experiment.lanes) * per_lane + OTHER_FILES
     of_server = per_lane + OTHER_FILES
     enough = host.open_files >= needed and host.open_files_of_server >= of_server

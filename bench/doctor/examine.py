@@ -14,7 +14,7 @@ from bench.run import session, store
 from bench.run.driver_client import DriverFailed
 from bench.run.runner import NothingToMeasure, Watcher
 from bench.servers import machine
-from bench.servers.testbed import Site
+from bench.servers.testbed import Testbed
 
 RUN_ID = "doctor"
 
@@ -44,20 +44,20 @@ class Memory:
         """Does nothing: there is no disk."""
 
 
-def examine(site: Site, whole: Experiment, watcher: Watcher) -> Diagnosis:
+def examine(testbed: Testbed, whole: Experiment, watcher: Watcher) -> Diagnosis:
     """Returns what there is to say of this machine; ``site`` is that of the A/A of the Experiment ``whole``."""
     seen = host.read()  # before the A/A, which is load too
-    cores, began = (*site.machine.server_cores, *site.machine.driver_cores), time.monotonic()
+    cores, began = (*testbed.machine.server_cores, *testbed.machine.driver_cores), time.monotonic()
     before = machine.steal_s(cores)
-    found = _trial(site, whole, watcher)
+    found = _trial(testbed, whole, watcher)
     steal_s = machine.difference(before, machine.steal_s(cores))
     stolen = checks.steal_share(steal_s, time.monotonic() - began)
     return Diagnosis(
         preset=whole.preset_name,
-        machine=site.machine,
+        machine=testbed.machine,
         versions=seen.versions,
         findings=(
-            *checks.findings(seen, site.machine, whole),
+            *checks.findings(seen, testbed.machine, whole),
             checks.of_steal(stolen),
             *(checks.of_trial(found) if isinstance(found, Trial) else ()),
         ),
@@ -79,11 +79,11 @@ def propose(results: Path, difference: float) -> Proposal:
     return sample_size.propose(run.manifest, run.records, run.failures, difference)
 
 
-def _trial(site: Site, whole: Experiment, watcher: Watcher) -> Trial | str:
+def _trial(testbed: Testbed, whole: Experiment, watcher: Watcher) -> Trial | str:
     """Runs the A/A, and returns what it found, or why it found nothing."""
-    manifest, memory = session.draft(site, RUN_ID), Memory()
+    manifest, memory = session.draft(testbed, RUN_ID), Memory()
     try:
-        session.measure(site, manifest, memory, watcher)
+        session.measure(testbed, manifest, memory, watcher)
     except (NothingToMeasure, NotComparable, DriverFailed) as problem:
         first = next((f"{failure.lane}: {failure.reason}" for failure in memory.failures), str(problem))
         return f"A/A: {first}"

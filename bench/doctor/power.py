@@ -1,7 +1,7 @@
 """What difference a number of rounds can tell apart, given how far their ratios spread.
 
 The spread is the standard deviation of ln(ratio of two Lanes) from round to round, and a difference of 0.03 means that
-one Lane has 1.03 times the other's throughput. A League tells two Lanes apart where the interval of their ratio, one
+one Lane has 1.03 times the other's throughput. A Group tells two Lanes apart where the interval of their ratio, one
 of as many as it has pairs, excludes 1 (``compare.differs``), and where the ratio is beyond the noise floor if it has
 one (``compare.standings``).
 """
@@ -24,13 +24,13 @@ LARGEST_LOG = 100.0
 
 
 class Rule(Struct, frozen=True):
-    """How a League tells Lanes apart: so many intervals hold at once, and a noise floor may have to be exceeded."""
+    """How a Group tells Lanes apart: so many intervals hold at once, and a noise floor may have to be exceeded."""
 
     comparisons: int = 1
     noise_floor: bool = False
 
 
-def missed(rounds: int, shift: float, rule: Rule) -> float:
+def beta(rounds: int, shift: float, rule: Rule) -> float:
     """Returns the probability that a difference is not found; ``shift`` is its logarithm in standard errors.
 
     Without a noise floor that is the probability of a t-test of paired values, a noncentral t distribution with rounds
@@ -52,9 +52,9 @@ def missed(rounds: int, shift: float, rule: Rule) -> float:
 def detectable(rounds: int, spread: float, rule: Rule) -> float:
     """Returns the smallest difference that so many rounds find with ``POWER``; rounds are at least ``MIN_ROUNDS``."""
     enough = 1.0
-    while missed(rounds, enough, rule) > 1 - POWER:
+    while beta(rounds, enough, rule) > 1 - POWER:
         enough *= 2
-    shift = brentq(lambda shift: missed(rounds, shift, rule) - (1 - POWER), 0, enough)
+    shift = brentq(lambda shift: beta(rounds, shift, rule) - (1 - POWER), 0, enough)
     return expm1(min(shift * spread / rounds**0.5, LARGEST_LOG))
 
 

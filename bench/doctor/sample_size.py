@@ -14,7 +14,7 @@ from bench.doctor import power
 from bench.doctor.power import Rule
 from bench.model import schedule
 from bench.model.estimate import CONFIDENCE
-from bench.model.experiment import Experiment, League
+from bench.model.experiment import Experiment, Group
 from bench.model.records import Estimate, Failure, Manifest, Ratio, SliceRecord
 from bench.model.schedule import Phase
 
@@ -30,13 +30,13 @@ class Resolution(Struct, frozen=True, kw_only=True):
     expected_s: float | None
 
 
-class LeagueProposal(Struct, frozen=True, kw_only=True):
-    """What a League needs to tell a difference apart, judged by that pair of its Lanes whose ratio spread most.
+class GroupProposal(Struct, frozen=True, kw_only=True):
+    """What a Group needs to tell a difference apart, judged by that pair of its Lanes whose ratio spread most.
 
     ``spread`` is the standard deviation of ln(ratio) from round to round. Without a pair there is a ``reason``.
     """
 
-    league: str
+    group: str
     comparisons: int
     lanes: tuple[str, ...]
     spread: Estimate | None
@@ -47,7 +47,7 @@ class LeagueProposal(Struct, frozen=True, kw_only=True):
 class Proposal(Struct, frozen=True, kw_only=True):
     """How many rounds a run needs, judged by another run whose rounds were made in the same way.
 
-    ``rounds`` are those of the League that needs most; None where none could be judged, or one needs too many.
+    ``rounds`` are those of the Group that needs most; None where none could be judged, or one needs too many.
     """
 
     run_id: str
@@ -55,26 +55,26 @@ class Proposal(Struct, frozen=True, kw_only=True):
     rounds_of_run: int
     difference: float
     rounds: int | None
-    leagues: tuple[LeagueProposal, ...]
+    groups: tuple[GroupProposal, ...]
 
 
-def rule_of(experiment: Experiment, league: League) -> Rule:
-    """Returns how a League tells its contenders apart; raw and twins are none."""
-    lanes = [experiment.lane(name) for name in league.lanes]
-    contenders = sum(not (lane.app.baseline or lane.twin) for lane in lanes)
+def rule_of(experiment: Experiment, group: Group) -> Rule:
+    """Returns how a Group tells its contenders apart; raw and twins are none."""
+    lanes = [experiment.lane(name) for name in group.lanes]
+    contenders = sum(not (lane.app.raw or lane.twin) for lane in lanes)
     return Rule(max(1, contenders * (contenders - 1) // 2), any(lane.twin for lane in lanes))
 
 
 def at_rounds(experiment: Experiment, rounds: int, spread: float) -> Resolution:
-    """Returns what so many rounds tell apart in every League."""
-    rules = (rule_of(experiment, league) for league in experiment.leagues)
+    """Returns what so many rounds tell apart in every Group."""
+    rules = (rule_of(experiment, group) for group in experiment.groups)
     difference = max(power.detectable(rounds, spread, rule) for rule in rules)
     return _resolution(experiment, difference, rounds)
 
 
 def at_difference(experiment: Experiment, difference: float, spread: float) -> Resolution:
-    """Returns how many rounds tell a difference apart in every League."""
-    needed = [power.rounds_needed(difference, spread, rule_of(experiment, league)) for league in experiment.leagues]
+    """Returns how many rounds tell a difference apart in every Group."""
+    needed = [power.rounds_needed(difference, spread, rule_of(experiment, group)) for group in experiment.groups]
     return _resolution(experiment, difference, _most(needed))
 
 
@@ -85,11 +85,11 @@ def propose(
 
     Its rounds are to be made as those of the stored run were: the same Lanes and slices, on the same machine.
     """
-    ranked = summary.fold(manifest, records, failures).report.summary.leagues
+    ranked = summary.fold(manifest, records, failures).report.summary.groups
     experiment = manifest.experiment
     proposals = tuple(
-        _of_league(experiment, league, _spreads(records, found.ratios), difference)
-        for league, found in zip(experiment.leagues, ranked, strict=True)
+        _of_group(experiment, group, _spreads(records, found.ratios), difference)
+        for group, found in zip(experiment.groups, ranked, strict=True)
     )
     judged = [proposal.resolution.rounds for proposal in proposals if proposal.resolution]
     return Proposal(
@@ -98,7 +98,7 @@ def propose(
         rounds_of_run=experiment.preset.rounds,
         difference=difference,
         rounds=_most(judged) if judged else None,
-        leagues=proposals,
+        groups=proposals,
     )
 
 
@@ -134,26 +134,26 @@ def log_ratios(records: Sequence[SliceRecord], numerator: str, denominator: str)
 
 
 def _rates(records: Sequence[SliceRecord], lane: str) -> dict[int, list[float]]:
-    """Returns the throughputs of a Lane's saturated slices by Round; those that are spoilt or empty are left out."""
+    """Returns the throughputs of a Lane's saturated slices by Round; those that are discarded or empty are left out."""
     rates: dict[int, list[float]] = {}
     for record in records:
-        if record.lane == lane and record.phase is Phase.SATURATED and record.requests and not record.spoilt:
+        if record.lane == lane and record.phase is Phase.SATURATED and record.requests and not record.discarded:
             rates.setdefault(record.round, []).append(record.requests / record.window_s)
     return rates
 
 
-def _of_league(
-    experiment: Experiment, league: League, spreads: Mapping[tuple[str, str], Estimate], difference: float
-) -> LeagueProposal:
-    rule = rule_of(experiment, league)
+def _of_group(
+    experiment: Experiment, group: Group, spreads: Mapping[tuple[str, str], Estimate], difference: float
+) -> GroupProposal:
+    rule = rule_of(experiment, group)
     if not spreads:
         reason = f"found no two valid Lanes with {MIN_ROUNDS} rounds in common"
-        return LeagueProposal(
-            league=league.name, comparisons=rule.comparisons, lanes=(), spread=None, resolution=None, reason=reason
+        return GroupProposal(
+            group=group.name, comparisons=rule.comparisons, lanes=(), spread=None, resolution=None, reason=reason
         )
     lanes, widest = max(spreads.items(), key=lambda item: item[1].point)
-    return LeagueProposal(
-        league=league.name,
+    return GroupProposal(
+        group=group.name,
         comparisons=rule.comparisons,
         lanes=lanes,
         spread=widest,

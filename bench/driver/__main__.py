@@ -29,12 +29,12 @@ def main() -> None:
 
 def serve(orders: BinaryIO, results: BinaryIO) -> None:
     """Answers a Setup and then SliceOrders, one a line, until they end."""
-    from bench.driver.engine import Stage  # noqa: PLC0415 - imports Locust, which looks into the environment
+    from bench.driver.engine import Engine  # noqa: PLC0415 - imports Locust, which looks into the environment
 
     setup = orders.readline()
     if not setup:
         return
-    stage = Stage(msgspec.json.decode(setup, type=Setup))
+    stage = Engine(msgspec.json.decode(setup, type=Setup))
     _send(results, stage.ready())
     # Reading blocks the whole process, gevent and all: between slices nothing is to run.
     for order in orders:

@@ -21,7 +21,7 @@ RECEIVE_BYTES = 16_384
 _PlainSocket: type[socket.socket] = monkey.get_original("socket", "socket")
 
 
-class Wire:
+class ClientSocket:
     """An open connection. One greenlet at a time may wait on it."""
 
     def __init__(self, plain: socket.socket) -> None:
@@ -73,13 +73,13 @@ class Wire:
         self._plain.close()
 
 
-def connect(addresses: Sequence[Address]) -> Wire:
+def connect(addresses: Sequence[Address]) -> ClientSocket:
     """Returns a connection to the first address that takes one; raises the last one's OSError."""
     *others, last = addresses
     for address in others:
         with suppress(OSError):
-            return Wire(_connected(address))
-    return Wire(_connected(last))
+            return ClientSocket(_connected(address))
+    return ClientSocket(_connected(last))
 
 
 def _connected(address: Address) -> socket.socket:

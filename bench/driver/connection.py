@@ -6,8 +6,8 @@ from time import monotonic_ns
 
 import gevent
 
-from bench.driver.client_socket import Wire, connect
-from bench.driver.prepared_request import Call, Destination
+from bench.driver.client_socket import ClientSocket, connect
+from bench.driver.prepared_request import Destination, PreparedRequest
 from bench.driver.response import AnswerParser, RequestError, WrongAnswer
 
 REOPEN_PAUSE_S = 0.01
@@ -31,11 +31,11 @@ class Connection:
         self.sent_ns = 0
         self.answered_ns = 0
         self.bytes_received = 0
-        self._wire: Wire | None = None
+        self._socket: ClientSocket | None = None
         self._has_served = False
         self._failed_to_open = False
 
-    def ask(self, call: Call) -> int:
+    def ask(self, call: PreparedRequest) -> int:
         """Makes a call, and returns the length of the body that answered it rightly; raises RequestError."""
         try:
             if self._failed_to_open:
@@ -53,50 +53,50 @@ class Connection:
 
     def is_open(self) -> bool:
         """Returns whether the next call finds the connection open, as far as can be told without making it."""
-        if self._wire is not None and self._wire.is_stale():
+        if self._socket is not None and self._socket.is_stale():
             self.close()
-        return self._wire is not None
+        return self._socket is not None
 
     def close(self) -> None:
         """Closes the connection; the next call opens it again."""
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def _give_up(self) -> None:
         self.answered_ns = monotonic_ns()
         self.close()
 
-    def _open(self) -> Wire:
+    def _open(self) -> ClientSocket:
         self._failed_to_open = True
-        self._wire = connect(self.destination.addresses)
+        self._socket = connect(self.destination.addresses)
         self._failed_to_open = self._has_served = False
-        return self._wire
+        return self._socket
 
-    def _ask(self, call: Call) -> int:
+    def _ask(self, call: PreparedRequest) -> int:
         try:
-            return self._exchange(self._wire or self._open(), call)
+            return self._exchange(self._socket or self._open(), call)
         except _StaleError:
             # A server may close an idle connection just as a request sets out; a GET is then sent once more, on a
             # connection of its own (RFC 9112, 9.3.1). The time that this takes is the request's.
             self.close()
             return self._exchange(self._open(), call)
 
-    def _exchange(self, wire: Wire, call: Call) -> int:
-        wire.send(call.payload)
-        data = self._first_piece(wire)
+    def _exchange(self, socket: ClientSocket, call: PreparedRequest) -> int:
+        socket.send(call.payload)
+        data = self._first_piece(socket)
         known = call.known
         if known is not None:
-            while known.is_begun_by(data) and (piece := self._read(wire)):
+            while known.is_begun_by(data) and (piece := self._read(socket)):
                 data += piece
             if known.matches(data):
                 self._has_served = True
                 return known.body_length
-        return self._parse(wire, call, data)
+        return self._parse(socket, call, data)
 
-    def _first_piece(self, wire: Wire) -> bytes:
+    def _first_piece(self, socket: ClientSocket) -> bytes:
         try:
-            data = self._read(wire)
+            data = self._read(socket)
         except ConnectionError:
             if self._has_served:
                 raise _StaleError from None
@@ -105,17 +105,17 @@ class Connection:
             raise _StaleError
         return data
 
-    def _read(self, wire: Wire) -> bytes:
-        data, self.answered_ns = wire.read(self.sent_ns)
+    def _read(self, socket: ClientSocket) -> bytes:
+        data, self.answered_ns = socket.read(self.sent_ns)
         self.bytes_received += len(data)
         return data
 
-    def _parse(self, wire: Wire, call: Call, data: bytes) -> int:
+    def _parse(self, socket: ClientSocket, call: PreparedRequest, data: bytes) -> int:
         answer = AnswerParser()
         pieces = [data]
         answer.feed(data)
         while not answer.is_complete:
-            pieces.append(self._read(wire))
+            pieces.append(self._read(socket))
             answer.feed(pieces[-1])
         self._has_served = True
         if not answer.keeps_alive:

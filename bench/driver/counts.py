@@ -2,19 +2,19 @@
 
 from collections import Counter
 
-from bench.driver.histogram import Recorder
+from bench.driver.histogram import Histogram
 from bench.driver.response import RequestError
 from bench.model.protocol import SliceResult
 
 
-class Tally:
+class Counts:
     """Requests are right answers within the window; all else is counted from the slice's start to its end."""
 
     def __init__(self) -> None:
         self.requests = 0
         self.requests_in_slice = 0
-        self.missed = 0
-        self.latency = Recorder()
+        self.dropped = 0
+        self.latency = Histogram()
         self._errors: Counter[str] = Counter()
 
     def count_failure(self, failure: RequestError) -> None:
@@ -27,7 +27,7 @@ class Tally:
             window_s=window_s,
             requests=self.requests,
             errors=dict(self._errors),
-            missed=self.missed,
+            dropped=self.dropped,
             requests_in_slice=self.requests_in_slice,
             bytes_received=bytes_received,
             latency_us=self.latency.encoded(),

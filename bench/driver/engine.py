@@ -13,9 +13,9 @@ import msgspec
 from locust.env import Environment
 
 from bench.driver.loads import ClosedLoad, FirstCalls, Load, OpenLoad
-from bench.driver.loop_lag import HubProbe
+from bench.driver.loop_lag import LoopLagProbe
 from bench.driver.prepared_request import Destination
-from bench.driver.timer import make_ticker
+from bench.driver.timer import make_timer
 from bench.driver.users import SliceUser
 from bench.model.protocol import Closed, Open, Ready, Setup, SliceOrder, SliceResult, SliceResults
 
@@ -23,7 +23,7 @@ LOAD_GENERATORS = ("gevent", "greenlet", "httptools", "locust")
 """The distributions whose versions may change what is measured."""
 
 
-class Stage:
+class Engine:
     """Locust's runner and the users that it has started."""
 
     def __init__(self, setup: Setup) -> None:
@@ -31,8 +31,8 @@ class Stage:
         _allow_connections()
         self._destinations = {target.lane: Destination.of(target) for target in setup.targets}
         self._connections = setup.connections
-        self._ticker = make_ticker()
-        self._probe = HubProbe(make_ticker())
+        self._timer = make_timer()
+        self._probe = LoopLagProbe(make_timer())
         self._runner = Environment(user_classes=[SliceUser]).create_local_runner()
         self._users: list[SliceUser] = []
         self._first_users(max(setup.at_once * setup.users, setup.connections))
@@ -48,12 +48,12 @@ class Stage:
         """Plays one slice to its end; raises KeyError for a lane that was not set up."""
         casts = self._casts(order)
         openings = [FirstCalls(order, destination, users).run() for destination, users in casts]
-        with self._probe.watching() as hub_lateness:
+        with self._probe.watching() as loop_lag:
             results = _at_once([self._load(order, destination, users) for destination, users in casts])
-        lateness = hub_lateness.encoded()
+        lateness = loop_lag.encoded()
         return SliceResults(
             tuple(
-                msgspec.structs.replace(_with_opening(opening, result), hub_lateness_us=lateness)
+                msgspec.structs.replace(_with_opening(opening, result), loop_lag_us=lateness)
                 for opening, result in zip(openings, results, strict=True)
             )
         )
@@ -76,7 +76,7 @@ class Stage:
             case Closed():
                 return ClosedLoad(order, destination, users)
             case Open(rate_rps):
-                return OpenLoad(order, destination, users, rate_rps, self._ticker)
+                return OpenLoad(order, destination, users, rate_rps, self._timer)
 
     def _first_users(self, count: int) -> list[SliceUser]:
         if count > len(self._users):
@@ -89,7 +89,7 @@ class Stage:
 
 
 def _at_once(loads: Sequence[Load]) -> list[SliceResult]:
-    """Runs loads side by side. One alone runs right here; two open ones would need a ticker each."""
+    """Runs loads side by side. One alone runs right here; two open ones would need a timer each."""
     if len(loads) == 1:
         return [loads[0].run()]
     assert all(isinstance(load, ClosedLoad) for load in loads)

@@ -10,7 +10,7 @@ _WIDTH_1_BITS = _HALF_BITS + 1
 _WIDTH_1_END = 1 << _WIDTH_1_BITS
 
 
-class Recorder:
+class Histogram:
     """A histogram that is cheap to record into, and takes the same memory whatever is recorded."""
 
     def __init__(self) -> None:

@@ -12,11 +12,11 @@ from greenlet import getcurrent, greenlet
 
 from bench.driver.arrival_schedule import NS_PER_S, Schedule
 from bench.driver.connection import Connection
-from bench.driver.counts import Tally
-from bench.driver.histogram import Recorder
+from bench.driver.counts import Counts
+from bench.driver.histogram import Histogram
 from bench.driver.prepared_request import Destination
 from bench.driver.response import RequestError
-from bench.driver.timer import Ticker
+from bench.driver.timer import Timer
 from bench.driver.users import SliceUser
 from bench.model.protocol import SliceOrder, SliceResult
 
@@ -30,13 +30,13 @@ class Load(ABC):
     def __init__(self, order: SliceOrder, destination: Destination, users: Sequence[SliceUser]) -> None:
         self._window_s = order.window_s
         self._start_ns = monotonic_ns()
-        self._window_start_ns = self._start_ns + round(order.guard_s * NS_PER_S)
+        self._window_start_ns = self._start_ns + round(order.settle_s * NS_PER_S)
         self._window_end_ns = self._window_start_ns + round(order.window_s * NS_PER_S)
         self._destination = destination
         self._users = users
         self._present = set(users)
         self._finished = Event()
-        self._tally = Tally()
+        self._counts = Counts()
 
     def run(self) -> SliceResult:
         """Offers the load, and returns what came of it."""
@@ -55,7 +55,7 @@ class Load(ABC):
         """What each user does, in its own greenlet."""
 
     def _result(self, bytes_received: int) -> SliceResult:
-        return self._tally.result(self._window_s, bytes_received)
+        return self._counts.result(self._window_s, bytes_received)
 
     def _bytes_received(self) -> int:
         return sum(user.connection_to(self._destination).bytes_received for user in self._users)
@@ -65,10 +65,10 @@ class Load(ABC):
         try:
             self._take_part(user, connection)
         except RequestError as failure:
-            self._tally.count_failure(failure)  # abandoned while it waited for a connection
+            self._counts.count_failure(failure)  # abandoned while it waited for a connection
         except Exception as mistake:
             # A user lost to a mistake in here must not look like a slow server. Locust logs it.
-            self._tally.count_failure(RequestError(f"driver failed: {mistake!r}"))
+            self._counts.count_failure(RequestError(f"driver failed: {mistake!r}"))
             raise
         finally:
             self._present.discard(user)
@@ -104,26 +104,26 @@ class FirstCalls(Load):
             return
         failure = user.ask(connection)
         if failure is not None:
-            self._tally.count_failure(failure)
+            self._counts.count_failure(failure)
         else:
-            self._tally.requests_in_slice += 1
+            self._counts.requests_in_slice += 1
 
 
 class ClosedLoad(Load):
     """Each user sends its next request when the last one is answered."""
 
     def _take_part(self, user: SliceUser, connection: Connection) -> None:
-        tally = self._tally
+        counts = self._counts
         while True:
             failure = user.ask(connection)
             answered_ns = connection.answered_ns
             if failure is not None:
-                tally.count_failure(failure)
+                counts.count_failure(failure)
             else:
-                tally.requests_in_slice += 1
+                counts.requests_in_slice += 1
                 if self._window_start_ns <= answered_ns < self._window_end_ns:
-                    tally.requests += 1
-                    tally.latency.record((answered_ns - connection.sent_ns) // 1000)
+                    counts.requests += 1
+                    counts.latency.record((answered_ns - connection.sent_ns) // 1000)
             if answered_ns >= self._window_end_ns:
                 return
 
@@ -135,17 +135,17 @@ class OpenLoad(Load):
     """
 
     def __init__(
-        self, order: SliceOrder, destination: Destination, users: Sequence[SliceUser], rate_rps: float, ticker: Ticker
+        self, order: SliceOrder, destination: Destination, users: Sequence[SliceUser], rate_rps: float, timer: Timer
     ) -> None:
         super().__init__(order, destination, users)
         self._schedule = Schedule(self._start_ns, self._window_end_ns, rate_rps)
-        self._ticker = ticker
+        self._timer = timer
         self._idle: deque[greenlet] = deque()
         self._is_over = False
         self._send_limit_ns = round(order.send_limit_s * NS_PER_S)
         self._answers_in_window = 0
-        self._from_intended = Recorder()
-        self._lateness = Recorder()
+        self._from_intended = Histogram()
+        self._lateness = Histogram()
 
     @property
     def _last_send_ns(self) -> int:
@@ -153,24 +153,24 @@ class OpenLoad(Load):
 
     def run(self) -> SliceResult:
         """Offers the load, and returns what came of it."""
-        self._ticker.start(self._tick)
-        self._ticker.call_at(self._start_ns)
+        self._timer.start(self._tick)
+        self._timer.call_at(self._start_ns)
         return super().run()
 
     def _take_part(self, user: SliceUser, connection: Connection) -> None:
         while (intended_ns := self._next_request()) is not None:
             failure = user.ask(connection)
             if failure is not None:
-                self._tally.count_failure(failure)
+                self._counts.count_failure(failure)
             else:
-                self._tally.requests_in_slice += 1
+                self._counts.requests_in_slice += 1
                 self._answers_in_window += self._window_start_ns <= connection.answered_ns < self._window_end_ns
                 if intended_ns >= self._window_start_ns:
                     self._record(connection, intended_ns)
 
     def _record(self, connection: Connection, intended_ns: int) -> None:
-        self._tally.requests += 1
-        self._tally.latency.record((connection.answered_ns - connection.sent_ns) // 1000)
+        self._counts.requests += 1
+        self._counts.latency.record((connection.answered_ns - connection.sent_ns) // 1000)
         self._from_intended.record((connection.answered_ns - intended_ns) // 1000)
         self._lateness.record((connection.sent_ns - intended_ns) // 1000)
 
@@ -201,9 +201,9 @@ class OpenLoad(Load):
         while self._idle and self._schedule.waiting:
             self._idle.popleft().switch(self._schedule.take())
         if self._schedule.wake_ns is not None:
-            self._ticker.call_at(self._schedule.wake_ns)
+            self._timer.call_at(self._schedule.wake_ns)
         elif self._schedule.waiting and now_ns < self._last_send_ns:
-            self._ticker.call_at(self._last_send_ns)
+            self._timer.call_at(self._last_send_ns)
         else:
             self._end()
 
@@ -220,8 +220,8 @@ class OpenLoad(Load):
 
     def _end(self) -> None:
         self._is_over = True
-        self._tally.missed = self._schedule.waiting
-        self._ticker.stop()
+        self._counts.dropped = self._schedule.waiting
+        self._timer.stop()
         for user in self._idle:
             get_hub().loop.run_callback(user.switch, None)
         self._idle.clear()

@@ -1,4 +1,4 @@
-"""The driver's users in Locust's own web UI or command line, against a server of the hello contract.
+"""The driver's users in Locust's own web UI or command line, against a server of the hello workload.
 
 ``locust -f bench/driver/locustfile.py --host http://127.0.0.1:8000``
 """
@@ -33,7 +33,7 @@ class HelloUser(RawUser):
 
 @cache
 def hello_at(host: str) -> Destination:
-    """Returns the hello contract of the server at a base URL; raises StopTest where that is none."""
+    """Returns the hello workload of the server at a base URL; raises StopTest where that is none."""
     url = urlsplit(host)
     if url.scheme != "http" or not url.hostname:
         raise StopTest(f"Give a --host such as http://127.0.0.1:8000, not {host!r}")

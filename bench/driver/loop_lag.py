@@ -4,41 +4,41 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic_ns
 
-from bench.driver.histogram import Recorder
-from bench.driver.timer import Ticker
+from bench.driver.histogram import Histogram
+from bench.driver.timer import Timer
 
 INTERVAL_NS = 5_000_000
 """Between two looks: 200 a second cost the driver a thousandth of its core."""
 
 
-class HubProbe:
+class LoopLagProbe:
     """Looks at the clock on an absolute schedule, and records how late each look comes.
 
     What holds the hub up is late for every look that falls due meanwhile, as it is for every request. A schedule that
     waited for the last look would see a stall once, however long, and percentiles would lose it.
     """
 
-    def __init__(self, ticker: Ticker) -> None:
-        self._ticker = ticker
+    def __init__(self, timer: Timer) -> None:
+        self._timer = timer
         self._due_ns = 0
-        self._lateness = Recorder()
+        self._lateness = Histogram()
 
     @contextmanager
-    def watching(self) -> Iterator[Recorder]:
+    def watching(self) -> Iterator[Histogram]:
         """Yields the lateness in us while it is recorded."""
-        self._lateness = Recorder()
+        self._lateness = Histogram()
         self._due_ns = monotonic_ns() + INTERVAL_NS
-        self._ticker.start(self._look)
-        self._ticker.call_at(self._due_ns)
+        self._timer.start(self._look)
+        self._timer.call_at(self._due_ns)
         try:
             yield self._lateness
         finally:
-            self._ticker.stop()
+            self._timer.stop()
             self._record_due()
 
     def _look(self) -> None:
         self._record_due()
-        self._ticker.call_at(self._due_ns)
+        self._timer.call_at(self._due_ns)
 
     def _record_due(self) -> None:
         now_ns = monotonic_ns()

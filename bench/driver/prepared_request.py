@@ -15,7 +15,7 @@ _getaddrinfo = monkey.get_original("socket", "getaddrinfo")
 Address = tuple[socket.AddressFamily, Any]
 
 
-class Call:
+class PreparedRequest:
     """A request as bytes, and what is known of its right answer. All connections of a lane share it."""
 
     __slots__ = ("known", "payload", "right_body", "url")
@@ -45,7 +45,7 @@ class Destination:
         self.name = name
         self.addresses = _resolve(host, port)
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self.calls = tuple(Call(request, authority) for request in requests)
+        self.calls = tuple(PreparedRequest(request, authority) for request in requests)
 
     @classmethod
     def of(cls, target: Target) -> Self:

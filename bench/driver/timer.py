@@ -16,7 +16,7 @@ _TIMER_ABSOLUTE = 1
 _NS_PER_S = 1_000_000_000
 
 
-class Ticker(Protocol):
+class Timer(Protocol):
     """Calls one function on the hub, each time that it was asked to."""
 
     def start(self, callback: Callable[[], None]) -> None:
@@ -29,9 +29,9 @@ class Ticker(Protocol):
         """Forgets the function, and the call that was asked for."""
 
 
-def make_ticker() -> Ticker:
-    """Returns the best ticker that the system has."""
-    return TimerfdTicker() if sys.platform == "linux" else GeventTicker()
+def make_timer() -> Timer:
+    """Returns the best timer that the system has."""
+    return TimerfdTimer() if sys.platform == "linux" else GeventTimer()
 
 
 class _Timespec(ctypes.Structure):
@@ -42,7 +42,7 @@ class _Itimerspec(ctypes.Structure):
     _fields_ = (("interval", _Timespec), ("value", _Timespec))
 
 
-class TimerfdTicker:
+class TimerfdTimer:
     """A Linux timerfd, watched by the hub. Python itself has timerfd from 3.13 on only.
 
     One shot for each call: setting it again also takes back the readiness of the last expiry, so nothing is read from
@@ -74,7 +74,7 @@ class TimerfdTicker:
         self._settime(self._fd, 0, ctypes.byref(_Itimerspec()), None)
 
 
-class GeventTicker:
+class GeventTimer:
     """A timer of gevent's, for systems without timerfd: late by up to a millisecond, as it rounds up to one."""
 
     def __init__(self) -> None:

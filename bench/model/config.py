@@ -17,15 +17,15 @@ from bench.model.experiment import (
     IN_WORDS,
     Adapter,
     App,
-    Contract,
     Experiment,
+    Group,
     Interface,
     Lane,
-    League,
-    Offer,
+    LoadSettings,
     Preset,
     Server,
     Serving,
+    Workload,
     only,
 )
 
@@ -50,7 +50,7 @@ NAME = re.compile(r"\w[\w.-]*\Z", re.ASCII)
 NUL = "\0"
 """TOML can write it; no command line or environment can hold it."""
 NATIVE = "native"
-"""A League whose ``server`` is this word puts each App on the Server that its own ``app.toml`` names."""
+"""A Group whose ``server`` is this word puts each App on the Server that its own ``app.toml`` names."""
 
 _Parsed = TypeVar("_Parsed")
 
@@ -62,8 +62,8 @@ class ConfigError(Exception):
         super().__init__(" ".join(message.split()))
 
 
-class LeagueTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """A League as ``bench.toml`` has it, before its Lanes are known.
+class GroupTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A Group as ``bench.toml`` has it, before its Lanes are known.
 
     ``twin`` is the App that runs in it twice: what differs between the two is noise.
     """
@@ -79,11 +79,11 @@ class Config(Struct, frozen=True, kw_only=True):
     file: str
     servers: dict[str, Server]
     adapters: dict[str, Adapter]
-    leagues: dict[str, LeagueTable]
+    groups: dict[str, GroupTable]
     presets: dict[str, Preset]
     serving: Serving
-    offer: Offer
-    contract: Contract
+    load: LoadSettings
+    workloads: dict[str, Workload]
 
 
 def with_defaults(document: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def with_defaults(document: Mapping[str, Any], defaults: Mapping[str, Any]) -> d
 
 def parse_config(file: str, document: Mapping[str, Any]) -> Config:
     """Parses ``bench.toml``, defaults included. Raises ConfigError."""
-    known = ("servers", "adapters", "leagues", "presets", "serving", "load", "contract", "apps")
+    known = ("servers", "adapters", "groups", "presets", "serving", "load", "workloads", "apps")
     for key in document:
         if key not in known:
             raise ConfigError(
@@ -107,14 +107,14 @@ def parse_config(file: str, document: Mapping[str, Any]) -> Config:
         file=file,
         servers=_named(file, document, "servers", Server),
         adapters=_named(file, document, "adapters", Adapter) if "adapters" in document else {},
-        leagues=_tables(file, document, "leagues", LeagueTable),
+        groups=_tables(file, document, "groups", GroupTable),
         presets=_tables(file, document, "presets", Preset),
         serving=_parse(file, "serving", document.get("serving"), Serving),
-        offer=_parse(file, "load", document.get("load"), Offer),
-        contract=_parse(file, "contract", document.get("contract"), Contract),
+        load=_parse(file, "load", document.get("load"), LoadSettings),
+        workloads=_named(file, document, "workloads", Workload),
     )
-    for name, league in config.leagues.items():
-        _check_title(file, f"leagues.{name}.title", league.title)
+    for name, group in config.groups.items():
+        _check_title(file, f"groups.{name}.title", group.title)
     _check_commands(config)
     _check_connections(config)
     return config
@@ -142,33 +142,33 @@ def parse_app(file: str, name: str, document: Mapping[str, Any]) -> App:
 
 
 def build_experiment(config: Config, apps: Iterable[App], *, preset: str, seed: int) -> Experiment:
-    """Returns the Experiment: every App on the Server of every League. Raises ConfigError."""
+    """Returns the Experiment: every App on the Server of every Group. Raises ConfigError."""
     if preset not in config.presets:
         raise ConfigError(
             f"{config.file}: presets: found no {preset!r}, expected one of {', '.join(config.presets)}; "
             f"choose one of them or add it"
         )
-    ordered = sorted(apps, key=lambda app: (app.baseline, app.name))
-    members = _with_twins(config, {name: _league_lanes(config, name, ordered) for name in config.leagues})
+    ordered = sorted(apps, key=lambda app: (app.raw, app.name))
+    members = _with_twins(config, {name: _group_lanes(config, name, ordered) for name in config.groups})
     if not any(members.values()):
         raise ConfigError(
-            f"{config.file}: leagues: found no Lane, expected one or more in them; "
+            f"{config.file}: groups: found no Lane, expected one or more in them; "
             "add an App that is not a baseline, or name its native server in its app.toml"
         )
     return Experiment(
         lanes=tuple(sorted({lane.name: lane for lanes in members.values() for lane in lanes}.values(), key=_is_twin)),
-        leagues=tuple(
-            League(
+        groups=tuple(
+            Group(
                 name=name,
                 title=table.title,
                 lanes=tuple(lane.name for lane in members[name]),
                 same_server=table.server != NATIVE,
             )
-            for name, table in config.leagues.items()
+            for name, table in config.groups.items()
         ),
         serving=config.serving,
-        offer=config.offer,
-        contract=config.contract,
+        load=config.load,
+        workload=_only_workload(config),
         preset_name=preset,
         preset=config.presets[preset],
         seed=seed,
@@ -185,11 +185,21 @@ def select_lanes(whole: Experiment, patterns: Iterable[str]) -> Experiment:
     return only(whole, (name for matches in chosen.values() for name in matches))
 
 
+def _only_workload(config: Config) -> Workload:
+    """Returns the Workload of a run. Raises ConfigError where there are several: a run has one."""
+    first, *others = config.workloads.values()
+    if others:
+        raise ConfigError(
+            f"{config.file}: workloads: found {', '.join(config.workloads)}, expected one; remove the others"
+        )
+    return first
+
+
 def _with_twins(config: Config, members: dict[str, list[Lane]]) -> dict[str, list[Lane]]:
-    """Returns the Leagues' Lanes and their twins: a Lane that has one brings it to every League that it plays in."""
+    """Returns the Groups' Lanes and their twins: a Lane that has one brings it to every Group that it plays in."""
     twins = [
         _twin(config, name, table.twin, members[name])
-        for name, table in config.leagues.items()
+        for name, table in config.groups.items()
         if table.twin is not None
     ]
     by_original = {twin.original: twin for twin in twins}
@@ -203,28 +213,26 @@ def _is_twin(lane: Lane) -> bool:
     return lane.twin
 
 
-def _twin(config: Config, league: str, app_name: str, lanes: list[Lane]) -> Lane:
-    """Returns the twin of an App's Lane in a League. Raises ConfigError where the App has none."""
+def _twin(config: Config, group: str, app_name: str, lanes: list[Lane]) -> Lane:
+    """Returns the twin of an App's Lane in a Group. Raises ConfigError where the App has none."""
     for lane in lanes:
         if lane.app.name == app_name and not lane.adapter:
             return msgspec.structs.replace(lane, twin=True)
     names = dict.fromkeys(lane.app.name for lane in lanes if not lane.adapter)
     raise ConfigError(
-        f"{config.file}: leagues.{league}.twin: found {app_name!r}, expected an App that plays in this League without "
+        f"{config.file}: groups.{group}.twin: found {app_name!r}, expected an App that plays in this Group without "
         f"an adapter: {', '.join(names)}"
     )
 
 
-def _league_lanes(config: Config, name: str, apps: list[App]) -> list[Lane]:
+def _group_lanes(config: Config, name: str, apps: list[App]) -> list[Lane]:
     """Returns each App's Lane, then the baseline on every Server, and through every Adapter, that those Lanes use."""
-    table, key = config.leagues[name], f"{config.file}: leagues.{name}.server"
+    table, key = config.groups[name], f"{config.file}: groups.{name}.server"
     contenders = [
-        _lane(config, key, app, table.server)
-        for app in apps
-        if not app.baseline and (table.server != NATIVE or app.native)
+        _lane(config, key, app, table.server) for app in apps if not app.raw and (table.server != NATIVE or app.native)
     ]
     adapted = {lane.name: lane for lane in contenders if lane.adapter}.values()
-    baselines = [app for app in apps if app.baseline]
+    baselines = [app for app in apps if app.raw]
     lanes = [
         *contenders,
         *(_lane(config, key, app, lane.server.name) for app in baselines for lane in contenders),
@@ -329,7 +337,7 @@ def _names_only(template: str, known: Collection[str | None]) -> bool:
 
 def _check_connections(config: Config) -> None:
     """Raises ConfigError where the driver would open more connections than a worker may hold."""
-    most = max(config.offer.users, config.offer.connections) + config.serving.threads
+    most = max(config.load.users, config.load.connections) + config.serving.threads
     if config.serving.worker_connections < most:
         raise ConfigError(
             f"{config.file}: serving.worker_connections: found {config.serving.worker_connections}, "

@@ -1,4 +1,4 @@
-"""What is to be measured: Apps, Servers, Lanes, Leagues, and the Experiment that they make. Frozen values, no I/O."""
+"""What is to be measured: Apps, Servers, Lanes, Groups, and the Experiment that they make. Frozen values, no I/O."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -53,7 +53,7 @@ class Side(StrEnum):
 
 
 class App(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One implementation of the contract in one framework: a folder with an ``app.toml``, or a table ``[apps.NAME]``.
+    """One implementation in one framework: a folder with an ``app.toml``, or a table ``[apps.NAME]``.
 
     ``folder`` is that of its code and its lock, relative to the project's; without it, ``apps/NAME``.
     """
@@ -64,7 +64,7 @@ class App(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     folder: str | None = None
     package: str | None = None
     native: str | None = None
-    baseline: bool = False
+    raw: bool = False
     environment: dict[str, str] = {}
 
 
@@ -98,7 +98,7 @@ class Serving(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ready_timeout_s: Seconds
 
 
-class Offer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LoadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The two loads of a run: ``closed(users)`` and ``open(rate)`` at a share of the slowest warm-up's throughput."""
 
     users: Positive
@@ -107,16 +107,16 @@ class Offer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long to measure. Slices are counted per Lane and Round; a Slice is ``guard_s`` and then ``window_s``.
+    """How long to measure. Slices are counted per Lane and Round; a Slice is ``settle_s`` and then ``window_s``.
 
-    ``repeats`` is the most spoilt Slices that a Round measures again; ``cold_starts`` are the fresh starts of each
+    ``repeats`` is the most discarded Slices that a Round measures again; ``cold_starts`` are the fresh starts of each
     Lane's footprint, and 0 leaves out what takes them; ``instructions`` counts instructions per request too.
     """
 
     rounds: Positive
     saturated_slices: Positive
     fixed_slices: Positive
-    guard_s: Seconds
+    settle_s: Seconds
     window_s: Seconds
     warm_up_s: Seconds
     repeats: Count = 0
@@ -124,13 +124,14 @@ class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     instructions: bool = False
 
 
-class Contract(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every App must answer, byte for byte.
+class Workload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A named set of requests, and what every App must answer to them, byte for byte.
 
     ``path`` and ``body`` may have ``{name}`` in them; without it there is one request. A ``longest_name`` of 0 is not
     asked for.
     """
 
+    name: str
     path: Annotated[str, Meta(pattern=PATH)]
     body: str
     content_type: Annotated[str, Meta(pattern=CONTENT_TYPE)]
@@ -189,7 +190,7 @@ class Lane(Struct, frozen=True, kw_only=True):
         return self.app.interfaces[interface]
 
 
-class League(Struct, frozen=True, kw_only=True):
+class Group(Struct, frozen=True, kw_only=True):
     """A set of Lanes that may be ranked together."""
 
     name: str
@@ -212,10 +213,10 @@ class Experiment(Struct, frozen=True, kw_only=True):
     """Everything that a run is made from."""
 
     lanes: tuple[Lane, ...]
-    leagues: tuple[League, ...]
+    groups: tuple[Group, ...]
     serving: Serving
-    offer: Offer
-    contract: Contract
+    load: LoadSettings
+    workload: Workload
     preset_name: str
     preset: Preset
     seed: int
@@ -225,7 +226,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
     def most_users(self) -> int:
         """Returns the number of users of the largest closed load, the warm-up's among them."""
         loads = self.sweep.loads if self.sweep else ()
-        return max([self.offer.users, *(load.users for load in loads if isinstance(load, Closed))])
+        return max([self.load.users, *(load.users for load in loads if isinstance(load, Closed))])
 
     def lane(self, name: str) -> Lane:
         """Returns the Lane of that name; raises KeyError."""
@@ -234,29 +235,29 @@ class Experiment(Struct, frozen=True, kw_only=True):
     def raw(self, lane: Lane, *, adapted: bool = True) -> Lane | None:
         """Returns the baseline on the same Server, through the same Adapter or through none; None without one."""
         adapter = lane.adapter if adapted else None
-        candidates = (other for other in self.lanes if other.app.baseline and other.server == lane.server)
+        candidates = (other for other in self.lanes if other.app.raw and other.server == lane.server)
         return next((other for other in candidates if other.adapter == adapter), None)
 
-    def leagues_of(self, lane_name: str) -> tuple[str, ...]:
-        """Returns the names of the Leagues that a Lane plays in."""
-        return tuple(league.name for league in self.leagues if lane_name in league.lanes)
+    def groups_of(self, lane_name: str) -> tuple[str, ...]:
+        """Returns the names of the Groups that a Lane plays in."""
+        return tuple(group.name for group in self.groups if lane_name in group.lanes)
 
 
 def without(whole: Experiment, lane_names: Iterable[str]) -> Experiment:
-    """Returns the Experiment without these Lanes; Leagues left empty are dropped."""
+    """Returns the Experiment without these Lanes; Groups left empty are dropped."""
     left_out = set(lane_names)
     return only(whole, (lane.name for lane in whole.lanes if lane.name not in left_out))
 
 
 def only(whole: Experiment, lane_names: Iterable[str]) -> Experiment:
-    """Returns the Experiment with these Lanes alone; Leagues left empty are dropped."""
+    """Returns the Experiment with these Lanes alone; Groups left empty are dropped."""
     kept = set(lane_names)
-    leagues = (
-        msgspec.structs.replace(league, lanes=tuple(name for name in league.lanes if name in kept))
-        for league in whole.leagues
+    groups = (
+        msgspec.structs.replace(group, lanes=tuple(name for name in group.lanes if name in kept))
+        for group in whole.groups
     )
     return msgspec.structs.replace(
         whole,
         lanes=tuple(lane for lane in whole.lanes if lane.name in kept),
-        leagues=tuple(league for league in leagues if league.lanes),
+        groups=tuple(group for group in groups if group.lanes),
     )

@@ -79,7 +79,7 @@ def expected_s(experiment: Experiment) -> float:
 
 def _of_app(experiment: Experiment, lanes: list[Lane]) -> list[Lane]:
     plain = [lane for lane in lanes if not (lane.adapter or lane.twin)]
-    native = {name for league in experiment.leagues if not league.same_server for name in league.lanes}
+    native = {name for group in experiment.groups if not group.same_server for name in group.lanes}
     return [lane for lane in plain if lane.name in native] or plain[:1]
 
 

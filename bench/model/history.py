@@ -48,7 +48,7 @@ class HistoryRecord(Struct, frozen=True, kw_only=True):
 
     Readings are of the Lane divided by raw on the same Server and Adapter in the same run; instructions per request are
     counted, and stand as they are. ``conditions`` is the digest of the machine and of what was asked of all Lanes
-    (contract, serving, loads, length of a Slice), ``fixed_rate_rps`` the rate at which latencies were measured, None
+    (workload, serving, loads, length of a Slice), ``fixed_rate_rps`` the rate at which latencies were measured, None
     where there was none.
     """
 

@@ -73,15 +73,15 @@ class Ready(Struct, frozen=True):
 
 
 class SliceOrder(Struct, frozen=True):
-    """Offer ``load`` to each Lane for ``guard_s``, which is not counted, and then for ``window_s``, which is.
+    """LoadSettings ``load`` to each Lane for ``settle_s``, which is not counted, and then for ``window_s``, which is.
 
     More than one Lane is a Duet: all are loaded at the same time, with a closed load, by users of their own. An open
-    load sends what is overdue until ``send_limit_s`` after the window; what is unsent then is missed.
+    load sends what is overdue until ``send_limit_s`` after the window; what is unsent then is dropped.
     """
 
     lanes: tuple[str, ...]
     load: Load
-    guard_s: float
+    settle_s: float
     window_s: float
     send_limit_s: float = SEND_LIMIT_S
 
@@ -91,23 +91,23 @@ class SliceResult(Struct, frozen=True):
 
     A closed load counts answers that arrive within the window; an open load those whose intended start lies within it.
     ``answers_in_window`` are right answers that arrived within the window, under either load: what was got through.
-    ``requests_in_slice`` has all right answers, and ``errors`` all others by their reason: in the guard, after the
+    ``requests_in_slice`` has all right answers, and ``errors`` all others by their reason: in the settle, after the
     window, and to the first calls on connections that had to be opened before the slice. Histograms are in us, as
     HdrHistogram V2 in base64; ``latency_from_intended_us`` and ``send_lateness_us`` exist for open loads only, and
-    ``hub_lateness_us`` is how late the driver's event loop came to a timer that is set every few milliseconds.
+    ``loop_lag_us`` is how late the driver's event loop came to a timer that is set every few milliseconds.
     """
 
     window_s: float
     requests: int
     errors: dict[str, int]
-    missed: int
+    dropped: int
     requests_in_slice: int
     bytes_received: int
     latency_us: str
     answers_in_window: int
     latency_from_intended_us: str | None = None
     send_lateness_us: str | None = None
-    hub_lateness_us: str | None = None
+    loop_lag_us: str | None = None
 
 
 class SliceResults(Struct, frozen=True):

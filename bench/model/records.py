@@ -3,7 +3,7 @@
 ``FORMAT_VERSION`` is that of every file in a run's folder. History:
 
 1. The first format.
-2. ``slices.jsonl``: hub lateness, PSS, spoilt and repeated slices, answers in the window, why a value is unknown.
+2. ``slices.jsonl``: loop lag, PSS, discarded and repeated slices, answers in the window, why a value is unknown.
    ``observations.jsonl``: what is measured of a Lane outside slices. ``manifest.json``: a sweep. ``summary.json``:
    validity of cells, noise floors, why a metric is missing, sweeps, costs of adapters.
 3. Latencies end when the kernel took an answer in, no longer when the driver read it: they are shorter by 0.05 to
@@ -22,7 +22,7 @@ from bench.model.protocol import Load
 from bench.model.schedule import Phase
 from bench.model.sweep import LaneSweep
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 INSTRUCTIONS = "instructions_per_request"
 """The metric that is counted, and needs neither raw nor rounds."""
 
@@ -32,12 +32,12 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
 
     Histograms are in us, as HdrHistogram V2 in base64. ``requests`` and the histograms cover the window, for an open
     load by when a request was due; ``answers_in_window`` are those that arrived in it, whenever they were due.
-    ``requests_in_slice`` and the CPU and run-queue times cover the whole slice with its guard (``slice_s``), so that
+    ``requests_in_slice`` and the CPU and run-queue times cover the whole slice with its settle (``slice_s``), so that
     one divides by the other without an error at the edges. None means that a value is not known, and ``unknown`` says
     why, by field; under ``requests`` it says why there is no right answer in the window. ``clock_step_s`` is how far
-    the wall clock moved against the monotonic one, which all times are of. ``spoilt`` is why a slice does not count and
-    was measured again, by the one whose ``repeat_of`` is its index. ``not_repeated`` is what spoilt a slice that could
-    not be measured again, and why it could not: it counts as it is.
+    the wall clock moved against the monotonic one, which all times are of. ``discarded`` is why a slice does not count
+    and was measured again, by the one whose ``repeat_of`` is its index. ``not_repeated`` is what would have discarded a
+    slice that could not be measured again, and why it could not: it counts as it is.
     """
 
     round: int
@@ -50,13 +50,13 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     slice_s: float
     requests: int
     errors: dict[str, int]
-    missed: int
+    dropped: int
     requests_in_slice: int
     bytes_received: int
     latency_us: str
     latency_from_intended_us: str | None
     send_lateness_us: str | None
-    hub_lateness_us: str | None
+    loop_lag_us: str | None
     server_cpu_ns: int | None
     server_run_queue_ns: int | None
     server_rss_bytes: int | None
@@ -67,7 +67,7 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     answers_in_window: int | None = None
     clock_step_s: float = 0.0
     unknown: dict[str, str] = {}
-    spoilt: str | None = None
+    discarded: str | None = None
     repeat_of: int | None = None
     not_repeated: str | None = None
 
@@ -85,12 +85,12 @@ class Observation(Struct, frozen=True, kw_only=True):
     part: str | None = None
 
 
-class Step(StrEnum):
+class Stage(StrEnum):
     """Where a Lane failed."""
 
     ENVIRONMENT = "environment"
     START = "start"
-    CONTRACT = "contract"
+    VERIFICATION = "verification"
     LOAD = "load"
 
 
@@ -99,7 +99,7 @@ class Failure(Struct, frozen=True, kw_only=True):
 
     lane: str
     round: int
-    step: Step
+    stage: Stage
     reason: str
     log_tail: str
 
@@ -174,9 +174,9 @@ class LaneSummary(Struct, frozen=True, kw_only=True):
     title: str
     server: str
     adapter: str | None
-    baseline: bool
+    raw: bool
     twin: bool
-    leagues: tuple[str, ...]
+    groups: tuple[str, ...]
     metrics: dict[str, Estimate]
     missing: dict[str, str]
     cells: tuple[Cell, ...]
@@ -186,7 +186,7 @@ class LaneSummary(Struct, frozen=True, kw_only=True):
 
 
 class Standing(Struct, frozen=True, kw_only=True):
-    """A Lane's place in a League. ``rank`` is None where the Lane can't be told apart from those in ``tied_with``."""
+    """A Lane's place in a Group. ``rank`` is None where the Lane can't be told apart from those in ``tied_with``."""
 
     lane: str
     rank: int | None
@@ -217,14 +217,14 @@ class NoiseFloor(Struct, frozen=True, kw_only=True):
     metric: str = "throughput_rps"
 
 
-class LeagueSummary(Struct, frozen=True, kw_only=True):
-    """A League's standings by saturated throughput, best first, and the pairwise ratios behind them.
+class GroupSummary(Struct, frozen=True, kw_only=True):
+    """A Group's standings by saturated throughput, best first, and the pairwise ratios behind them.
 
-    The ratios' intervals hold for all of the League at once, with 95 %. ``noise_floors`` are of the throughput, which
+    The ratios' intervals hold for all of the Group at once, with 95 %. ``noise_floors`` are of the throughput, which
     decides about ranks, ``other_noise_floors`` of CPU time per request and the median latency.
     """
 
-    league: str
+    group: str
     title: str
     same_server: bool
     standings: tuple[Standing, ...]
@@ -251,10 +251,10 @@ class AdapterCost(Struct, frozen=True, kw_only=True):
 
 
 class RunTotals(Struct, frozen=True, kw_only=True):
-    """The run as a whole: ``requests`` and ``missed`` of the measured slices, ``errors`` of the warm-up too.
+    """The run as a whole: ``requests`` and ``dropped`` of the measured slices, ``errors`` of the warm-up too.
 
-    ``repeated`` slices were spoilt, do not count, and were measured again; ``not_repeated`` ones were spoilt when their
-    Round had no repeats left, and count.
+    ``repeated`` slices were discarded and measured again; ``not_repeated`` ones would have been, but their Round had no
+    repeats left, so they count.
     """
 
     rounds: int
@@ -263,7 +263,7 @@ class RunTotals(Struct, frozen=True, kw_only=True):
     measured_s: float
     requests: int
     errors: int
-    missed: int
+    dropped: int
     repeated: int
     fixed_rate_rps: float | None
     driver_cpu_share: float | None
@@ -283,7 +283,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     pinned: bool
     totals: RunTotals
     lanes: tuple[LaneSummary, ...]
-    leagues: tuple[LeagueSummary, ...]
+    groups: tuple[GroupSummary, ...]
     cpu_splits: tuple[CpuSplit, ...]
     failures: tuple[Failure, ...]
     sweeps: tuple[LaneSweep, ...] = ()
@@ -291,7 +291,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     adapter_costs: tuple[AdapterCost, ...] = ()
 
 
-class LoadOutcome(Struct, frozen=True, kw_only=True):
+class LoadResult(Struct, frozen=True, kw_only=True):
     """What `bench load` found: one load against one URL.
 
     Latencies are in ms; a percentile that too few answers lie beyond is absent. ``latency_ms`` is from sending to the
@@ -306,7 +306,7 @@ class LoadOutcome(Struct, frozen=True, kw_only=True):
     requests: int
     throughput_rps: float
     errors: dict[str, int]
-    missed: int
+    dropped: int
     bytes_received: int
     driver_cpu_share: float | None
     latency_ms: dict[str, float]

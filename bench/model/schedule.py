@@ -29,8 +29,8 @@ SWEEP_ROUND_REQUESTS, SWEEP_RUN_REQUESTS = 105, 525
 """So many requests a Round, and a run, has every rate of a sweep, so that its p99 can be told ..."""
 SWEEP_WINDOW_S = 2.0
 """... or as many as are due in so long a window."""
-SWEEP_GUARD_S = 2.0
-"""The guard of a sweep's closed load lasts until each user has its first answer, and no longer than this."""
+SWEEP_SETTLE_S = 2.0
+"""The settle of a sweep's closed load lasts until each user has its first answer, and no longer than this."""
 EXPECTED_RPS = 1000.0
 """Throughput of the slowest Lane before it is known; used for the expected time only."""
 
@@ -46,22 +46,22 @@ class Phase(StrEnum):
 
 
 class Slice(Struct, frozen=True):
-    """A short window in which a stated Load is offered to stated Lanes; ``repeat_of`` a spoilt one, or of none."""
+    """A short window in which a stated Load is offered to stated Lanes; ``repeat_of`` a discarded one, or of none."""
 
     index: int
     phase: Phase
     lanes: tuple[str, ...]
     load: Load
-    guard_s: float
+    settle_s: float
     window_s: float
     repeat_of: int | None = None
     send_limit_s: float = SEND_LIMIT_S
 
 
-class Bout(Struct, frozen=True, kw_only=True):
+class RoundPlan(Struct, frozen=True, kw_only=True):
     """What a comparison measures of one App in each Round: slices of so many seconds, for each Lane so many.
 
-    ``repeats`` is the most spoilt Slices that are measured again.
+    ``repeats`` is the most discarded Slices that are measured again.
     """
 
     users: int
@@ -71,7 +71,7 @@ class Bout(Struct, frozen=True, kw_only=True):
     saturated: int = 5
     fixed: int = 4
     window_s: float = 0.2
-    guard_s: float = 0.03
+    settle_s: float = 0.03
     repeats: int = 4
 
     @property
@@ -79,18 +79,18 @@ class Bout(Struct, frozen=True, kw_only=True):
         """Returns how long one App takes in a Round, without its start."""
         in_turn = 2 * (self.saturated + self.fixed)
         slices = self.duets + in_turn
-        return self.duets * self.duet_s + in_turn * self.window_s + slices * (self.guard_s + SLICE_GAP_S)
+        return self.duets * self.duet_s + in_turn * self.window_s + slices * (self.settle_s + SLICE_GAP_S)
 
-    def within(self, most_s: float) -> "Bout":
+    def within(self, most_s: float) -> "RoundPlan":
         """Returns one with fewer slices where this one takes longer than that; each kind of slice is there still.
 
         Duets go last: they tell smaller differences apart than all others, for the same time.
         """
         least = replace(self, duets=1, saturated=1, fixed=1)
-        found = next((bout for bout in self._fewer() if bout.expected_s <= most_s), least)
+        found = next((round_plan for round_plan in self._fewer() if round_plan.expected_s <= most_s), least)
         return replace(found, repeats=max(1, int(self.repeats * found.expected_s / self.expected_s)))
 
-    def _fewer(self) -> Iterator["Bout"]:
+    def _fewer(self) -> Iterator["RoundPlan"]:
         """Yields this one, then ones with fewer slices in turn down to two of each kind, then ones with fewer Duets."""
         few = min(2, self.saturated, self.fixed)
         for saturated in range(self.saturated, few - 1, -1):
@@ -132,23 +132,23 @@ def outline(experiment: Experiment) -> Outline:
     )
 
 
-def warm_up(experiment: Experiment, round_index: int) -> list[Slice]:
+def warm_up_slices(experiment: Experiment, round_index: int) -> list[Slice]:
     """Returns one closed slice for every Lane; those of round 0 find the rate for the fixed phase."""
-    preset, load = experiment.preset, Closed(experiment.offer.users)
+    preset, load = experiment.preset, Closed(experiment.load.users)
     return [
-        Slice(index, Phase.WARM_UP, (lane,), load, preset.guard_s, preset.warm_up_s)
+        Slice(index, Phase.WARM_UP, (lane,), load, preset.settle_s, preset.warm_up_s)
         for index, lane in enumerate(_shuffled(experiment, _random(experiment, round_index, Phase.WARM_UP)))
     ]
 
 
-def measured(experiment: Experiment, round_index: int, rate_rps: float, *, first_index: int) -> list[Slice]:
+def measured_slices(experiment: Experiment, round_index: int, rate_rps: float, *, first_index: int) -> list[Slice]:
     """Returns the Round's saturated slices, then its fixed-rate slices.
 
     Lanes come in shuffled blocks, each Lane once a block, so that a slow minute falls on all of them alike.
     """
     preset = experiment.preset
     phases: tuple[tuple[Phase, Load, int], ...] = (
-        (Phase.SATURATED, Closed(experiment.offer.users), preset.saturated_slices),
+        (Phase.SATURATED, Closed(experiment.load.users), preset.saturated_slices),
         (Phase.FIXED, Open(rate_rps), preset.fixed_slices),
     )
     drawn = (
@@ -157,45 +157,45 @@ def measured(experiment: Experiment, round_index: int, rate_rps: float, *, first
         for lane in _blocks(experiment, round_index, phase, blocks)
     )
     return [
-        Slice(index, phase, (lane,), load, preset.guard_s, preset.window_s)
+        Slice(index, phase, (lane,), load, preset.settle_s, preset.window_s)
         for index, (phase, load, lane) in enumerate(drawn, start=first_index)
     ]
 
 
-def bout(experiment: Experiment, apps: int, round_s: float) -> Bout:
+def round_plan(experiment: Experiment, apps: int, round_s: float) -> RoundPlan:
     """Returns what a comparison measures of each of so many Apps, such that a Round takes no longer than that."""
     start_s = ROUND_START_S + len(experiment.lanes) * (SERVER_START_S + experiment.preset.warm_up_s)
-    whole = Bout(users=experiment.offer.users, seed=experiment.seed)
+    whole = RoundPlan(users=experiment.load.users, seed=experiment.seed)
     return whole.within((round_s - start_s) / apps)
 
 
-def comparison(
-    pair: tuple[str, str], bout: Bout, round_index: int, rate_rps: float, *, first_index: int
+def comparison_slices(
+    pair: tuple[str, str], round_plan: RoundPlan, round_index: int, rate_rps: float, *, first_index: int
 ) -> list[Slice]:
     """Returns a comparison's slices of one App in a Round: Duets, then the two Lanes in turn under both loads.
 
     Who goes first is drawn for every pair of slices, from a generator that knows the Round and the pair.
     """
-    rng = random.Random(f"{bout.seed}/{round_index}/{pair}")  # noqa: S311 - a shuffle that can be repeated
-    closed, fixed = Closed(bout.users), Open(rate_rps)
+    rng = random.Random(f"{round_plan.seed}/{round_index}/{pair}")  # noqa: S311 - a shuffle that can be repeated
+    closed, fixed = Closed(round_plan.users), Open(rate_rps)
     drawn: list[tuple[Phase, tuple[str, ...], Load, float]] = [
-        (Phase.DUET, tuple(rng.sample(pair, 2)), closed, bout.duet_s) for _ in range(bout.duets)
+        (Phase.DUET, tuple(rng.sample(pair, 2)), closed, round_plan.duet_s) for _ in range(round_plan.duets)
     ]
-    for phase, load, count in ((Phase.SATURATED, closed, bout.saturated), (Phase.FIXED, fixed, bout.fixed)):
+    for phase, load, count in ((Phase.SATURATED, closed, round_plan.saturated), (Phase.FIXED, fixed, round_plan.fixed)):
         for _ in range(count):
-            drawn += [(phase, (lane,), load, bout.window_s) for lane in rng.sample(pair, 2)]
+            drawn += [(phase, (lane,), load, round_plan.window_s) for lane in rng.sample(pair, 2)]
     return [
-        Slice(index, phase, lanes, load, bout.guard_s, window_s)
+        Slice(index, phase, lanes, load, round_plan.settle_s, window_s)
         for index, (phase, lanes, load, window_s) in enumerate(drawn, start=first_index)
     ]
 
 
-def swept(
+def sweep_slices(
     experiment: Experiment, sweep: Sweep, round_index: int, slowest_rps: float, *, first_index: int
 ) -> list[Slice]:
     """Returns the Round's slices of a sweep: every Lane once under every load, shuffled all together.
 
-    ``slowest_rps`` is what the slowest Lane serves. All Lanes have the same guard and window under a load.
+    ``slowest_rps`` is what the slowest Lane serves. All Lanes have the same settle and window under a load.
     """
     drawn = [(lane.name, load) for load in sweep.loads for lane in experiment.lanes]
     _random(experiment, round_index, Phase.SWEEP).shuffle(drawn)
@@ -206,19 +206,19 @@ def swept(
 
 
 def _swept(preset: Preset, index: int, lane: str, load: Load, slowest_rps: float) -> Slice:
-    guard_s, window_s = preset.guard_s, preset.window_s
+    settle_s, window_s = preset.settle_s, preset.window_s
     match load:
         case Closed(users):  # until then the first requests, all sent at once, wait less than the later ones will
-            guard_s = max(guard_s, min(SWEEP_GUARD_S, users / slowest_rps))
+            settle_s = max(settle_s, min(SWEEP_SETTLE_S, users / slowest_rps))
         case Open(rate_rps):
             needed_s = max(SWEEP_ROUND_REQUESTS, SWEEP_RUN_REQUESTS / preset.rounds) / rate_rps
             window_s = max(window_s, min(SWEEP_WINDOW_S, needed_s))
-    return Slice(index, Phase.SWEEP, (lane,), load, guard_s, window_s, send_limit_s=SWEEP_SEND_LIMIT_S)
+    return Slice(index, Phase.SWEEP, (lane,), load, settle_s, window_s, send_limit_s=SWEEP_SEND_LIMIT_S)
 
 
-def repeat(spoilt: Slice, index: int) -> Slice:
-    """Returns a Slice that measures a spoilt one again."""
-    return replace(spoilt, index=index, repeat_of=spoilt.index)
+def repeat(discarded: Slice, index: int) -> Slice:
+    """Returns a Slice that measures a discarded one again."""
+    return replace(discarded, index=index, repeat_of=discarded.index)
 
 
 def fixed_rate_rps(share: float, throughputs_rps: list[float]) -> float:
@@ -241,8 +241,8 @@ def slices_per_lane(experiment: Experiment) -> int:
 
 def _round_s(experiment: Experiment) -> float:
     preset = experiment.preset
-    warm_up_s = preset.guard_s + preset.warm_up_s + SLICE_GAP_S
-    measured_s = sum(guard_s + window_s + SLICE_GAP_S for guard_s, window_s in _lane_slices(experiment))
+    warm_up_s = preset.settle_s + preset.warm_up_s + SLICE_GAP_S
+    measured_s = sum(settle_s + window_s + SLICE_GAP_S for settle_s, window_s in _lane_slices(experiment))
     return ROUND_START_S + len(experiment.lanes) * (SERVER_START_S + warm_up_s + measured_s)
 
 
@@ -251,12 +251,12 @@ def _lane_windows_s(experiment: Experiment) -> float:
 
 
 def _lane_slices(experiment: Experiment) -> list[tuple[float, float]]:
-    """Returns guard and window of each measured slice that a Lane is expected to have in a Round."""
+    """Returns settle and window of each measured slice that a Lane is expected to have in a Round."""
     preset = experiment.preset
     if experiment.sweep is None:
-        return [(preset.guard_s, preset.window_s)] * slices_per_lane(experiment)
+        return [(preset.settle_s, preset.window_s)] * slices_per_lane(experiment)
     planned = (_swept(preset, 0, "", load, EXPECTED_RPS) for load in experiment.sweep.loads)
-    return [(each.guard_s, each.window_s) for each in planned]
+    return [(each.settle_s, each.window_s) for each in planned]
 
 
 def _blocks(experiment: Experiment, round_index: int, phase: Phase, blocks: int) -> Iterator[str]:

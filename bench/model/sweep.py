@@ -19,7 +19,7 @@ class SweepPoint(Struct, frozen=True, kw_only=True):
     latency_ms: dict[str, Estimate]
     server_cpu_share: float | None
     driver_cpu_share: float | None
-    missed: int
+    dropped: int
     validity: Validity
 
 

@@ -58,7 +58,7 @@ def with_sweep(file: str, whole: Experiment, sweep: Sweep) -> Experiment:
     experiment = without(msgspec.structs.replace(whole, sweep=sweep), [lane.name for lane in whole.lanes if lane.twin])
     if not experiment.lanes:
         raise ConfigError("lane: found twins alone, expected one or more others: a sweep leaves twins out")
-    serving, most = whole.serving, max(experiment.most_users, whole.offer.connections) + whole.serving.threads
+    serving, most = whole.serving, max(experiment.most_users, whole.load.connections) + whole.serving.threads
     if serving.worker_connections < most:
         raise ConfigError(
             f"{file}: serving.worker_connections: found {serving.worker_connections}, expected at least {most}: "

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from bench.analysis import discard
 from bench.model import schedule
 from bench.model.experiment import Experiment, Lane
-from bench.model.records import INSTRUCTIONS, Estimate, Failure, LaneFacts, Observation, SliceRecord, Step
+from bench.model.records import INSTRUCTIONS, Estimate, Failure, LaneFacts, Observation, SliceRecord, Stage
 from bench.model.regression import Evidence, Verdict
 from bench.model.schedule import Phase, Slice
 from bench.regression import ratios, verdict
@@ -136,8 +136,8 @@ class Comparison:
     def _plan(self, left_s: float) -> None:
         """Decides what a Round has, such that two measurements of the fewest Rounds fit into what counts leave."""
         apps = len(self._pairs)
-        self._bout = schedule.bout(self._experiment, apps, left_s / (2 * MIN_ROUNDS))
-        self._repeats = self._bout.repeats * apps
+        self._round_plan = schedule.round_plan(self._experiment, apps, left_s / (2 * MIN_ROUNDS))
+        self._repeats = self._round_plan.repeats * apps
 
     def _measure(self, until_s: float, *, first: int) -> None:
         """Measures Rounds, from ``first`` on, until they are precise enough or the next one would not fit."""
@@ -158,7 +158,7 @@ class Comparison:
             self._facts = self._facts or live.facts
             warm = [
                 record
-                for planned in schedule.warm_up(self._experiment, index)
+                for planned in schedule.warm_up_slices(self._experiment, index)
                 for record in self._measured(live, planned, repeats_left=0)
             ]
             measure_with_repeats(self._slices(index, warm), self._repeats, partial(self._attempt, live))
@@ -171,7 +171,7 @@ class Comparison:
         for pair in self._standing:
             lanes, rate_rps = (pair.base, pair.head), self._rates_rps[pair.app]
             first_index = len(warm) + len(slices)
-            slices += schedule.comparison(lanes, self._bout, index, rate_rps, first_index=first_index)
+            slices += schedule.comparison_slices(lanes, self._round_plan, index, rate_rps, first_index=first_index)
         return slices
 
     def _find_rates(self, index: int, warm: Sequence[SliceRecord]) -> None:
@@ -180,13 +180,13 @@ class Comparison:
             own = [record for record in warm if record.lane in (pair.base, pair.head)]
             throughputs = [record.requests / record.window_s for record in own if record.requests]
             if throughputs:
-                self._rates_rps[pair.app] = schedule.fixed_rate_rps(self._experiment.offer.rate_share, throughputs)
+                self._rates_rps[pair.app] = schedule.fixed_rate_rps(self._experiment.load.rate_share, throughputs)
             else:
                 self._fail([_silent(pair, index, own)])
 
     def _attempt(self, live: Round, planned: Slice, repeats_left: int) -> bool:
         """Measures a Slice, and returns whether it has to be measured again."""
-        return any(record.spoilt for record in self._measured(live, planned, repeats_left=repeats_left))
+        return any(record.discarded for record in self._measured(live, planned, repeats_left=repeats_left))
 
     def _measured(self, live: Round, planned: Slice, *, repeats_left: int) -> tuple[SliceRecord, ...]:
         if self._app_of[planned.lanes[0]] in self._failed:
@@ -274,9 +274,9 @@ def _silent(pair: Pair, index: int, warm: Sequence[SliceRecord]) -> Failure:
     kinds = sorted({kind for record in warm for kind in record.errors})
     said = f" ({', '.join(kinds)})" if kinds else ""
     reason = f"neither side gave one right answer under load{said}"
-    return Failure(lane=pair.head, round=index, step=Step.LOAD, reason=reason, log_tail="")
+    return Failure(lane=pair.head, round=index, stage=Stage.LOAD, reason=reason, log_tail="")
 
 
 def _said(failure: Failure) -> str:
     last = failure.log_tail.strip().splitlines()[-1:]
-    return ": ".join((f"{failure.lane} failed at {failure.step}", failure.reason, *last))
+    return ": ".join((f"{failure.lane} failed at {failure.stage}", failure.reason, *last))

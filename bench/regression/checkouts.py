@@ -1,4 +1,4 @@
-"""The two sides of a comparison, each in a folder and in environments of its own, as Lanes of one Site."""
+"""The two sides of a comparison, each in a folder and in environments of its own, as Lanes of one Testbed."""
 
 import os
 import sys
@@ -18,9 +18,9 @@ from bench.run import git
 from bench.run.git import WORKTREE, RevisionFailed
 from bench.servers import machine
 from bench.servers.environments import Environment, EnvironmentFailed, Recipe, prepare
-from bench.servers.processes import process_group
+from bench.servers.processes import open_process_group
 from bench.servers.project import Project, open_project
-from bench.servers.testbed import Site
+from bench.servers.testbed import Testbed
 
 
 class Wanted(Struct, frozen=True):
@@ -33,7 +33,7 @@ class Wanted(Struct, frozen=True):
 class Sides(Struct, frozen=True):
     """Both sides, ready to be started."""
 
-    site: Site
+    testbed: Testbed
     pairs: tuple[Pair, ...]
     facts: Mapping[Side, SideFacts]
     notes: tuple[str, ...]
@@ -72,14 +72,14 @@ def open_sides(project: Project, wanted: Mapping[Side, Wanted], app_names: Seque
         here = machine.describe(experiment.serving.workers)
         logs = place / "logs"
         logs.mkdir()
-        group = stack.enter_context(process_group())
+        process_group = stack.enter_context(open_process_group())
         pairs = tuple(
             Pair(base.app.name, base.name, head.name)
             for base, head in zip(lanes[Side.BASE], lanes[Side.HEAD], strict=True)
         )
         facts = {side: _facts(roots[side], wanted[side], environments, side) for side in wanted}
-        site = Site(projects[Side.HEAD], experiment, here, environments, folders, (), group, logs)
-        yield Sides(site, pairs, facts, notes)
+        testbed = Testbed(projects[Side.HEAD], experiment, here, environments, folders, (), process_group, logs)
+        yield Sides(testbed, pairs, facts, notes)
 
 
 def differences(pair: Pair, facts: Sequence[LaneFacts]) -> tuple[str, ...]:
@@ -232,7 +232,7 @@ def _lane(project: Project, app_name: str, side: Side, seed: int) -> Lane:
     experiment = project.experiment(next(iter(project.config.presets)), seed)
     lanes = [lane for lane in experiment.lanes if lane.app.name == app_name and not lane.twin]
     if not lanes:
-        raise ConfigError(f"{app_name}: found in no League of {project.config.file}, expected it in one")
+        raise ConfigError(f"{app_name}: found in no Group of {project.config.file}, expected it in one")
     lanes.sort(key=lambda lane: (lane.server.name != lane.app.native, lane.adapter is not None))
     return msgspec.structs.replace(lanes[0], side=side)
 

@@ -16,7 +16,7 @@ LONGEST = 60
 """A value that is longer is cut in a message."""
 SHOWN = 3
 """So many further fields are named."""
-PRESET = ("guard_s", "window_s")
+PRESET = ("settle_s", "window_s")
 """How long a Slice is changes what it shows; how many there are does not."""
 DIGEST = 12
 """Hexadecimal digits of a digest."""
@@ -85,9 +85,9 @@ def _conditions(manifest: Manifest) -> dict[str, str]:
     experiment = manifest.experiment
     parts = {
         "machine": manifest.machine,
-        "contract": experiment.contract,
+        "workload": experiment.workload,
         "serving": experiment.serving,
-        "offer": experiment.offer,
+        "load": experiment.load,
     }
     found = {f"{part}.{name}": str(value) for part, struct in parts.items() for name, value in asdict(struct).items()}
     return found | {f"preset.{name}": str(getattr(experiment.preset, name)) for name in PRESET}

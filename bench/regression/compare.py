@@ -20,20 +20,20 @@ def compare(
 ) -> Comparison:
     """Compares two sides into the sink. Raises NothingToMeasure or DriverFailed."""
     began = time.monotonic()
-    sink.describe(draft(sides.site, run_id))
+    sink.describe(draft(sides.testbed, run_id))
 
     def live_round(index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[ab_runner.Round]:
-        return open_round(sides.site, index, lanes, began)
+        return open_round(sides.testbed, index, lanes, began)
 
     uncounted: dict[str, None] = {}
 
     def count() -> Sequence[Observation]:
-        counted = list(instructions_per_request(sides.site)) if instructions_too else []
+        counted = list(instructions_per_request(sides.testbed)) if instructions_too else []
         reasons = (f"Instructions of {each.lane}: {each.reason}." for each in counted if each.value is None)
         uncounted.update(dict.fromkeys(reasons))
         return counted
 
-    job = ab_runner.Comparison(sides.site.experiment, sides.pairs, terms, live_round, count, sink)
+    job = ab_runner.Comparison(sides.testbed.experiment, sides.pairs, terms, live_round, count, sink)
     outcome = job.run(watcher, time.monotonic)
     return Comparison(
         format_version=FORMAT_VERSION,
@@ -49,7 +49,7 @@ def compare(
         apps=tuple(
             AppComparison(
                 app=pair.app,
-                lane=sides.site.experiment.lane(pair.head).original,
+                lane=sides.testbed.experiment.lane(pair.head).original,
                 evidence=outcome.evidence[pair.app],
                 differences=differences(pair, outcome.facts),
             )

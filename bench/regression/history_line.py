@@ -62,7 +62,7 @@ def _nothing(run: Folded) -> str:
     experiment = run.manifest.experiment
     if any(experiment.raw(lane) for lane in normalise.contenders(experiment)):
         return "found no valid Lane beside a valid raw one, expected one; its report says what is not valid, and why"
-    return "found no Lane with a raw one, expected an App with `baseline = true` on the same server (and adapter)"
+    return "found no Lane with a raw one, expected an App with `raw = true` on the same server (and adapter)"
 
 
 def _lanes(run: Folded) -> dict[str, dict[str, Reading]]:

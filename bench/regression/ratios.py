@@ -108,7 +108,7 @@ def _duets(pair: Pair, records: Sequence[SliceRecord]) -> tuple[dict[int, float]
     """
     costs: dict[tuple[int, int], dict[str, float]] = {}
     for record in records:
-        if record.phase is Phase.DUET and record.server_cpu_ns and record.requests_in_slice and not record.spoilt:
+        if record.phase is Phase.DUET and record.server_cpu_ns and record.requests_in_slice and not record.discarded:
             costs.setdefault((record.round, record.slice), {})[record.lane] = (
                 record.server_cpu_ns / record.requests_in_slice
             )

@@ -44,7 +44,7 @@ def resemblance(run: Folded, metric: str) -> float:
 
 def noise_floor(run: Folded, metric: str) -> float:
     """Returns the largest difference between a Lane and its twin in a metric, as a share; 0 where no twin tells."""
-    floors = (each for league in run.summary.leagues for each in (*league.noise_floors, *league.other_noise_floors))
+    floors = (each for group in run.summary.groups for each in (*group.noise_floors, *group.other_noise_floors))
     return ranking.largest([floor for floor in floors if floor.metric == metric])
 
 
@@ -84,7 +84,7 @@ def _common_contenders(run: Folded, baseline: Folded) -> list[str]:
         raise NotComparable(f"lanes: found none beside raw that are {which}; expected one at least")
     if not any(experiment.raw(experiment.lane(name)) for name in lanes):
         raise NotComparable(
-            f"raw: found no App with baseline = true on the servers of the lanes {which}; expected one, as every lane "
+            f"raw: found no App with raw = true on the servers of the lanes {which}; expected one, as every lane "
             "is compared relative to it"
         )
     return lanes

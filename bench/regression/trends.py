@@ -142,7 +142,7 @@ def line(one: Series, most: int) -> Line:
 
 
 def _folded(values: NDArray[Any], count: int, fold: Callable[..., Floats]) -> Floats:
-    """Returns so many groups of neighbouring values, each folded into one; the first are one longer than the last."""
+    """Returns so many runs of neighbouring values, each folded into one; the first are one longer than the last."""
     size, longer = divmod(len(values), count)
     end, *rest = longer * (size + 1), *values.shape[1:]
     parts = values[:end].reshape(longer, size + 1, *rest), values[end:].reshape(count - longer, size, *rest)

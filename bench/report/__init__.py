@@ -1,6 +1,6 @@
 """Renders a Report: terminal tables, Markdown, one HTML page, charts, exports. Values in, text or figures out; no I/O.
 
-``words``, ``facts`` and ``leagues`` say things once, so that ``text``, ``markdown``, ``html`` and ``charts`` agree.
+``words``, ``facts`` and ``groups`` say things once, so that ``text``, ``markdown``, ``html`` and ``charts`` agree.
 """
 
 from bench.model.records import Report

@@ -19,7 +19,7 @@ from bench.report.group_table import THROUGHPUT
 
 UNPINNED = "NOT PINNED: servers and load driver shared cores and slowed each other; take every number as a hint."
 BASELINE = "raw: the server with no framework, a ceiling, not ranked."
-LEAGUE_READING = ("A League holds the lanes that may be ranked together: compare within a League, not across Leagues.",)
+GROUP_READING = ("A Group holds the lanes that may be ranked together: compare within a Group, not across Groups.",)
 RANK_READING = (
     "Throughput is what a closed load got out of a lane once it was saturated. Latencies are at one rate, the same for "
     "every lane, and count from the moment at which a request was due, so that waiting is not hidden. p99 is the time "
@@ -69,7 +69,7 @@ class Proof(Struct, frozen=True, kw_only=True):
 
 def title(report: Report) -> str:
     """Returns the report's title: the frameworks that it compares."""
-    titles = _each(lane.app.title for lane in report.manifest.experiment.lanes if not lane.app.baseline)
+    titles = _each(lane.app.title for lane in report.manifest.experiment.lanes if not lane.app.raw)
     return one_line(f"{listed(titles) if len(titles) <= 5 else f'{len(titles)} frameworks'}, side by side")
 
 
@@ -89,7 +89,7 @@ def notices(report: Report) -> tuple[str, ...]:
 
 def reading(report: Report) -> tuple[str, ...]:
     """Returns how to read this report."""
-    return (*LEAGUE_READING, *(SWEEP_READING if report.summary.sweeps else RANK_READING), *COMMON_READING)
+    return (*GROUP_READING, *(SWEEP_READING if report.summary.sweeps else RANK_READING), *COMMON_READING)
 
 
 def caption(report: Report, chart: str) -> tuple[str, ...]:
@@ -177,7 +177,7 @@ def load(report: Report, phase: Phase) -> str:
         longer = "" if isinstance(experiment.sweep.loads[0], Closed) else " (longer for low rates)"
         return f"{loads(experiment.sweep)}; a slice of {preset.window_s:g} s{longer} a lane, load and round."
     slices = preset.fixed_slices if phase is Phase.FIXED else preset.saturated_slices
-    offered = _open(report) if phase is Phase.FIXED else f"{Closed(experiment.offer.users)}, saturating"
+    offered = _open(report) if phase is Phase.FIXED else f"{Closed(experiment.load.users)}, saturating"
     return f"{offered}; {_plural(slices, 'slice')} of {preset.window_s:g} s a lane and round."
 
 
@@ -210,7 +210,7 @@ def driver(report: Report) -> str:
 
 def failed(failure: Failure) -> str:
     """Says which Lane failed, where and why."""
-    return one_line(f"{failure.lane} failed at {failure.step} in round {failure.round + 1}: {failure.reason}")
+    return one_line(f"{failure.lane} failed at {failure.stage} in round {failure.round + 1}: {failure.reason}")
 
 
 def machine(described: Machine) -> str:
@@ -244,15 +244,15 @@ def totals(report: Report) -> str:
     driver_said = "" if busy is None else f" The driver was busy for {100 * busy:.0f} % of it."
     if whole.repeated:
         driver_said += (
-            f" {_plural(whole.repeated, 'slice')} spoilt by others on this machine {_were(whole.repeated)} repeated."
+            f" {_plural(whole.repeated, 'slice')} discarded by others on this machine {_were(whole.repeated)} repeated."
         )
     if whole.not_repeated:
         driver_said += (
-            f" {_plural(whole.not_repeated, 'slice')} spoilt when no repeats were left {_count(whole.not_repeated)}"
+            f" {_plural(whole.not_repeated, 'slice')} discarded when no repeats were left {_count(whole.not_repeated)}"
             " nevertheless."
         )
     return (
-        f"{whole.requests:,} right answers, {_plural(whole.errors, 'error')} and {whole.missed:,} missed sends "
+        f"{whole.requests:,} right answers, {_plural(whole.errors, 'error')} and {whole.dropped:,} dropped requests "
         f"in {number(whole.measured_s)} s of measured windows ({number(whole.wall_s)} s of rounds).{driver_said}"
     )
 
@@ -297,7 +297,7 @@ def _of_slowest(report: Report, rate_rps: float) -> str:
     served_rps = [lane.metrics[THROUGHPUT].point for lane in report.summary.lanes if _served_at_rate(lane)]
     if lowest_rps := min(served_rps, default=0.0):
         return f"{100 * rate_rps / lowest_rps:.0f} % of the lowest valid throughput of this run"
-    return f"{100 * report.manifest.experiment.offer.rate_share:g} % of what the slowest served in its warm-up"
+    return f"{100 * report.manifest.experiment.load.rate_share:g} % of what the slowest served in its warm-up"
 
 
 def _served_at_rate(lane: LaneSummary) -> bool:

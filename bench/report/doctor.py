@@ -8,7 +8,7 @@ from rich.text import Text
 from bench.doctor.aa_test import Trial
 from bench.doctor.checks import Diagnosis, Finding, Severity
 from bench.doctor.power import MAX_ROUNDS, POWER
-from bench.doctor.sample_size import LeagueProposal, Proposal, Resolution
+from bench.doctor.sample_size import GroupProposal, Proposal, Resolution
 from bench.model.estimate import CONFIDENCE
 from bench.model.records import Estimate
 from bench.report.format import NO_INTERVAL, one_line, share
@@ -47,7 +47,7 @@ def proposal_text(proposal: Proposal) -> Text:
     """Returns how many rounds a run needs, and why so many."""
     judged_by = f"{proposal.run_id} ({proposal.preset} preset, {proposal.rounds_of_run} rounds)"
     asked = f"To tell apart {100 * proposal.difference:g} % in throughput, {_certainty()}, judged by {judged_by}:"
-    lines = [line for league in proposal.leagues for line in _league(league)]
+    lines = [line for group in proposal.groups for line in _group(group)]
     return Text("\n".join([*textwrap.wrap(asked, WIDTH), *lines, *textwrap.wrap(_advice(proposal), WIDTH)]))
 
 
@@ -68,21 +68,21 @@ def _trial(trial: Trial) -> Iterator[str]:
         yield from _row("", f"to tell apart {100 * resolution.difference:g} %", _rounds(resolution))
 
 
-def _league(league: LeagueProposal) -> Iterator[str]:
-    if league.resolution is None or league.spread is None:
-        yield from _row("", league.league, f"not known: {league.reason}")
+def _group(group: GroupProposal) -> Iterator[str]:
+    if group.resolution is None or group.spread is None:
+        yield from _row("", group.group, f"not known: {group.reason}")
         return
-    yield from _row("", league.league, _rounds(league.resolution))
-    yield from _row("", "", f"the ratio of {' and '.join(league.lanes)} spread by {_spread(league.spread)} a round")
+    yield from _row("", group.group, _rounds(group.resolution))
+    yield from _row("", "", f"the ratio of {' and '.join(group.lanes)} spread by {_spread(group.spread)} a round")
 
 
 def _advice(proposal: Proposal) -> str:
-    if not any(league.resolution for league in proposal.leagues):
-        return "No League could be judged: the run's report says of each Lane why it is not valid."
+    if not any(group.resolution for group in proposal.groups):
+        return "No Group could be judged: the run's report says of each Lane why it is not valid."
     if proposal.rounds is None:
         return "No number of rounds can be proposed: use longer slices or a quieter machine, or accept more."
     table = f"[presets.{proposal.preset}]"
-    return f"Set rounds = {proposal.rounds} in {table}: that is enough for every League that could be judged."
+    return f"Set rounds = {proposal.rounds} in {table}: that is enough for every Group that could be judged."
 
 
 def _certainty() -> str:

@@ -60,7 +60,7 @@ class Footprint(Struct, frozen=True):
 def footprints(report: Report) -> tuple[Footprint, ...]:
     """Returns the footprints that the run has, the ceilings last; none in a run without."""
     lanes = [lane for lane in report.summary.lanes if {*AT_STARTS} & {*lane.metrics, *lane.missing}]
-    return tuple(Footprint(lane) for lane in sorted(lanes, key=lambda lane: lane.baseline))
+    return tuple(Footprint(lane) for lane in sorted(lanes, key=lambda lane: lane.raw))
 
 
 def columns(report: Report) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def notes(report: Report) -> tuple[str, ...]:
     """Returns why metrics are missing, a sentence a reason, and where the marks of doubt are explained."""
     rows = footprints(report)
     doubtful = [row.title for row in rows if any(row.doubtful(metric) for metric in FOOTPRINT)]
-    why = f"{DOUBT} {listed(doubtful)}: something was found against it under load, see its League." if doubtful else ""
+    why = f"{DOUBT} {listed(doubtful)}: something was found against it under load, see its Group." if doubtful else ""
     return (*filter(None, [why]), *missing.sentences({row.title: row.lane for row in rows}, AT_STARTS))
 
 
@@ -83,7 +83,7 @@ def code_files(report: Report) -> list[tuple[str, str, int]]:
 
 
 def described(report: Report) -> tuple[str, ...]:
-    """Returns what the columns mean, a sentence a group of them."""
+    """Returns what the columns mean, a sentence for several of them."""
     shown = set(columns(report))
     said = (
         ({"first_response_ms"}, _of_starts(report)),

@@ -33,7 +33,7 @@ METRICS = {
     **_percentiles("service_fixed", "service time at the fixed rate, from sending"),
     **_percentiles("latency_saturated", "latency under saturation"),
     "cpu_us_per_request": Metric("server CPU time per request", "µs", "CPU µs/req"),
-    "overhead_us_per_request": Metric(
+    "own_cost_us_per_request": Metric(
         "of which the framework's, above raw on the same server and adapter", "µs", "over raw µs"
     ),
     "rss_mib": Metric("resident memory", "MiB", "RSS MiB"),
@@ -65,9 +65,9 @@ COLUMNS = (
     "latency_fixed_p50_ms",
     "latency_fixed_p99_ms",
     "cpu_us_per_request",
-    "overhead_us_per_request",
+    "own_cost_us_per_request",
 )
-"""The metrics of the League tables."""
+"""The metrics of the Group tables."""
 
 
 def number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What each League's table says: its rows, their notes, who can't be told apart, and the verdict in one sentence."""
+"""What each Group's table says: its rows, their notes, who can't be told apart, and the verdict in one sentence."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from bench.analysis import validity
 from bench.model.estimate import inverted
-from bench.model.records import Estimate, Failure, LaneSummary, LeagueSummary, NoiseFloor, Report, Status, Validity
+from bench.model.records import Estimate, Failure, GroupSummary, LaneSummary, NoiseFloor, Report, Status, Validity
 from bench.model.schedule import Phase
 from bench.report.format import METRICS, NO_INTERVAL, cell, full, listed, margin, number, one_line, share, times
 
@@ -27,7 +27,7 @@ WHERE = {
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """A Lane in the table of one League. ``tied_with`` holds titles."""
+    """A Lane in the table of one Group. ``tied_with`` holds titles."""
 
     lane: LaneSummary
     title: str
@@ -39,7 +39,7 @@ class Row(Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """Returns the title, and for a raw Lane that it is a ceiling."""
-        return f"{self.title} (ceiling)" if self.lane.baseline else self.title
+        return f"{self.title} (ceiling)" if self.lane.raw else self.title
 
     @property
     def mark(self) -> str:
@@ -48,7 +48,7 @@ class Row(Struct, frozen=True, kw_only=True):
             return str(self.rank)
         if self.tied_with:
             return TIE
-        return "" if self.lane.baseline else UNRANKED
+        return "" if self.lane.raw else UNRANKED
 
     @property
     def label(self) -> str:
@@ -64,7 +64,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
     @property
     def compared(self) -> bool:
-        """Returns whether the League's standings say anything of this Lane."""
+        """Returns whether the Group's standings say anything of this Lane."""
         return self.rank is not None or bool(self.tied_with)
 
     @property
@@ -76,7 +76,7 @@ class Row(Struct, frozen=True, kw_only=True):
     def status(self) -> str:
         """Returns what was found against the Lane, in words: where it failed, or under which load it is in doubt."""
         if self.failure:
-            return f"{self.lane.validity.status} ({self.failure.step})"
+            return f"{self.lane.validity.status} ({self.failure.stage})"
         return ", ".join(f"{found.status} {where}".strip() for found, where in self._doubts()) or str(Status.VALID)
 
     @property
@@ -136,9 +136,9 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 class Table(Struct, frozen=True, kw_only=True):
-    """One League: the Lanes that compete, best first, and the raw ones that show what the server alone does."""
+    """One Group: the Lanes that compete, best first, and the raw ones that show what the server alone does."""
 
-    league: LeagueSummary
+    group: GroupSummary
     title: str
     place: str
     contenders: tuple[Row, ...]
@@ -162,17 +162,17 @@ class Table(Struct, frozen=True, kw_only=True):
 
 
 def tables(report: Report) -> tuple[Table, ...]:
-    """Returns the table of every League that has Lanes."""
-    made = (_table(report, league) for league in report.summary.leagues)
+    """Returns the table of every Group that has Lanes."""
+    made = (_table(report, group) for group in report.summary.groups)
     return tuple(table for table in made if table.rows)
 
 
 def verdict(table: Table) -> str:
-    """Says in one sentence what the League shows: who served more and by how much, and what can't be told apart."""
+    """Says in one sentence what the Group shows: who served more and by how much, and what can't be told apart."""
     compared = [row for row in table.contenders if row.compared]
     claims = [
         _lead(table, compared),
-        *(f"{listed(group)} can't be told apart" for group in ties(compared)),
+        *(f"{listed(clique)} can't be told apart" for clique in ties(compared)),
         *_reservations(table),
     ]
     return f"{table.place}, {'; '.join(filter(None, claims))}."
@@ -180,8 +180,8 @@ def verdict(table: Table) -> str:
 
 def noise(table: Table) -> str:
     """Says how far a Lane differed from itself, and what follows for the others, or that it is not known."""
-    sentences = [_noise(table, floor) for floor in table.league.noise_floors] or list(_no_noise(table))
-    known = [floor.difference for floor in table.league.noise_floors if floor.difference is not None]
+    sentences = [_noise(table, floor) for floor in table.group.noise_floors] or list(_no_noise(table))
+    known = [floor.difference for floor in table.group.noise_floors if floor.difference is not None]
     if known:
         sentences.append(f"Throughputs that differ by less than {share(max(known))} count as tied.")
     return " ".join([*sentences, *_other_noise(table)])
@@ -192,13 +192,13 @@ def _no_noise(table: Table) -> Iterator[str]:
     if table.has_twin:
         yield "No noise floor: the Lane that ran twice can't be trusted, so ranks rest on intervals alone."
     elif table.has_ranks:
-        yield "No noise floor: no Lane of this League ran twice, so ranks rest on intervals alone."
+        yield "No noise floor: no Lane of this Group ran twice, so ranks rest on intervals alone."
 
 
 def _other_noise(table: Table) -> Iterator[str]:
     """Yields what the noise floors are of figures that decide about no rank."""
     found: dict[str, float] = {}
-    for floor in table.league.other_noise_floors:
+    for floor in table.group.other_noise_floors:
         if floor.difference is not None:
             found[floor.metric] = max(floor.difference, found.get(floor.metric, 0.0))
     if found:
@@ -216,28 +216,28 @@ def comparisons(table: Table) -> list[tuple[str, Estimate]]:
     titles = {row.lane.lane: row.title for row in table.rows}
     return [
         (f"{titles[found.lane]} / {titles[found.other]}", found.ratio)
-        for found in table.league.ratios
+        for found in table.group.ratios
         if found.metric == THROUGHPUT and {found.lane, found.other} <= titles.keys()
     ]
 
 
 def ties(rows: list[Row]) -> list[tuple[str, ...]]:
-    """Returns the largest groups of titles in which no Lane can be told apart from another.
+    """Returns the largest sets of titles in which no Lane can be told apart from another.
 
-    A tie is not transitive: with A = B and B = C but A above C there are two groups. (Bron and Kerbosch,
+    A tie is not transitive: with A = B and B = C but A above C there are two sets. (Bron and Kerbosch,
     1973, with the pivot of Tomita et al., 2006.)
     """
     near = {row.title: set(row.tied_with) for row in rows}
     order = list(near)
-    found = (sorted(group, key=order.index) for group in _cliques(near, set(), set(near), set()))
+    found = (sorted(clique, key=order.index) for clique in _cliques(near, set(), set(near), set()))
     return sorted(
-        (tuple(group) for group in found if len(group) > 1), key=lambda group: [order.index(t) for t in group]
+        (tuple(clique) for clique in found if len(clique) > 1), key=lambda clique: [order.index(t) for t in clique]
     )
 
 
-def ratio(league: LeagueSummary, lane: str, other: str) -> Estimate | None:
+def ratio(group: GroupSummary, lane: str, other: str) -> Estimate | None:
     """Returns the throughput of ``lane`` divided by that of ``other``, whichever way round it is recorded."""
-    for found in league.ratios:
+    for found in group.ratios:
         if found.metric == THROUGHPUT and (found.lane, found.other) == (lane, other):
             return found.ratio
         if found.metric == THROUGHPUT and (found.other, found.lane) == (lane, other):
@@ -245,29 +245,29 @@ def ratio(league: LeagueSummary, lane: str, other: str) -> Estimate | None:
     return None
 
 
-def _table(report: Report, league: LeagueSummary) -> Table:
-    rows = _rows(report, league)
+def _table(report: Report, group: GroupSummary) -> Table:
+    rows = _rows(report, group)
     return Table(
-        league=league,
-        title=one_line(f"{league.league}: {league.title}"),
-        place=_place(report, league, rows),
-        contenders=tuple(row for row in rows if not row.lane.baseline),
-        ceilings=tuple(row for row in rows if row.lane.baseline),
-        has_twin=any(lane.twin and league.league in lane.leagues for lane in report.summary.lanes),
+        group=group,
+        title=one_line(f"{group.group}: {group.title}"),
+        place=_place(report, group, rows),
+        contenders=tuple(row for row in rows if not row.lane.raw),
+        ceilings=tuple(row for row in rows if row.lane.raw),
+        has_twin=any(lane.twin and group.group in lane.groups for lane in report.summary.lanes),
     )
 
 
-def _rows(report: Report, league: LeagueSummary) -> list[Row]:
-    lanes = {lane.lane: lane for lane in report.summary.lanes if league.league in lane.leagues and not lane.twin}
-    standings = {standing.lane: standing for standing in league.standings if standing.lane in lanes}
+def _rows(report: Report, group: GroupSummary) -> list[Row]:
+    lanes = {lane.lane: lane for lane in report.summary.lanes if group.group in lane.groups and not lane.twin}
+    standings = {standing.lane: standing for standing in group.standings if standing.lane in lanes}
     failures = {failure.lane: failure for failure in report.summary.failures}
-    titles = _titles(lanes, same_server=league.same_server)
+    titles = _titles(lanes, same_server=group.same_server)
     order = [*standings, *(name for name in lanes if name not in standings)]
     return [
         Row(
             lane=lanes[name],
             title=titles[name],
-            rank=standings[name].rank if name in standings and not lanes[name].baseline else None,
+            rank=standings[name].rank if name in standings and not lanes[name].raw else None,
             tied_with=tuple(titles[other] for other in standings[name].tied_with) if name in standings else (),
             failure=failures.get(name),
             rounds=report.summary.totals.rounds,
@@ -290,8 +290,8 @@ def _title(lane: LaneSummary, *, same_server: bool) -> str:
     return one_line(f"{lane.title}{server}{adapter}")
 
 
-def _place(report: Report, league: LeagueSummary, rows: list[Row]) -> str:
-    if not league.same_server or not rows:
+def _place(report: Report, group: GroupSummary, rows: list[Row]) -> str:
+    if not group.same_server or not rows:
         return "Each on its own server"
     server = report.manifest.experiment.lane(rows[0].lane.lane).server
     return f"On the same {server.interface.upper()} server ({server.name})"
@@ -305,14 +305,14 @@ def _lead(table: Table, compared: list[Row]) -> str:
     best, *others = compared
     beaten = [row for row in others if row.title not in best.tied_with]
     shown = beaten if len(beaten) <= 3 else [beaten[0], beaten[-1]]
-    factors = [(row.title, ratio(table.league, best.lane.lane, row.lane.lane)) for row in shown]
+    factors = [(row.title, ratio(table.group, best.lane.lane, row.lane.lane)) for row in shown]
     said = [f"{times(factor)} those of {title}" for title, factor in factors if factor]
     return f"{best.title} served {listed(said).replace('those', 'the requests', 1)}" if said else ""
 
 
 def _reservations(table: Table) -> Iterator[str]:
     """Yields why some Lanes, or all, are not ranked, and which of the others' figures are in doubt."""
-    if any(found.metric == THROUGHPUT and found.ratio.low is None for found in table.league.ratios):
+    if any(found.metric == THROUGHPUT and found.ratio.low is None for found in table.group.ratios):
         yield f"{NO_INTERVAL} to tell them apart by"
     for row in table.contenders:
         if not row.compared:
@@ -322,12 +322,14 @@ def _reservations(table: Table) -> Iterator[str]:
     yield from (f"the ceiling {row.title} can't be trusted: {row.status}" for row in table.ceilings if not row.valid)
 
 
-def _cliques(near: Mapping[str, set[str]], group: set[str], candidates: set[str], done: set[str]) -> Iterator[set[str]]:
-    """Yields every group that no candidate can join; the pivot's own neighbours come with it and need no search."""
+def _cliques(
+    near: Mapping[str, set[str]], clique: set[str], candidates: set[str], done: set[str]
+) -> Iterator[set[str]]:
+    """Yields every clique that no candidate can join; the pivot's own neighbours come with it and need no search."""
     if not candidates and not done:
-        yield group
+        yield clique
         return
     pivot = max(sorted(candidates | done), key=lambda title: len(candidates & near[title]))
     for title in sorted(candidates - near[pivot]):
-        yield from _cliques(near, group | {title}, candidates & near[title], done & near[title])
+        yield from _cliques(near, clique | {title}, candidates & near[title], done & near[title])
         candidates, done = candidates - {title}, done | {title}

@@ -44,7 +44,7 @@ def conditions(history: History) -> Iterator[str]:
     if history.other_conditions:
         yield one_line(
             f"{_runs(history.other_conditions)} left out that had another preset than {history.preset}, or another "
-            "contract, serving, load, length of a slice, memory or core of the driver."
+            "workload, serving, load, length of a slice, memory or core of the driver."
         )
     if history.other_rates:
         yield (

@@ -25,7 +25,7 @@ def _blocks(report: Report) -> Iterator[str]:
     for sweep in sweep_tables(report):
         yield from _sweep(sweep)
     for table in () if report.summary.sweeps else tables(report):
-        yield from _league(table)
+        yield from _group(table)
     yield from _footprint(report)
     yield "## Charts"
     yield from (f"![{title}](charts/{name}.svg)" for name, title in charts_of(report).items())
@@ -38,7 +38,7 @@ def _blocks(report: Report) -> Iterator[str]:
     yield from _failures(report)
 
 
-def _league(table: Table) -> Iterator[str]:
+def _group(table: Table) -> Iterator[str]:
     yield f"## {safe(table.title)}"
     yield f"**{safe(verdict(table))}**"
     if noise(table):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from bench.model.estimate import is_busy
 from bench.model.experiment import Sweep
-from bench.model.records import Failure, LaneFacts, LoadOutcome
+from bench.model.records import Failure, LaneFacts, LoadResult
 from bench.model.schedule import Outline
 from bench.model.sweep_loads import loads
 
@@ -26,11 +26,11 @@ def _sweep(sweep: Sweep) -> str:
 
 
 def verified_text(facts: tuple[LaneFacts, ...], failures: tuple[Failure, ...], differences: tuple[str, ...]) -> str:
-    """Returns which Lanes hold the contract, why the others do not, and what no setting makes equal."""
+    """Returns which Lanes hold the workload, why the others do not, and what no setting makes equal."""
     return "\n".join(
         [
             *(f"ok      {fact.lane} (Python {fact.python}, workers: {fact.workers})" for fact in facts),
-            *(f"FAILED  {failure.lane}: {failure.step}: {failure.reason}{_log(failure)}" for failure in failures),
+            *(f"FAILED  {failure.lane}: {failure.stage}: {failure.reason}{_log(failure)}" for failure in failures),
             *(f"note    {difference}" for difference in differences),
         ]
     )
@@ -43,7 +43,7 @@ def serving_text(url: str, locust: str, locustfile: str) -> str:
     return f"serving {url} until Ctrl-C; Locust's web UI:\n  {web_ui}"
 
 
-def load_text(outcome: LoadOutcome) -> str:
+def load_text(outcome: LoadResult) -> str:
     """Returns the outcome of a load, a line a figure."""
     lines = [
         f"{outcome.load} for {outcome.window_s:g} s on {outcome.url}",
@@ -55,7 +55,7 @@ def load_text(outcome: LoadOutcome) -> str:
     if outcome.latency_from_intended_ms is not None:
         lines.append(_percentiles("from intended start", outcome.latency_from_intended_ms))
     if outcome.send_lateness_ms is not None:
-        lines += [_percentiles("send lateness", outcome.send_lateness_ms), f"never sent           {outcome.missed:,}"]
+        lines += [_percentiles("send lateness", outcome.send_lateness_ms), f"never sent           {outcome.dropped:,}"]
     return "\n".join(lines)
 
 

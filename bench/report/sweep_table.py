@@ -21,7 +21,7 @@ Cell = tuple[str, str]
 
 
 class SweepRow(Struct, frozen=True, kw_only=True):
-    """A Lane's sweep in the table of one League."""
+    """A Lane's sweep in the table of one Group."""
 
     row: Row
     sweep: LaneSweep
@@ -96,7 +96,7 @@ class SweepRow(Struct, frozen=True, kw_only=True):
 
 
 class SweepTable(Struct, frozen=True, kw_only=True):
-    """One League's sweep. ``verdict`` is its one sentence."""
+    """One Group's sweep. ``verdict`` is its one sentence."""
 
     table: Table
     columns: tuple[str, ...]
@@ -105,7 +105,7 @@ class SweepTable(Struct, frozen=True, kw_only=True):
 
 
 def sweep_tables(report: Report) -> tuple[SweepTable, ...]:
-    """Returns the table of every League; nothing for a run that was no sweep."""
+    """Returns the table of every Group; nothing for a run that was no sweep."""
     sweep = report.manifest.experiment.sweep
     return tuple(_table(report, sweep, table) for table in tables(report)) if sweep and report.summary.sweeps else ()
 
@@ -118,7 +118,7 @@ def point_cells(point: SweepPoint) -> tuple[Cell, ...]:
         *(_cell(point.latency_ms.get(name)) for name in ("p50", "p90", "p99")),
         (_share(point.server_cpu_share), ""),
         (_share(point.driver_cpu_share), ""),
-        (f"{point.missed:,}" if isinstance(point.load, Open) else NOTHING, ""),
+        (f"{point.dropped:,}" if isinstance(point.load, Open) else NOTHING, ""),
         (_status(point), ""),
     )
 
@@ -139,7 +139,7 @@ def _table(report: Report, sweep: Sweep, table: Table) -> SweepTable:
 
 def _verdict(sweep: Sweep, table: Table, rows: tuple[SweepRow, ...]) -> str:
     """Says up to which load each Lane that competes stays within the objective, of whom it is not known, and doubts."""
-    contenders = [each for each in rows if not each.row.lane.baseline]
+    contenders = [each for each in rows if not each.row.lane.raw]
     ends = [f"{each.up_to} for {each.row.title}" for each in contenders if each.is_known]
     unknown = [f"{each.row.title} ({each.sweep.within_slo.reason})" for each in contenders if not each.is_known]
     claims = [f"p99 stayed within {sweep.slo_ms:g} ms {listed(ends)}" if ends else f"p99 within {sweep.slo_ms:g} ms"]
@@ -151,7 +151,7 @@ def _verdict(sweep: Sweep, table: Table, rows: tuple[SweepRow, ...]) -> str:
 def _reservations(rows: tuple[SweepRow, ...]) -> Iterator[str]:
     """Yields which figures are in doubt, beside those whose doubt is said already."""
     for each in rows:
-        if each.row.lane.baseline and each.doubt:
+        if each.row.lane.raw and each.doubt:
             yield f"the ceiling {each.row.title} can't be trusted: {each.doubt}"
         elif each.is_known and each.doubt:
             yield f"some figures of {each.row.title} can't be trusted: {each.doubt}"

@@ -70,9 +70,9 @@ def _sweep_row(each: SweepRow) -> Iterator[Text]:
 
 def _lane(row: Row) -> Text:
     """Returns the title, and below it: that it is a ceiling, its ties, why it can't be trusted."""
-    lane = Text(row.title, style="dim" if row.lane.baseline else "bold")
+    lane = Text(row.title, style="dim" if row.lane.raw else "bold")
     below = (
-        ("ceiling" if row.lane.baseline else "", "dim"),
+        ("ceiling" if row.lane.raw else "", "dim"),
         (row.tie, "dim"),
         ("" if row.valid else row.status, "red"),
     )
@@ -110,7 +110,7 @@ def _footprint(report: Report) -> Iterator[RenderableType]:
 
 
 def _notes(table: Table) -> Iterator[str]:
-    """Yields what is to be said of Lanes; a failure is told by itself, once for all Leagues."""
+    """Yields what is to be said of Lanes; a failure is told by itself, once for all Groups."""
     for row in table.rows:
         if not row.failure:
             yield from (f"{row.title}: {note}" for note in row.notes)

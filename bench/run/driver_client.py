@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from bench.model.protocol import Ready, Setup, SliceOrder, SliceResult, SliceResults
-from bench.servers.processes import Group, clean_environment, stop
+from bench.servers.processes import ProcessGroup, clean_environment, stop
 
 LAST_WORDS_S = 2.0
 """How long a driver that says no more may take to end and to log why."""
@@ -39,7 +39,7 @@ class Driver:
         self._send(setup)
         return self._receive(Ready)
 
-    def offer(self, order: SliceOrder) -> tuple[SliceResult, ...]:
+    def play(self, order: SliceOrder) -> tuple[SliceResult, ...]:
         """Has it offer one slice, and returns what it saw of each Lane. Raises DriverFailed."""
         self._send(order)
         return self._receive(SliceResults).results
@@ -70,10 +70,10 @@ class Driver:
 
 
 @contextmanager
-def driver(group: Group, log: Path) -> Iterator[Driver]:
+def driver(process_group: ProcessGroup, log: Path) -> Iterator[Driver]:
     """Starts a fresh driver, and ends it."""
     with log.open("wb") as errors:
-        process = group.start(
+        process = process_group.start(
             (sys.executable, "-m", "bench.driver"),
             env=clean_environment(),
             cwd=log.parent,  # not the project's folder: Locust reads configuration from where it is started

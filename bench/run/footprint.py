@@ -29,7 +29,7 @@ from bench.servers.launch import (
 )
 from bench.servers.processes import kill, tree
 from bench.servers.project import source_files
-from bench.servers.testbed import Site
+from bench.servers.testbed import Testbed
 
 MIB = 2**20
 FEW, MORE = 2, 3
@@ -61,20 +61,20 @@ class Watcher(Protocol):
         """Hears what is measured outside slices, and how much of it is done."""
 
 
-def measure(site: Site, sink: Sink, watcher: Watcher) -> None:
+def measure(testbed: Testbed, sink: Sink, watcher: Watcher) -> None:
     """Measures the footprint of each App, and writes every value at once; what has none is written with its reason."""
-    lanes = [lane for lane in footprint_plan.footprint_lanes(site.experiment) if lane.home in site.environments]
+    lanes = [lane for lane in footprint_plan.footprint_lanes(testbed.experiment) if lane.home in testbed.environments]
     for lane in lanes:
-        for observation in at_rest(site, lane):
+        for observation in at_rest(testbed, lane):
             sink.observe(observation)
-    Starts(site, sink, watcher).run([lane.name for lane in lanes])
+    Starts(testbed, sink, watcher).run([lane.name for lane in lanes])
     sink.sync()
 
 
-def at_rest(site: Site, lane: Lane) -> Iterator[Observation]:
+def at_rest(testbed: Testbed, lane: Lane) -> Iterator[Observation]:
     """Yields what needs no process: lines of code, in all and by file, packages, and their size."""
-    environment = site.environments[lane.home]
-    by_file = _lines_by_file(site.folders[lane.home])
+    environment = testbed.environments[lane.home]
+    by_file = _lines_by_file(testbed.folders[lane.home])
     broken = next((found for found in by_file.values() if isinstance(found, str)), None)
     whole = broken or sum(found for found in by_file.values() if not isinstance(found, str))
     yield _observation(lane.name, "code_lines", whole)
@@ -87,13 +87,13 @@ def at_rest(site: Site, lane: Lane) -> Iterator[Observation]:
 class Starts:
     """Fresh starts of Lanes, so many at a time as there are cores. A Lane that fails once has no further start."""
 
-    def __init__(self, site: Site, sink: Sink, watcher: Watcher) -> None:
-        self._site = site
+    def __init__(self, testbed: Testbed, sink: Sink, watcher: Watcher) -> None:
+        self._testbed = testbed
         self._sink = sink
         self._watcher = watcher
-        pinned = [(core,) for core in (*site.machine.server_cores, *site.machine.driver_cores)]
+        pinned = [(core,) for core in (*testbed.machine.server_cores, *testbed.machine.driver_cores)]
         self._cores: Sequence[tuple[int, ...]] = pinned or [()]
-        self._timeout_s = site.experiment.serving.ready_timeout_s
+        self._timeout_s = testbed.experiment.serving.ready_timeout_s
         self._failed: set[str] = set()
 
     def run(self, lane_names: Sequence[str]) -> None:
@@ -103,17 +103,17 @@ class Starts:
             Kind.IMPORT: self._import,
             Kind.ADDED_WORKER: self._add_worker,
         }
-        planned = [each for each in footprint_plan.planned(self._site.experiment) if each.lane in lane_names]
+        planned = [each for each in footprint_plan.planned(self._testbed.experiment) if each.lane in lane_names]
         done = 0
         for batch in footprint_plan.batches(planned, len(self._cores)):
             self._watcher.observing(FOOTPRINT, done / len(planned))
             lanes = [each.lane for each in batch if each.lane not in self._failed]
-            plays[batch[0].kind]([self._site.experiment.lane(name) for name in lanes])
+            plays[batch[0].kind]([self._testbed.experiment.lane(name) for name in lanes])
             done += len(batch)
 
     def _start(self, lanes: Sequence[Lane]) -> None:
         """Starts servers with one worker until each has given its first right answer, and looks at their memory."""
-        rules = self._site.experiment.contract
+        rules = self._testbed.experiment.workload
         with self._fresh(Kind.COLD_START, lanes, workers=1) as servers:
             answers = first_answers(servers, rules.request(rules.names[0]), self._timeout_s)
             for server, answer in zip(servers, answers, strict=True):
@@ -136,9 +136,9 @@ class Starts:
             kill(running)
 
     def _importing(self, lane: Lane) -> "subprocess.Popen[bytes]":
-        python = str(self._site.environments[lane.home].programs / "python")
-        folder = self._site.folders[lane.home]
-        return self._site.group.start(
+        python = str(self._testbed.environments[lane.home].programs / "python")
+        folder = self._testbed.folders[lane.home]
+        return self._testbed.process_group.start(
             (python, str(SERVERSIDE / "bench_import.py"), lane.application),
             env=server_environment(lane, folder),
             cwd=folder,
@@ -188,7 +188,7 @@ class Starts:
         try:
             for launch, cores in zip(launches, self._cores, strict=False):
                 try:
-                    running.append(start(launch, self._site.group, self._site.logs))
+                    running.append(start(launch, self._testbed.process_group, self._testbed.logs))
                     machine.pin([running[-1].process.pid], cores)
                 except OSError as error:
                     self._give_up(kind, launch.lane, refusal(launch, error))
@@ -196,9 +196,11 @@ class Starts:
         finally:
             kill(server.process for server in running)
 
-    def _with_workers(self, workers: int) -> Site:
-        experiment = self._site.experiment
-        return replace(self._site, experiment=replace(experiment, serving=replace(experiment.serving, workers=workers)))
+    def _with_workers(self, workers: int) -> Testbed:
+        experiment = self._testbed.experiment
+        return replace(
+            self._testbed, experiment=replace(experiment, serving=replace(experiment.serving, workers=workers))
+        )
 
     def _found(self, kind: Kind, lane: str, *findings: Finding) -> None:
         for metric, finding in zip(METRICS[kind], findings, strict=True):

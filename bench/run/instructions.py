@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from bench.model.experiment import Contract, Interface, Lane
+from bench.model.experiment import Interface, Lane, Workload
 from bench.model.records import Observation
 from bench.servers.launch import SERVERSIDE
-from bench.servers.processes import Group, stop
+from bench.servers.processes import ProcessGroup, stop
 
 METRIC = "instructions_per_request"
 PROGRAM = SERVERSIDE / "bench_requests.py"
@@ -60,7 +60,7 @@ class Subject(Struct, frozen=True):
 
 
 def subject(
-    lane: Lane, contract: Contract, *, programs: Path, app_folder: Path, environment: Mapping[str, str]
+    lane: Lane, workload: Workload, *, programs: Path, app_folder: Path, environment: Mapping[str, str]
 ) -> Subject:
     """Returns what is to be counted for a Lane; equal for all Lanes that serve the same callable.
 
@@ -74,13 +74,13 @@ def subject(
             application=lane.application,
             adapter=lane.adapter.callable if lane.adapter else None,
             interface=lane.server.interface,
-            requests=tuple((target, body.decode()) for target, body in contract.load_requests()),
+            requests=tuple((target, body.decode()) for target, body in workload.load_requests()),
             counts=COUNTS,
         ),
     )
 
 
-def count(subjects: Mapping[str, Subject], group: Group, scratch: Path) -> Iterator[Observation]:
+def count(subjects: Mapping[str, Subject], process_group: ProcessGroup, scratch: Path) -> Iterator[Observation]:
     """Yields the instructions per request of every Lane, by whose name its subject is, as they are known.
 
     Equal subjects are counted once, and as many at once as there are cores. A Lane without a count has the reason.
@@ -93,7 +93,7 @@ def count(subjects: Mapping[str, Subject], group: Group, scratch: Path) -> Itera
     try:
         while waiting or running:
             while waiting and cores:
-                running.append(_Counting(waiting.pop(0), cores.pop(0), group, scratch))
+                running.append(_Counting(waiting.pop(0), cores.pop(0), process_group, scratch))
             time.sleep(POLL_S)
             for done in [counting for counting in running if counting.is_over()]:
                 running.remove(done)
@@ -159,12 +159,12 @@ def free_cores() -> list[int | None]:
 class _Counting:
     """A count that is under way on a core."""
 
-    def __init__(self, subject: Subject, core: int | None, group: Group, scratch: Path) -> None:
+    def __init__(self, subject: Subject, core: int | None, process_group: ProcessGroup, scratch: Path) -> None:
         self.subject = subject
         self.core = core
         self._folder = scratch / f"instructions-{time.monotonic_ns()}"
         self._deadline_s = time.monotonic() + TIMEOUT_S
-        self.process = self._start(group)
+        self.process = self._start(process_group)
 
     def is_over(self) -> bool:
         """Returns whether it has ended, or has to be ended."""
@@ -188,12 +188,12 @@ class _Counting:
     def _profile(self) -> Path:
         return self._folder / "profile"
 
-    def _start(self, group: Group) -> "subprocess.Popen[bytes]":
+    def _start(self, process_group: ProcessGroup) -> "subprocess.Popen[bytes]":
         self._folder.mkdir()
         work = self._folder / "work.json"
         work.write_bytes(msgspec.json.encode(self.subject.work))
         with work.open("rb") as standard_input, self._log.open("wb") as log:
-            return group.start(
+            return process_group.start(
                 command(self.subject.python, self._profile, self.core),
                 env=self.subject.environment,
                 cwd=self.subject.folder,

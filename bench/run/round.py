@@ -9,13 +9,13 @@ from msgspec import Struct
 
 from bench.model.experiment import Lane
 from bench.model.protocol import Request, Setup, SliceOrder, SliceResult, Target
-from bench.model.records import Failure, SliceRecord, Step
+from bench.model.records import Failure, SliceRecord, Stage
 from bench.model.schedule import Slice
 from bench.run.driver_client import Driver, driver
 from bench.servers import machine
 from bench.servers.launch import HOST
 from bench.servers.processes import ended
-from bench.servers.testbed import Servers, Site, failure
+from bench.servers.testbed import Servers, Testbed, failure
 
 
 class Readings(Struct, frozen=True):
@@ -31,8 +31,8 @@ class Readings(Struct, frozen=True):
 class LiveRound:
     """Measures one Slice after another."""
 
-    def __init__(self, site: Site, index: int, servers: Servers, load: Driver, began: float) -> None:
-        self._site = site
+    def __init__(self, testbed: Testbed, index: int, servers: Servers, load: Driver, began: float) -> None:
+        self._testbed = testbed
         self._index = index
         self._servers = servers
         self._driver = load
@@ -50,7 +50,7 @@ class LiveRound:
         """Offers a Slice's load to all its Lanes at once, and returns a record of each. Raises DriverFailed."""
         pids = [self._servers.pids[lane] for lane in planned.lanes]
         before = [self._read(of_lane) for of_lane in pids]
-        results = self._driver.offer(order(planned))
+        results = self._driver.play(order(planned))
         after = [self._read(of_lane) for of_lane in pids]
         seen = zip(planned.lanes, results, before, after, pids, strict=True)
         return tuple(
@@ -66,21 +66,21 @@ class LiveRound:
         server = self._servers.running[lane]
         code = server.process.poll()
         if code is not None:
-            return failure(self._index, server, Step.LOAD, f"the server ended with exit code {code}")
+            return failure(self._index, server, Stage.LOAD, f"the server ended with exit code {code}")
         if ended(self._servers.pids[lane]):
-            return failure(self._index, server, Step.LOAD, "a process of the server ended under load")
+            return failure(self._index, server, Stage.LOAD, "a process of the server ended under load")
         return None
 
     def _setup(self) -> Setup:
-        whole, rules = self._site.experiment, self._site.experiment.contract
+        whole, rules = self._testbed.experiment, self._testbed.experiment.workload
         requests = tuple(Request(target, body) for target, body in rules.load_requests())
         targets = (Target(lane, HOST, server.launch.port, requests) for lane, server in self._servers.running.items())
         at_once = 2 if any(lane.side for lane in whole.lanes) else 1
-        cores = self._site.machine.driver_cores
-        return Setup(tuple(targets), whole.most_users, whole.offer.connections, cores, at_once)
+        cores = self._testbed.machine.driver_cores
+        return Setup(tuple(targets), whole.most_users, whole.load.connections, cores, at_once)
 
     def _read(self, pids: Sequence[int]) -> Readings:
-        here = self._site.machine
+        here = self._testbed.machine
         return Readings(
             time.monotonic() - self._began,
             time.time(),
@@ -92,21 +92,21 @@ class LiveRound:
 
 def order(planned: Slice) -> SliceOrder:
     """Returns what the driver is told of a Slice."""
-    return SliceOrder(planned.lanes, planned.load, planned.guard_s, planned.window_s, planned.send_limit_s)
+    return SliceOrder(planned.lanes, planned.load, planned.settle_s, planned.window_s, planned.send_limit_s)
 
 
 @contextmanager
-def open_round(site: Site, index: int, lanes: Sequence[Lane], began: float) -> Iterator[LiveRound]:
+def open_round(testbed: Testbed, index: int, lanes: Sequence[Lane], began: float) -> Iterator[LiveRound]:
     """Opens servers and a fresh driver; while they last, the calling thread keeps off the server cores.
 
     bench has no other thread that runs while it measures.
     """
     with (
-        driver(site.group, site.logs / "driver.log") as load,
-        site.open_servers(index, lanes) as servers,
-        _kept_on(site.machine.driver_cores),
+        driver(testbed.process_group, testbed.logs / "driver.log") as load,
+        testbed.open_servers(index, lanes) as servers,
+        _kept_on(testbed.machine.driver_cores),
     ):
-        yield LiveRound(site, index, servers, load, began)
+        yield LiveRound(testbed, index, servers, load, began)
 
 
 @contextmanager
@@ -144,14 +144,14 @@ def _record(
         slice_s=round(slice_s, 6),
         requests=result.requests,
         errors=result.errors,
-        missed=result.missed,
+        dropped=result.dropped,
         requests_in_slice=result.requests_in_slice,
         bytes_received=result.bytes_received,
         latency_us=result.latency_us,
         answers_in_window=result.answers_in_window,
         latency_from_intended_us=result.latency_from_intended_us,
         send_lateness_us=result.send_lateness_us,
-        hub_lateness_us=result.hub_lateness_us,
+        loop_lag_us=result.loop_lag_us,
         server_cpu_ns=known["server_cpu_ns"],
         server_run_queue_ns=known["server_run_queue_ns"],
         server_rss_bytes=known["server_rss_bytes"],
@@ -186,7 +186,7 @@ def _why_silent(result: SliceResult) -> dict[str, str]:
     if result.requests:
         return {}
     outside = f"{result.requests_in_slice} right answers outside it" if result.requests_in_slice else ""
-    missed = f"{result.missed} requests never sent" if result.missed else ""
+    dropped = f"{result.dropped} requests never sent" if result.dropped else ""
     kinds = [f"{count} x {kind}" for kind, count in result.errors.items()]
-    seen = ", ".join(filter(None, (*kinds, missed, outside)))
+    seen = ", ".join(filter(None, (*kinds, dropped, outside)))
     return {"requests": f"no right answer in the window: {seen or 'nothing was answered'}"}

@@ -103,7 +103,7 @@ class Runner:
         self._expect_lanes()
         if index == 0:
             self._describe(live)
-        warm = self._measure_all(live, schedule.warm_up(self._left, index))
+        warm = self._measure_all(live, schedule.warm_up_slices(self._left, index))
         self._expect_lanes()
         if self._slowest_rps is None:
             self._slowest_rps = _slowest_rps([record for record in warm if self._is_left(record.lane)])
@@ -113,9 +113,9 @@ class Runner:
     def _measured(self, index: int, slowest_rps: float, *, first_index: int) -> list[Slice]:
         """Returns the Round's slices after its warm-up. The rate of all fixed slices of the run is the same."""
         if sweep := self._left.sweep:
-            return schedule.swept(self._left, sweep, index, slowest_rps, first_index=first_index)
-        rate_rps = schedule.fixed_rate_rps(self._left.offer.rate_share, [slowest_rps])
-        return schedule.measured(self._left, index, rate_rps, first_index=first_index)
+            return schedule.sweep_slices(self._left, sweep, index, slowest_rps, first_index=first_index)
+        rate_rps = schedule.fixed_rate_rps(self._left.load.rate_share, [slowest_rps])
+        return schedule.measured_slices(self._left, index, rate_rps, first_index=first_index)
 
     def _describe(self, live: Round) -> None:
         """Proves that the Lanes are comparable, and writes down what the run is made from."""
@@ -133,7 +133,7 @@ class Runner:
         """Measures a slice, if its Lane is left, and returns whether it has to be measured again."""
         if not self._is_left(planned.lanes[0]):
             return False
-        return self._measure(live, planned, repeats_left=repeats_left).spoilt is not None
+        return self._measure(live, planned, repeats_left=repeats_left).discarded is not None
 
     def _measure_all(self, live: Round, slices: Sequence[Slice]) -> list[SliceRecord]:
         return [self._measure(live, planned, repeats_left=0) for planned in slices if self._is_left(planned.lanes[0])]
@@ -143,7 +143,7 @@ class Runner:
         return self._draft.experiment.preset.repeats
 
     def _measure(self, live: Round, planned: Slice, *, repeats_left: int) -> SliceRecord:
-        """Measures one slice, and records whether it is spoilt."""
+        """Measures one slice, and records whether it is discarded."""
         self._watcher.slice_started(planned)
         (record,) = judged([live.measure(planned)], repeats_left, self._repeats)
         self._sink.append(record)
@@ -167,7 +167,7 @@ class Runner:
 
 
 def measure_with_repeats(slices: Sequence[Slice], repeats: int, attempt: Attempt) -> None:
-    """Measures a Round's slices, and at its end again those that were spoilt, as far as its repeats go."""
+    """Measures a Round's slices, and at its end again those that were discarded, as far as its repeats go."""
     waiting, left = list(slices), repeats
     next_index = waiting[-1].index + 1 if waiting else 0
     while waiting:

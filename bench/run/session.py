@@ -20,17 +20,17 @@ from bench.run.round import open_round
 from bench.run.runner import NothingToMeasure, Round, Runner, Sink, Watcher
 from bench.servers import machine
 from bench.servers.launch import HOST, NotReady, server_environment, wait_until_ready
-from bench.servers.processes import process_group, stop
+from bench.servers.processes import open_process_group, stop
 from bench.servers.project import Project
-from bench.servers.testbed import Site, prepare_environments
+from bench.servers.testbed import Testbed, prepare_environments
 
-LOAD_GUARD_S = 0.2
+LOAD_SETTLE_S = 0.2
 """How long `bench load` lets the connections open before it counts."""
 COUNTING = "counting instructions"
 
 
 class Verified(Struct, frozen=True):
-    """What `bench verify` found: facts of the Lanes that hold the contract, and failures of the others."""
+    """What `bench verify` found: facts of the Lanes that hold the workload, and failures of the others."""
 
     lanes: tuple[LaneFacts, ...]
     failures: tuple[Failure, ...]
@@ -38,106 +38,106 @@ class Verified(Struct, frozen=True):
 
 
 @contextmanager
-def open_site(project: Project, experiment: Experiment) -> Iterator[Site]:
-    """Makes the Apps' environments, and yields a Site whose processes and logs are gone at the end."""
+def open_testbed(project: Project, experiment: Experiment) -> Iterator[Testbed]:
+    """Makes the Apps' environments, and yields a Testbed whose processes and logs are gone at the end."""
     environments, failures = prepare_environments(project, experiment)
     here = machine.describe(experiment.serving.workers)
-    with process_group() as group, tempfile.TemporaryDirectory(prefix="bench-") as logs:
+    with open_process_group() as process_group, tempfile.TemporaryDirectory(prefix="bench-") as logs:
         folders = {name: project.app_folder(name) for name in environments}
-        yield Site(project, experiment, here, environments, folders, failures, group, Path(logs))
+        yield Testbed(project, experiment, here, environments, folders, failures, process_group, Path(logs))
 
 
-def draft(site: Site, run_id: str) -> Manifest:
+def draft(testbed: Testbed, run_id: str) -> Manifest:
     """Returns the manifest of a run that is about to begin; what only its servers can tell is still missing."""
     return Manifest(
         format_version=FORMAT_VERSION,
         run_id=run_id,
         started_utc=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         bench_version=__version__,
-        git_revision=git.current(site.project.root),
-        experiment=site.experiment,
-        machine=site.machine,
+        git_revision=git.current(testbed.project.root),
+        experiment=testbed.experiment,
+        machine=testbed.machine,
         driver_versions={},
         lanes=(),
         irremovable_differences=(),
     )
 
 
-def measure(site: Site, manifest: Manifest, sink: Sink, watcher: Watcher) -> None:
+def measure(testbed: Testbed, manifest: Manifest, sink: Sink, watcher: Watcher) -> None:
     """Measures a run into the sink. Raises NothingToMeasure, NotComparable or DriverFailed."""
     began = time.monotonic()
 
     def live_round(index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[Round]:
-        return open_round(site, index, lanes, began)
+        return open_round(testbed, index, lanes, began)
 
-    Runner(manifest, live_round, sink, watcher).run(site.failures)
+    Runner(manifest, live_round, sink, watcher).run(testbed.failures)
 
 
-def count_instructions(site: Site, sink: Sink, heard: Callable[[str, float], None]) -> None:
+def count_instructions(testbed: Testbed, sink: Sink, heard: Callable[[str, float], None]) -> None:
     """Counts the instructions per request of every Lane into the sink; ``heard`` is told what share of it is done."""
     heard(COUNTING, 0)
-    for done, observation in enumerate(instructions_per_request(site), start=1):
+    for done, observation in enumerate(instructions_per_request(testbed), start=1):
         sink.observe(observation)
-        heard(COUNTING, done / len(site.experiment.lanes))
+        heard(COUNTING, done / len(testbed.experiment.lanes))
     sink.sync()
 
 
-def instructions_per_request(site: Site) -> Iterator[Observation]:
+def instructions_per_request(testbed: Testbed) -> Iterator[Observation]:
     """Yields each Lane's as they are known: not a twin's, which is the same, nor that of an App without environment."""
-    lanes = [lane for lane in site.experiment.lanes if lane.home in site.environments and not lane.twin]
-    subjects = {lane.name: _subject(site, lane) for lane in lanes}
-    yield from instructions.count(subjects, site.group, site.logs)
+    lanes = [lane for lane in testbed.experiment.lanes if lane.home in testbed.environments and not lane.twin]
+    subjects = {lane.name: _subject(testbed, lane) for lane in lanes}
+    yield from instructions.count(subjects, testbed.process_group, testbed.logs)
 
 
-def _subject(site: Site, lane: Lane) -> instructions.Subject:
-    folder = site.folders[lane.home]
+def _subject(testbed: Testbed, lane: Lane) -> instructions.Subject:
+    folder = testbed.folders[lane.home]
     return instructions.subject(
         lane,
-        site.experiment.contract,
-        programs=site.environments[lane.home].programs,
+        testbed.experiment.workload,
+        programs=testbed.environments[lane.home].programs,
         app_folder=folder,
         environment=server_environment(lane, folder),
     )
 
 
-def verify(site: Site) -> Verified:
-    """Starts every Lane, verifies its contract, and proves parity. Raises NotComparable."""
-    ready = without(site.experiment, (failure.lane for failure in site.failures))
-    with site.open_servers(0, ready.lanes) as servers:
+def verify(testbed: Testbed) -> Verified:
+    """Starts every Lane, verifies its workload, and proves parity. Raises NotComparable."""
+    ready = without(testbed.experiment, (failure.lane for failure in testbed.failures))
+    with testbed.open_servers(0, ready.lanes) as servers:
         parity.prove(ready, servers.facts)
-        failures = (*site.failures, *servers.failures)
+        failures = (*testbed.failures, *servers.failures)
         return Verified(servers.facts, failures, parity.irremovable_differences(servers.facts))
 
 
-def offer(target: Target, load: Load, connections: int, window_s: float) -> tuple[SliceResult, float | None]:
+def load_url(target: Target, load: Load, connections: int, window_s: float) -> tuple[SliceResult, float | None]:
     """Offers one load to any target with a fresh driver; returns the share of a core that it used, too.
 
     Nothing is pinned: bench does not know where the target runs. Raises DriverFailed.
     """
     with (
-        process_group() as group,
+        open_process_group() as process_group,
         tempfile.TemporaryDirectory(prefix="bench-") as logs,
-        driver(group, Path(logs) / "driver.log") as process,
+        driver(process_group, Path(logs) / "driver.log") as process,
     ):
         process.setup(Setup((target,), connections, connections, ()))
         began, before = time.monotonic(), machine.counters([process.pid])
-        (result,) = process.offer(SliceOrder((target.lane,), load, LOAD_GUARD_S, window_s))
+        (result,) = process.play(SliceOrder((target.lane,), load, LOAD_SETTLE_S, window_s))
         used_ns = machine.difference(before.cpu_ns, machine.counters([process.pid]).cpu_ns)
         return result, None if used_ns is None else used_ns / 1e9 / (time.monotonic() - began)
 
 
-def serve(site: Site, lane: Lane, announce: Callable[[str], None]) -> None:
+def serve(testbed: Testbed, lane: Lane, announce: Callable[[str], None]) -> None:
     """Serves one Lane, its log on standard error, until it is interrupted; announces its URL when it answers.
 
     Raises NothingToMeasure where it does not answer, or ends by itself.
     """
-    (launch,) = site.launches([lane])
-    rules = site.experiment.contract
+    (launch,) = testbed.launches([lane])
+    rules = testbed.experiment.workload
     path, _ = rules.request(rules.names[0])
-    process = site.group.start(launch.command, env=launch.environment, cwd=launch.folder)
+    process = testbed.process_group.start(launch.command, env=launch.environment, cwd=launch.folder)
     try:
-        machine.pin([process.pid], site.machine.server_cores)
-        wait_until_ready(process, launch.port, path, site.experiment.serving.ready_timeout_s)
+        machine.pin([process.pid], testbed.machine.server_cores)
+        wait_until_ready(process, launch.port, path, testbed.experiment.serving.ready_timeout_s)
         announce(f"http://{HOST}:{launch.port}{path}")
         raise NothingToMeasure(f"{lane.name}: the server ended with exit code {process.wait()}")
     except NotReady as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from bench.model.experiment import Lane, Serving
-from bench.servers.processes import Group, clean_environment, stop
+from bench.servers.processes import ProcessGroup, clean_environment, stop
 
 HOST = "127.0.0.1"
 SERVERSIDE = Path(__file__).parent / "serverside"
@@ -88,13 +88,13 @@ class Started(Struct, frozen=True):
 
 
 @contextmanager
-def started(launches: Iterable[Launch], group: Group, logs: Path) -> Iterator[Started]:
+def started(launches: Iterable[Launch], process_group: ProcessGroup, logs: Path) -> Iterator[Started]:
     """Starts all servers side by side, and ends them all. They may not be ready yet; one may even have failed."""
     servers = Started([], {})
     try:
         for launch in launches:
             try:
-                servers.running.append(start(launch, group, logs))
+                servers.running.append(start(launch, process_group, logs))
             except OSError as error:
                 servers.refused[launch.lane] = refusal(launch, error)
         yield servers
@@ -102,12 +102,14 @@ def started(launches: Iterable[Launch], group: Group, logs: Path) -> Iterator[St
         stop(server.process for server in servers.running)
 
 
-def start(launch: Launch, group: Group, logs: Path) -> Running:
+def start(launch: Launch, process_group: ProcessGroup, logs: Path) -> Running:
     """Starts a server, and does not wait for it. Raises OSError where the system refuses."""
     log = logs / f"{launch.lane}.log"
     with log.open("wb") as output:
         started_s = time.monotonic()
-        process = group.start(launch.command, env=launch.environment, cwd=launch.folder, stdout=output, stderr=output)
+        process = process_group.start(
+            launch.command, env=launch.environment, cwd=launch.folder, stdout=output, stderr=output
+        )
     return Running(launch, process, log, started_s)
 
 

@@ -72,9 +72,9 @@ def _physical_first(cores: list[int]) -> list[int]:
     siblings: list[int] = []
     for core in cores:
         path = TOPOLOGY / f"cpu{core}" / "topology" / "thread_siblings_list"
-        group = path.read_text().strip() if path.exists() else str(core)
-        (siblings if group in seen else first).append(core)
-        seen.add(group)
+        siblings_of = path.read_text().strip() if path.exists() else str(core)
+        (siblings if siblings_of in seen else first).append(core)
+        seen.add(siblings_of)
     return [*first, *siblings]
 
 

@@ -20,7 +20,7 @@ STOP_S = 2.0
 """How long a process may take to end when asked, before it is killed."""
 
 
-class Group:
+class ProcessGroup:
     """The process group that children join."""
 
     def __init__(self, leader: "subprocess.Popen[bytes]") -> None:
@@ -49,11 +49,11 @@ class Group:
 
 
 @contextmanager
-def process_group() -> Iterator[Group]:
+def open_process_group() -> Iterator[ProcessGroup]:
     """Yields a group for children; kills whatever is left of it at the end."""
     leader = subprocess.Popen(["/bin/sh", "-c", "read -r _; kill -KILL 0"], stdin=subprocess.PIPE, process_group=0)
     try:
-        yield Group(leader)
+        yield ProcessGroup(leader)
     finally:
         leader.communicate()
 

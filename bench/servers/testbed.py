@@ -8,7 +8,7 @@ import psutil
 from msgspec import Struct
 
 from bench.model.experiment import Experiment, Lane
-from bench.model.records import Failure, LaneFacts, Machine, Step
+from bench.model.records import Failure, LaneFacts, Machine, Stage
 from bench.servers import machine, verification
 from bench.servers.environments import Environment, EnvironmentFailed, prepare
 from bench.servers.launch import (
@@ -23,12 +23,12 @@ from bench.servers.launch import (
     started,
     wait_until_ready,
 )
-from bench.servers.processes import Group, clean_environment, tree
+from bench.servers.processes import ProcessGroup, clean_environment, tree
 from bench.servers.project import Project
 
 
 class Servers(Struct, frozen=True):
-    """The servers of a Round that are ready and answer the contract, and what became of the others."""
+    """The servers of a Round that are ready and answer the workload, and what became of the others."""
 
     running: Mapping[str, Running]
     pids: Mapping[str, tuple[int, ...]]
@@ -36,7 +36,7 @@ class Servers(Struct, frozen=True):
     failures: tuple[Failure, ...]
 
 
-class Site(Struct, frozen=True):
+class Testbed(Struct, frozen=True):
     """All that it takes to start an Experiment's Lanes. Environments and folders of Apps are by ``Lane.home``."""
 
     project: Project
@@ -45,7 +45,7 @@ class Site(Struct, frozen=True):
     environments: Mapping[str, Environment]
     folders: Mapping[str, Path]
     failures: tuple[Failure, ...]
-    group: Group
+    process_group: ProcessGroup
     logs: Path
 
     def launches(self, lanes: Sequence[Lane]) -> list[Launch]:
@@ -63,15 +63,15 @@ class Site(Struct, frozen=True):
 
     @contextmanager
     def open_servers(self, round_index: int, lanes: Sequence[Lane]) -> Iterator[Servers]:
-        """Starts Lanes side by side, proves that they answer the contract, and gives them the server cores."""
-        with started(self.launches(lanes), self.group, self.logs) as servers:
+        """Starts Lanes side by side, proves that they answer the workload, and gives them the server cores."""
+        with started(self.launches(lanes), self.process_group, self.logs) as servers:
             yield self._proved(round_index, servers)
 
     def _proved(self, round_index: int, servers: Started) -> Servers:
         ready: dict[str, Running] = {}
         facts: list[LaneFacts] = []
         failures = [
-            Failure(lane=lane, round=round_index, step=Step.START, reason=reason, log_tail="")
+            Failure(lane=lane, round=round_index, stage=Stage.START, reason=reason, log_tail="")
             for lane, reason in servers.refused.items()
         ]
         for server in servers.running:
@@ -79,22 +79,22 @@ class Site(Struct, frozen=True):
                 facts.append(self._prove(server))
                 ready[server.launch.lane] = server
             except NotReady as error:
-                failures.append(failure(round_index, server, Step.START, str(error)))
+                failures.append(failure(round_index, server, Stage.START, str(error)))
             except psutil.NoSuchProcess:
-                failures.append(failure(round_index, server, Step.START, "the server ended while it was checked"))
-            except verification.ContractBroken as error:
-                failures.append(failure(round_index, server, Step.CONTRACT, str(error)))
+                failures.append(failure(round_index, server, Stage.START, "the server ended while it was checked"))
+            except verification.VerificationFailed as error:
+                failures.append(failure(round_index, server, Stage.VERIFICATION, str(error)))
         pids = {name: tuple(process.pid for process in tree(server.process.pid)) for name, server in ready.items()}
         for members in pids.values():
             machine.pin(members, self.machine.server_cores)
         return Servers(ready, pids, tuple(facts), tuple(failures))
 
     def _prove(self, server: Running) -> LaneFacts:
-        """Waits for a server, verifies its contract, reads what it runs with.
+        """Waits for a server, verifies its workload, reads what it runs with.
 
-        Raises NotReady or ContractBroken, and NoSuchProcess where it ends just then.
+        Raises NotReady or VerificationFailed, and NoSuchProcess where it ends just then.
         """
-        rules = self.experiment.contract
+        rules = self.experiment.workload
         path, _ = rules.request(rules.names[0])
         wait_until_ready(server.process, server.launch.port, path, self.experiment.serving.ready_timeout_s)
         answer = verification.verify(HOST, server.launch.port, rules)
@@ -139,14 +139,14 @@ def prepare_environments(
         except EnvironmentFailed as error:
             lanes = (lane.name for lane in experiment.lanes if lane.app.name == app_name)
             failures += (
-                Failure(lane=lane, round=0, step=Step.ENVIRONMENT, reason=str(error), log_tail="") for lane in lanes
+                Failure(lane=lane, round=0, stage=Stage.ENVIRONMENT, reason=str(error), log_tail="") for lane in lanes
             )
     return made, tuple(failures)
 
 
-def failure(round_index: int, server: Running, step: Step, reason: str) -> Failure:
+def failure(round_index: int, server: Running, stage: Stage, reason: str) -> Failure:
     """Returns a Failure with the tail of the server's own log."""
-    return Failure(lane=server.launch.lane, round=round_index, step=step, reason=reason, log_tail=server.log_tail())
+    return Failure(lane=server.launch.lane, round=round_index, stage=stage, reason=reason, log_tail=server.log_tail())
 
 
 def _workers(pid: int) -> int:

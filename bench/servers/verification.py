@@ -1,4 +1,4 @@
-"""Checks over a real connection that a running Lane answers the whole contract, byte for byte."""
+"""Checks over a real connection that a running Lane answers the whole workload, byte for byte."""
 
 import http.client
 from collections.abc import Iterator
@@ -6,13 +6,13 @@ from contextlib import closing
 
 from msgspec import Struct
 
-from bench.model.experiment import Contract
+from bench.model.experiment import Workload
 
 TIMEOUT_S = 10.0
 
 
-class ContractBroken(Exception):
-    """An answer is not what the contract says; the message names the request, what was found and what was expected."""
+class VerificationFailed(Exception):
+    """An answer is not what the workload says; the message names the request, what was found and what was expected."""
 
 
 class Answer(Struct, frozen=True):
@@ -27,52 +27,52 @@ class Answer(Struct, frozen=True):
         return [value for found, value in self.headers if found.lower() == name]
 
 
-def verify(host: str, port: int, contract: Contract) -> Answer:
-    """Asks everything on one kept-alive connection, and returns the first right answer. Raises ContractBroken."""
+def verify(host: str, port: int, workload: Workload) -> Answer:
+    """Asks everything on one kept-alive connection, and returns the first right answer. Raises VerificationFailed."""
     with closing(http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)) as connection:
-        answers = [_greeting(connection, contract, name) for name in _names(contract)]
-        for target in contract.not_found:
+        answers = [_greeting(connection, workload, name) for name in _names(workload)]
+        for target in workload.not_found:
             _expect("GET", target, ask(connection, "GET", target), "status", 404)
-        for method in contract.not_allowed:
-            target, _ = contract.request(contract.names[0])
+        for method in workload.not_allowed:
+            target, _ = workload.request(workload.names[0])
             _expect(method, target, ask(connection, method, target), "status", 405)
     return answers[0]
 
 
-def _names(contract: Contract) -> Iterator[str]:
-    yield from contract.names
-    if contract.longest_name:
-        yield contract.longest_name * "n"
-        yield contract.longest_name * "🦄"
+def _names(workload: Workload) -> Iterator[str]:
+    yield from workload.names
+    if workload.longest_name:
+        yield workload.longest_name * "n"
+        yield workload.longest_name * "🦄"
 
 
-def _greeting(connection: http.client.HTTPConnection, contract: Contract, name: str) -> Answer:
-    target, body = contract.request(name)
+def _greeting(connection: http.client.HTTPConnection, workload: Workload, name: str) -> Answer:
+    target, body = workload.request(name)
     answer = ask(connection, "GET", target)
     _expect("GET", target, answer, "status", 200)
     _expect("GET", target, answer, "body", body)
-    for header, value in (("content-type", contract.content_type), ("content-length", str(len(body)))):
+    for header, value in (("content-type", workload.content_type), ("content-length", str(len(body)))):
         if answer.values(header) != [value]:
-            raise ContractBroken(_said("GET", target, header, answer.values(header), [value]))
+            raise VerificationFailed(_said("GET", target, header, answer.values(header), [value]))
     if connection.sock is None:
-        raise ContractBroken(f"GET {_short(target)}: found a closed connection, expected it to be kept alive")
+        raise VerificationFailed(f"GET {_short(target)}: found a closed connection, expected it to be kept alive")
     return answer
 
 
 def ask(connection: http.client.HTTPConnection, method: str, target: str) -> Answer:
-    """Sends one request as it stands, and returns the whole answer. Raises ContractBroken."""
+    """Sends one request as it stands, and returns the whole answer. Raises VerificationFailed."""
     try:
         connection.request(method, target)
         response = connection.getresponse()
         return Answer(response.status, tuple(response.getheaders()), response.read())
     except (OSError, http.client.HTTPException) as error:
-        raise ContractBroken(f"{method} {_short(target)}: found {error!r}, expected an answer") from error
+        raise VerificationFailed(f"{method} {_short(target)}: found {error!r}, expected an answer") from error
 
 
 def _expect(method: str, target: str, answer: Answer, what: str, expected: int | bytes) -> None:
     found = getattr(answer, what)
     if found != expected:
-        raise ContractBroken(_said(method, target, what, found, expected))
+        raise VerificationFailed(_said(method, target, what, found, expected))
 
 
 def _said(method: str, target: str, what: str, found: object, expected: object) -> str:

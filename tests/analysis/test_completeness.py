@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from bench.analysis.completeness import lacking
 from bench.analysis.summary import fold
-from bench.model.records import INSTRUCTIONS, Step
+from bench.model.records import INSTRUCTIONS, Stage
 from tests.builders.runs import A, B, experiment, failure, manifest, run_observations, run_records
 
 WHOLE = experiment(preset=replace(experiment().preset, cold_starts=2, instructions=True))
@@ -34,7 +34,7 @@ def test_what_the_rounds_of_an_incomplete_run_found_stands() -> None:
     assert not summary.complete
     assert summary.lacking == lacking(WHOLE, RECORDS, (), ())
     assert all("throughput_rps" in lane.metrics for lane in summary.lanes)
-    assert summary.leagues[0].standings
+    assert summary.groups[0].standings
 
 
 def test_what_is_missing_is_named() -> None:
@@ -68,7 +68,7 @@ def test_a_lane_that_failed_lacks_no_slices() -> None:
     elsewhere = [each for each in OBSERVED if each.lane != B]
     assert lacking(WHOLE, left, [failure(B)], OBSERVED) == ()
     assert lacking(WHOLE, left, [failure(B)], elsewhere) != ()
-    assert lacking(WHOLE, left, [failure(B, step=Step.ENVIRONMENT)], elsewhere) == ()
+    assert lacking(WHOLE, left, [failure(B, stage=Stage.ENVIRONMENT)], elsewhere) == ()
     assert lacking(WHOLE, RECORDS, [failure(lane.name) for lane in WHOLE.lanes], OBSERVED) == (
         "a lane that did not fail",
     )

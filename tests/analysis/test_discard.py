@@ -4,27 +4,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.analysis.discard import SPOILT_STEAL, SPOILT_STEP_S, judged, note, why_spoilt
+from bench.analysis.discard import DISCARD_STEAL, DISCARD_STEP_S, judged, note, why_discarded
 from bench.model.schedule import Phase
 from tests.builders.runs import saturated
 
 
 @given(steal_s=st.none() | st.floats(0, 1), step_s=st.floats(-1, 1))
-def test_a_slice_is_spoilt_by_the_machine_alone(steal_s: float | None, step_s: float) -> None:
+def test_a_slice_is_discarded_by_the_machine_alone(steal_s: float | None, step_s: float) -> None:
     """By steal or by a clock that stepped, with the number in its reason; errors and speed have no say."""
     seen = saturated(steal_s=steal_s, clock_step_s=step_s, errors={"timeout": 9}, requests=0)
-    stolen = steal_s is not None and steal_s > SPOILT_STEAL * seen.slice_s
-    stepped = abs(step_s) > SPOILT_STEP_S
-    assert (why_spoilt(seen) is not None) == (stolen or stepped)
+    stolen = steal_s is not None and steal_s > DISCARD_STEAL * seen.slice_s
+    stepped = abs(step_s) > DISCARD_STEP_S
+    assert (why_discarded(seen) is not None) == (stolen or stepped)
 
 
 @given(steal_s=st.floats(0, 1), repeats_left=st.integers(0, 3), phase=st.sampled_from(Phase))
-def test_a_spoilt_slice_is_either_repeated_or_says_why_not(steal_s: float, repeats_left: int, phase: Phase) -> None:
-    """Its record has what spoilt it in any case, under one of two names; that of any other slice has neither."""
+def test_a_discarded_slice_is_either_repeated_or_says_why_not(steal_s: float, repeats_left: int, phase: Phase) -> None:
+    """Its record has what discarded it in any case, under one of two names; that of any other slice has neither."""
     seen = saturated(steal_s=steal_s, phase=phase)
-    (found,), reason = judged([seen], repeats_left, 3), why_spoilt(seen)
+    (found,), reason = judged([seen], repeats_left, 3), why_discarded(seen)
     repeatable = phase is not Phase.WARM_UP and repeats_left > 0
-    assert found.spoilt == (reason if repeatable else None)
+    assert found.discarded == (reason if repeatable else None)
     assert (found.not_repeated is not None) == (reason is not None and not repeatable)
     assert found.not_repeated is None or found.not_repeated.startswith(f"{reason}; ")
 
@@ -34,19 +34,19 @@ def test_what_spoils_a_slice_spoils_it_for_all_of_its_lanes(steal_s: tuple[float
     """Either both records of a Duet count or neither does, and both have the same reason."""
     seen = [saturated(steal_s=each, phase=Phase.DUET) for each in steal_s]
     found = judged(seen, repeats_left, 3)
-    assert [replace(each, spoilt=None, not_repeated=None) for each in found] == seen
-    ((spoilt, not_repeated),) = {(each.spoilt, each.not_repeated) for each in found}
-    assert bool(spoilt or not_repeated) == any(map(why_spoilt, seen))
+    assert [replace(each, discarded=None, not_repeated=None) for each in found] == seen
+    ((discarded, not_repeated),) = {(each.discarded, each.not_repeated) for each in found}
+    assert bool(discarded or not_repeated) == any(map(why_discarded, seen))
 
 
-def test_a_note_says_what_became_of_spoilt_slices() -> None:
+def test_a_note_says_what_became_of_discarded_slices() -> None:
     """A Duet is one slice, a warm-up counts in no case, and of a quiet run there is nothing to say."""
     quiet, stolen = saturated(slice=1), saturated(slice=2, steal_s=0.3)
     warm_up = judged([replace(stolen, phase=Phase.WARM_UP)], 0, 1)
     duet = judged([stolen, replace(stolen, lane="other")], 1, 1)
     kept = judged([replace(stolen, slice=3)], 0, 1)
     assert note([quiet, *warm_up]) == ()
-    assert note([quiet, *duet]) == ("Slices spoilt by others on this machine: 1 measured again.",)
+    assert note([quiet, *duet]) == ("Slices discarded by others on this machine: 1 measured again.",)
     assert note([*duet, *kept]) == (
-        "Slices spoilt by others on this machine: 1 measured again, 1 more counted, as no repeats were left.",
+        "Slices discarded by others on this machine: 1 measured again, 1 more counted, as no repeats were left.",
     )

@@ -189,7 +189,7 @@ def test_an_interval_that_knows_nothing_is_finite() -> None:
     assert 0 < low < 1e-50 < point < 1e50 < high < float("inf")
 
 
-def test_all_ratios_of_a_league_hold_at_once() -> None:
+def test_all_ratios_of_a_group_hold_at_once() -> None:
     """Of many runs of 7 rounds and 4 Lanes, about 5 % have a ratio that misses; each alone would in 20 %."""
     rng = np.random.default_rng(20260303)
     runs = rng.normal(0, 0.05, size=(4000, 4, 7))

@@ -54,10 +54,10 @@ def test_too_few_answers_say_how_many_it_takes() -> None:
 
 
 def test_a_run_without_such_slices_needs_no_reason() -> None:
-    """Nobody expects a latency at a fixed rate of a run that had none; nor anything of no slices, or spoilt ones."""
+    """Nobody expects a latency at a fixed rate of a run that had none; nor anything of no slices, or discarded ones."""
     assert not [name for name in missing.reasons([saturated()], NOTHING_FOUND) if "fixed" in name]
     assert missing.reasons([], NOTHING_FOUND) == {}
-    assert missing.reasons([saturated(spoilt="steal 0.30 s in 0.30 s")], NOTHING_FOUND) == {}
+    assert missing.reasons([saturated(discarded="steal 0.30 s in 0.30 s")], NOTHING_FOUND) == {}
 
 
 def test_slices_of_no_length_say_so() -> None:

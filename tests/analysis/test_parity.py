@@ -1,4 +1,4 @@
-"""Lanes of one League must be configured alike; what differs is shown, and what cannot be made alike is listed."""
+"""Lanes of one Group must be configured alike; what differs is shown, and what cannot be made alike is listed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench.analysis import parity
-from bench.model.experiment import Experiment, Lane, League
+from bench.model.experiment import Experiment, Group, Lane
 from bench.model.records import LaneFacts
 from tests.builders.runs import ADAPTER, GAMMA, LANES, RAW, RG, UVICORN, A, B, G, experiment, facts
 
@@ -17,7 +17,7 @@ WHOLE = experiment()
 NATIVE_LANES = (LANES[0], Lane(app=GAMMA, server=UVICORN))
 NATIVE = experiment(
     lanes=NATIVE_LANES,
-    leagues=(League(name="native", title="", lanes=tuple(lane.name for lane in NATIVE_LANES), same_server=False),),
+    groups=(Group(name="native", title="", lanes=tuple(lane.name for lane in NATIVE_LANES), same_server=False),),
 )
 
 
@@ -124,9 +124,9 @@ def test_the_order_of_facts_does_not_matter(order: list[LaneFacts]) -> None:
     ],
 )
 def test_a_difference_is_shown(changes: dict[str, Any], expected: str, found: str) -> None:
-    """The message names the League and both Lanes, and has what was expected and what was found."""
+    """The message names the Group and both Lanes, and has what was expected and what was found."""
     lines = diff_of(differing(**changes)).splitlines()
-    assert lines[0].startswith(f"League wsgi: {B} and {A} must have the same configuration")
+    assert lines[0].startswith(f"Group wsgi: {B} and {A} must have the same configuration")
     assert any(line.startswith(expected) for line in lines)
     assert any(line.startswith(found) for line in lines)
     assert not any(line.startswith(" ") for line in lines)
@@ -172,10 +172,10 @@ def test_a_lane_that_failed_is_not_compared() -> None:
     parity.prove(WHOLE, [])
 
 
-def test_lanes_of_different_leagues_are_not_compared() -> None:
+def test_lanes_of_different_groups_are_not_compared() -> None:
     """Only those that may be ranked together have to be alike."""
-    apart = tuple(League(name=name, title="", lanes=(name,), same_server=True) for name in (A, B))
-    parity.prove(experiment(lanes=LANES[:2], leagues=apart), differing(workers=2)[:2])
+    apart = tuple(Group(name=name, title="", lanes=(name,), same_server=True) for name in (A, B))
+    parity.prove(experiment(lanes=LANES[:2], groups=apart), differing(workers=2)[:2])
 
 
 def test_servers_of_their_own_may_differ_in_what_servers_write() -> None:
@@ -198,12 +198,12 @@ def test_servers_of_their_own_may_differ_in_what_servers_write() -> None:
 def test_lanes_that_share_a_server_are_alike_among_servers_of_their_own(changes: dict[str, Any], found: str) -> None:
     """Two Apps whose documentation recommends the same Server are as comparable as any; it is said once."""
     lanes = (NATIVE_LANES[1], *LANES[:2])
-    league = League(name="native", title="", lanes=tuple(lane.name for lane in lanes), same_server=False)
-    whole = experiment(lanes=lanes, leagues=(league,))
+    group = Group(name="native", title="", lanes=tuple(lane.name for lane in lanes), same_server=False)
+    whole = experiment(lanes=lanes, groups=(group,))
     first, second, third = all_facts(whole)
     parity.prove(whole, [first, second, third])
     lines = diff_of([first, second, replace(third, **changes)], whole).splitlines()
-    assert lines[0] == f"League native: {B} and {A} must have the same configuration, but differ:"
+    assert lines[0] == f"Group native: {B} and {A} must have the same configuration, but differ:"
     assert found in lines
     assert sum("must have the same" in line for line in lines) == 1
 
@@ -220,10 +220,10 @@ def test_lanes_that_share_a_server_are_alike_among_servers_of_their_own(changes:
     ids=lambda changes: next(iter(changes)),
 )
 def test_servers_of_their_own_must_agree_in_the_rest(changes: dict[str, Any]) -> None:
-    """Interpreter, workers and the answer itself are the same in every League."""
+    """Interpreter, workers and the answer itself are the same in every Group."""
     first, second = all_facts(NATIVE)
     said = diff_of([first, replace(second, **changes)], NATIVE)
-    assert said.startswith(f"League native: {NATIVE_LANES[1].name} and {NATIVE_LANES[0].name} must")
+    assert said.startswith(f"Group native: {NATIVE_LANES[1].name} and {NATIVE_LANES[0].name} must")
 
 
 def test_an_adapter_is_part_of_the_application() -> None:

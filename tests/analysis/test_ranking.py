@@ -112,7 +112,7 @@ def test_a_rank_does_not_contradict_the_ratio_behind_it() -> None:
 
 @given(lanes=LANES)
 def test_what_is_shown_of_a_ratio_is_what_decides(lanes: dict[str, dict[int, float]]) -> None:
-    """Two Lanes tie if and only if the interval of their ratio holds 1: all intervals of a League hold at once."""
+    """Two Lanes tie if and only if the interval of their ratio holds 1: all intervals of a Group hold at once."""
     ratios = ranking.paired_ratios("throughput_rps", lanes)
     alone = {
         (found.lane, found.other): ratio_estimate(list(lanes[found.lane].values()), list(lanes[found.other].values()))

@@ -14,7 +14,7 @@ from bench.analysis.intervals import ratio_estimate
 from bench.analysis.summary import fold as fold_run
 from bench.analysis.validity import PHASES
 from bench.model import footprint_plan
-from bench.model.experiment import League
+from bench.model.experiment import Group
 from bench.model.formats import to_json
 from bench.model.protocol import Open
 from bench.model.records import (
@@ -25,9 +25,9 @@ from bench.model.records import (
     Observation,
     Report,
     SliceRecord,
+    Stage,
     Standing,
     Status,
-    Step,
     Summary,
 )
 from bench.model.schedule import Phase
@@ -60,7 +60,7 @@ RECORDS = run_records(WHOLE)
 OBSERVED = run_observations(WHOLE)
 NO_ANSWERS = histogram()
 LATENCIES = {f"{kind}_{name}_ms" for kind in ("latency_saturated", "latency_fixed") for name in ("p50", "p90")}
-POSITIVE = {"rss_mib", *PHASES} - {"overhead_us_per_request"}
+POSITIVE = {"rss_mib", *PHASES} - {"own_cost_us_per_request"}
 COUNTERS = (
     "server_cpu_ns",
     "server_run_queue_ns",
@@ -81,7 +81,7 @@ class Folded:
 
     @property
     def standings(self) -> tuple[Standing, ...]:
-        return self.report.summary.leagues[0].standings
+        return self.report.summary.groups[0].standings
 
     def statuses(self) -> dict[str, Status]:
         return {name: lane.validity.status for name, lane in self.lanes.items()}
@@ -91,7 +91,7 @@ class Folded:
         summary = self.report.summary
         return [
             *(estimate for lane in summary.lanes for estimate in lane.metrics.values()),
-            *(ratio.ratio for league in summary.leagues for ratio in league.ratios),
+            *(ratio.ratio for group in summary.groups for ratio in group.ratios),
             *(part for split in summary.cpu_splits for part in (split.raw, split.adapter, split.framework) if part),
         ]
 
@@ -156,8 +156,8 @@ def test_every_lane_is_described(whole: Folded) -> None:
     assert list(whole.lanes) == [lane.name for lane in LANES]
     gamma = whole.lanes[G]
     assert (gamma.app, gamma.title, gamma.server, gamma.adapter) == ("gamma", "Gamma", "gthread", "a2wsgi")
-    assert (gamma.leagues, gamma.baseline) == (("wsgi",), False)
-    assert whole.lanes[R].baseline
+    assert (gamma.groups, gamma.raw) == (("wsgi",), False)
+    assert whole.lanes[R].raw
     assert set(whole.statuses().values()) == {Status.VALID}
 
 
@@ -177,7 +177,7 @@ def test_metrics_have_units(whole: Folded) -> None:
     """Each Estimate says its unit, and which way is better."""
     found = {name: (metric.unit, metric.better) for name, metric in whole.lanes[A].metrics.items()}
     assert found["throughput_rps"] == ("requests/s", "higher")
-    assert found["cpu_us_per_request"] == found["overhead_us_per_request"] == ("us", "lower")
+    assert found["cpu_us_per_request"] == found["own_cost_us_per_request"] == ("us", "lower")
     assert found["rss_mib"] == ("MiB", "lower")
     assert found["latency_fixed_p50_ms"] == ("ms", "lower")
     assert all(better == "lower" for name, (_, better) in found.items() if name != "throughput_rps")
@@ -192,29 +192,29 @@ def test_totals_add_up(whole: Folded) -> None:
     assert totals.wall_s == pytest.approx(max(row.at_s + row.slice_s for row in measured))
     assert (totals.rounds, totals.rounds_planned, totals.fixed_rate_rps) == (3, 3, 200)
     assert totals.driver_cpu_share == pytest.approx(0.1 / 0.3)
-    assert (totals.errors, totals.missed) == (0, 0)
+    assert (totals.errors, totals.dropped) == (0, 0)
 
 
-def test_slices_that_were_spoilt_are_counted() -> None:
-    """Those that were repeated and do not count, and those that count although they were spoilt; no warm-up."""
-    rows = [*changed(RECORDS[:6], spoilt="steal"), *changed(RECORDS, A, not_repeated="steal; no repeats")]
+def test_slices_that_were_discarded_are_counted() -> None:
+    """Those that were repeated and do not count, and those that count although they were discarded; no warm-up."""
+    rows = [*changed(RECORDS[:6], discarded="steal"), *changed(RECORDS, A, not_repeated="steal; no repeats")]
     totals = fold(rows).report.summary.totals
     assert (totals.repeated, totals.not_repeated) == (6, 9)
 
 
-def test_errors_and_missed_requests_are_added_up() -> None:
+def test_errors_and_dropped_requests_are_added_up() -> None:
     """Over all Lanes and kinds; errors of the warm-up too, so that "0 errors" is said of the whole run."""
-    totals = fold(changed(RECORDS, A, errors={"timeout": 2, "status 500": 1}, missed=4)).report.summary.totals
-    assert (totals.errors, totals.missed) == (3 * (9 + 3), 4 * 9)
+    totals = fold(changed(RECORDS, A, errors={"timeout": 2, "status 500": 1}, dropped=4)).report.summary.totals
+    assert (totals.errors, totals.dropped) == (3 * (9 + 3), 4 * 9)
 
 
 def test_a_frameworks_overhead_is_its_cost_minus_raws(whole: Folded) -> None:
     """Through the same Adapter; raw itself has none."""
     mean_luck = 1.2
     for name, raw in ((A, R), (B, R), (G, RG)):
-        overhead = whole.lanes[name].metrics["overhead_us_per_request"]
-        assert overhead.point == pytest.approx((CPU_US[name] - CPU_US[raw]) * mean_luck, rel=0.01)
-    assert all("overhead_us_per_request" not in whole.lanes[name].metrics for name in (R, RG))
+        own_cost = whole.lanes[name].metrics["own_cost_us_per_request"]
+        assert own_cost.point == pytest.approx((CPU_US[name] - CPU_US[raw]) * mean_luck, rel=0.01)
+    assert all("own_cost_us_per_request" not in whole.lanes[name].metrics for name in (R, RG))
 
 
 def test_splits_add_up(whole: Folded) -> None:
@@ -242,10 +242,10 @@ def test_splits_of_steady_rounds_add_up_exactly() -> None:
 
 @pytest.mark.parametrize(("gone", "left"), [(R, set()), (RG, {A, B})])
 def test_a_split_needs_its_raw_lanes(gone: str, left: set[str]) -> None:
-    """Where raw was not measured, alone or through the Adapter, nothing is split and there is no overhead to tell."""
+    """Where raw was not measured, alone or through the Adapter, nothing is split and there is no own_cost to tell."""
     folded = fold([row for row in RECORDS if row.lane != gone])
     assert set(folded.splits) == left
-    assert {name for name, lane in folded.lanes.items() if "overhead_us_per_request" in lane.metrics} == left
+    assert {name for name, lane in folded.lanes.items() if "own_cost_us_per_request" in lane.metrics} == left
 
 
 @pytest.mark.parametrize(("late", "left"), [(R, set()), (RG, {A, B}), (G, {A, B})])
@@ -253,7 +253,7 @@ def test_a_split_needs_a_round_in_common(late: str, left: set[str]) -> None:
     """What was measured in other Rounds than the rest is compared with nothing."""
     folded = fold([row for row in RECORDS if (row.lane == late) == (row.round == 2)])
     assert set(folded.splits) == left
-    assert {name for name, lane in folded.lanes.items() if "overhead_us_per_request" in lane.metrics} == left
+    assert {name for name, lane in folded.lanes.items() if "own_cost_us_per_request" in lane.metrics} == left
 
 
 def test_a_split_is_of_the_rounds_in_common() -> None:
@@ -276,15 +276,15 @@ def test_all_parts_of_a_split_are_of_the_same_rounds() -> None:
 def test_a_frameworks_overhead_is_its_part_of_the_split(whole: Folded) -> None:
     """The same number is not given twice with different values."""
     for name, split in whole.splits.items():
-        assert whole.lanes[name].metrics["overhead_us_per_request"] == split.framework
+        assert whole.lanes[name].metrics["own_cost_us_per_request"] == split.framework
 
 
-def test_a_league_ranks_its_contenders(whole: Folded) -> None:
+def test_a_group_ranks_its_contenders(whole: Folded) -> None:
     """By throughput, best first; baselines are no contenders, and every pair has its ratio."""
     assert whole.standings == tuple(
         Standing(lane=name, rank=place, tied_with=()) for place, name in enumerate((A, B, G), start=1)
     )
-    ratios = {(ratio.lane, ratio.other): ratio.ratio for ratio in whole.report.summary.leagues[0].ratios}
+    ratios = {(ratio.lane, ratio.other): ratio.ratio for ratio in whole.report.summary.groups[0].ratios}
     assert {pair: found.point for pair, found in ratios.items()} == {
         (A, B): pytest.approx(1000 / 800, rel=0.03),
         (A, G): pytest.approx(1000 / 400, rel=0.03),
@@ -293,16 +293,16 @@ def test_a_league_ranks_its_contenders(whole: Folded) -> None:
     assert all(found.low is not None and found.low > 1 for found in ratios.values())
 
 
-def test_a_league_ranks_only_its_own() -> None:
-    """A Lane of another League has no place in this one."""
-    leagues = (
-        League(name="few", title="", lanes=(B, A), same_server=True),
-        League(name="one", title="", lanes=(G, R), same_server=False),
+def test_a_group_ranks_only_its_own() -> None:
+    """A Lane of another Group has no place in this one."""
+    groups = (
+        Group(name="few", title="", lanes=(B, A), same_server=True),
+        Group(name="one", title="", lanes=(G, R), same_server=False),
     )
-    report = fold_run(manifest(experiment(leagues=leagues)), RECORDS, ()).report
-    found = [[standing.lane for standing in league.standings] for league in report.summary.leagues]
+    report = fold_run(manifest(experiment(groups=groups)), RECORDS, ()).report
+    found = [[standing.lane for standing in group.standings] for group in report.summary.groups]
     assert found == [[A, B], [G]]
-    assert [league.same_server for league in report.summary.leagues] == [True, False]
+    assert [group.same_server for group in report.summary.groups] == [True, False]
 
 
 def test_a_tie_has_no_rank() -> None:
@@ -338,22 +338,22 @@ def test_wrong_answers_in_the_warm_up_make_a_lane_failing(whole: Folded) -> None
     ]
     folded = fold(rows)
     assert folded.lanes[A].validity.status is Status.FAILING
-    measured = {name: found for name, found in whole.lanes[A].metrics.items() if name != "overhead_us_per_request"}
+    measured = {name: found for name, found in whole.lanes[A].metrics.items() if name != "own_cost_us_per_request"}
     assert folded.lanes[A].metrics == measured
     assert A not in [standing.lane for standing in folded.standings]
 
 
-@pytest.mark.parametrize("step", Step)
-def test_a_lane_that_never_ran_has_no_metrics(step: Step) -> None:
+@pytest.mark.parametrize("stage", Stage)
+def test_a_lane_that_never_ran_has_no_metrics(stage: Stage) -> None:
     """A failed Lane has its reason, and neither metrics nor a place, curve, trace or split from nowhere."""
-    folded = fold([row for row in RECORDS if row.lane != A], [failure(A, step=step)])
+    folded = fold([row for row in RECORDS if row.lane != A], [failure(A, stage=stage)])
     assert folded.lanes[A].metrics == {}
     assert folded.lanes[A].validity.status is Status.FAILED
     assert A not in [standing.lane for standing in folded.standings]
     assert A not in folded.splits
     assert A not in [curve.lane for curve in folded.report.curves]
     assert A not in [trace.lane for trace in folded.report.traces]
-    assert folded.report.summary.failures == (failure(A, step=step),)
+    assert folded.report.summary.failures == (failure(A, stage=stage),)
     assert "slices" not in str(folded.report.summary.lacking)
 
 
@@ -422,7 +422,7 @@ def test_a_run_without_records_has_no_metrics() -> None:
 
 def test_all_lanes_may_have_failed() -> None:
     """A run in which nothing could be measured says so of each Lane, and is not complete."""
-    folded = fold([], [failure(name, step=Step.START) for name in RPS])
+    folded = fold([], [failure(name, stage=Stage.START) for name in RPS])
     assert set(folded.statuses().values()) == {Status.FAILED}
     assert folded.standings == ()
     assert folded.report.summary.lacking[0] == "a lane that did not fail"
@@ -479,7 +479,7 @@ def test_starts_that_ended_early_are_not_left_out_in_silence() -> None:
 @pytest.mark.parametrize(
     ("counter", "absent"),
     [
-        ("server_cpu_ns", {"cpu_us_per_request", "overhead_us_per_request"}),
+        ("server_cpu_ns", {"cpu_us_per_request", "own_cost_us_per_request"}),
         ("server_rss_bytes", {"rss_mib"}),
         ("driver_cpu_ns", set()),
     ],
@@ -556,7 +556,7 @@ def test_an_overhead_needs_a_baseline_that_can_be_trusted() -> None:
     idle = {"server_cpu_ns": 100_000_000}
     folded = fold(changed(RECORDS, RG, **idle))
     assert set(folded.splits) == {A, B}
-    assert folded.lanes[G].missing["overhead_us_per_request"] == f"{RG} is not-saturated: nothing to compare with"
+    assert folded.lanes[G].missing["own_cost_us_per_request"] == f"{RG} is not-saturated: nothing to compare with"
     assert set(fold(changed(RECORDS, R, **idle)).splits) == set()
 
 
@@ -565,11 +565,11 @@ def test_an_overhead_needs_a_baseline_that_can_be_trusted() -> None:
     [({"server_cpu_ns": 100_000_000}, "not-saturated"), ({"errors": {"timeout": 1}}, "failing")],
 )
 def test_nothing_is_derived_from_a_lane_that_cannot_be_trusted(changes: dict[str, object], status: str) -> None:
-    """No framework's part of its CPU time, no overhead; the reason is the Lane's own."""
+    """No framework's part of its CPU time, no own_cost; the reason is the Lane's own."""
     folded = fold(changed(RECORDS, A, **changes))
     assert set(folded.splits) == {B, G}
-    assert folded.lanes[A].missing["overhead_us_per_request"] == f"{A} is {status}: nothing is derived from it"
-    latency = [replace(row, missed=3) if row.lane == A and row.phase is Phase.FIXED else row for row in RECORDS]
+    assert folded.lanes[A].missing["own_cost_us_per_request"] == f"{A} is {status}: nothing is derived from it"
+    latency = [replace(row, dropped=3) if row.lane == A and row.phase is Phase.FIXED else row for row in RECORDS]
     assert set(fold(latency).splits) == {A, B, G}
 
 
@@ -593,7 +593,7 @@ def test_an_overhead_needs_raw_on_the_same_server() -> None:
     """A run without it says so."""
     alone = experiment(lanes=tuple(lane for lane in LANES if lane.name not in (R, RG)))
     lanes = fold_run(manifest(alone), [row for row in RECORDS if row.lane not in (R, RG)], ()).report.summary.lanes
-    assert {lane.missing["overhead_us_per_request"] for lane in lanes} == {"raw was not run on the same server"}
+    assert {lane.missing["own_cost_us_per_request"] for lane in lanes} == {"raw was not run on the same server"}
 
 
 def test_a_twin_gives_a_noise_floor_of_more_than_throughput() -> None:
@@ -602,19 +602,19 @@ def test_a_twin_gives_a_noise_floor_of_more_than_throughput() -> None:
     twin = whole.lanes[-1].name
     rps, cpu_us = {**RPS, twin: 1000.0}, {**CPU_US, twin: 960.0}
     rows = run_records(whole, rps, cpu_us)
-    (league,) = fold_run(manifest(whole), rows, ()).report.summary.leagues
-    assert [floor.metric for floor in league.noise_floors] == ["throughput_rps"]
-    found = {floor.metric: floor for floor in league.other_noise_floors}
+    (group,) = fold_run(manifest(whole), rows, ()).report.summary.groups
+    assert [floor.metric for floor in group.noise_floors] == ["throughput_rps"]
+    found = {floor.metric: floor for floor in group.other_noise_floors}
     assert set(found) == {"cpu_us_per_request", "latency_fixed_p50_ms"}
     assert found["cpu_us_per_request"].ratio.point == pytest.approx(960 / 950, rel=0.001)
-    late = [replace(row, missed=3) if row.lane == twin and row.phase is Phase.FIXED else row for row in rows]
-    (league,) = fold_run(manifest(whole), late, ()).report.summary.leagues
-    assert [floor.metric for floor in league.other_noise_floors] == ["cpu_us_per_request"]
+    late = [replace(row, dropped=3) if row.lane == twin and row.phase is Phase.FIXED else row for row in rows]
+    (group,) = fold_run(manifest(whole), late, ()).report.summary.groups
+    assert [floor.metric for floor in group.other_noise_floors] == ["cpu_us_per_request"]
 
 
 def test_a_doubtful_latency_takes_no_rank() -> None:
     """Missed sends are of the fixed rate: throughput is ranked all the same, and the Lane is marked."""
-    rows = [replace(row, missed=3) if row.lane == A and row.phase is Phase.FIXED else row for row in RECORDS]
+    rows = [replace(row, dropped=3) if row.lane == A and row.phase is Phase.FIXED else row for row in RECORDS]
     folded = fold(rows)
     assert [(standing.lane, standing.rank) for standing in folded.standings] == [(A, 1), (B, 2), (G, 3)]
     assert folded.lanes[A].validity.status is Status.FAILING
@@ -641,14 +641,14 @@ def test_a_lane_that_drifts_is_not_ranked() -> None:
     report = fold_run(manifest(longer), rows, ()).report
     (unstable,) = (lane for lane in report.summary.lanes if lane.validity.status is not Status.VALID)
     assert (unstable.lane, unstable.validity.status) == (A, Status.UNSTABLE)
-    assert A not in [standing.lane for standing in report.summary.leagues[0].standings]
+    assert A not in [standing.lane for standing in report.summary.groups[0].standings]
 
 
 def test_intervals_of_ratios_hold_at_once(whole: Folded) -> None:
-    """Three pairs in a League: each interval is wider than the pair's alone would be."""
+    """Three pairs in a Group: each interval is wider than the pair's alone would be."""
     by_round = tidy_table.by_round(tidy_table.tidy(RECORDS))
     rps = {lane: list(by_round["throughput_rps"].xs(lane, level="lane")) for lane in (A, B, G)}
-    for found in whole.report.summary.leagues[0].ratios:
+    for found in whole.report.summary.groups[0].ratios:
         alone = ratio_estimate(rps[found.lane], rps[found.other])
         assert found.ratio.point == pytest.approx(alone.point)
         assert found.ratio.low is not None
@@ -672,15 +672,15 @@ def any_records(draw: st.DrawFn) -> list[SliceRecord]:
             slice_s=draw(st.sampled_from([0.0, 1e-9, 0.3, 100.0])),
             requests=draw(st.sampled_from([0, 1, 250, 10**9])),
             requests_in_slice=draw(st.sampled_from([0, 1, 300, 10**9])),
-            missed=draw(st.sampled_from([0, 0, 5])),
+            dropped=draw(st.sampled_from([0, 0, 5])),
             errors=draw(st.sampled_from([{}, {}, {"timeout": 1}])),
             latency_us=draw(HISTOGRAMS),
             latency_from_intended_us=draw(st.none() | HISTOGRAMS),
             send_lateness_us=draw(st.none() | HISTOGRAMS),
-            hub_lateness_us=draw(st.none() | HISTOGRAMS),
+            loop_lag_us=draw(st.none() | HISTOGRAMS),
             steal_s=draw(st.sampled_from([None, 0.0, 0.01, 9.0])),
             clock_step_s=draw(st.sampled_from([0.0, -3600.0, 1e9])),
-            spoilt=draw(st.sampled_from([None, None, "steal"])),
+            discarded=draw(st.sampled_from([None, None, "steal"])),
             **{counter: draw(RARE) for counter in COUNTERS if counter != "steal_s"},
         )
         for row in rows

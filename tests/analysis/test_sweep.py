@@ -49,7 +49,7 @@ def point(load: Load, p99: tuple[float, float] | None, status: Status = Status.V
         latency_ms=latency,
         server_cpu_share=0.5,
         driver_cpu_share=0.1,
-        missed=0,
+        dropped=0,
         validity=Validity(status),
     )
 
@@ -91,14 +91,14 @@ def test_a_rate_that_fills_the_server_is_not_within_the_objective() -> None:
     """All but 4 % of it is got through, but requests queue up: no latency, and the capacity is within the bounds."""
     loads = tuple(map(Open, (2000.0, 3200.0, 3900.0, 4160.0, 4800.0)))
     rows = sweep_records(swept(loads), dict.fromkeys(RPS, 4000.0))
-    found = folded(swept(loads), [replace(row, missed=0) for row in rows])[A]
+    found = folded(swept(loads), [replace(row, dropped=0) for row in rows])[A]
     statuses = [each.validity.status for each in found.points]
     assert statuses == [Status.VALID, Status.VALID, Status.UNSTABLE, Status.UNSTABLE, Status.OVERLOADED]
     assert "97% of its cores" in found.points[3].validity.reasons[0]
     assert [bool(each.latency_ms) for each in found.points] == [True, True, False, False, False]
     assert (found.knee.low, found.knee.high) == (3200, 4800)
     assert (found.within_slo.load, found.within_slo.reason) == (Open(3200.0), "unstable at 3,900/s")
-    full = folded(swept(loads[2:]), [replace(row, missed=0) for row in rows])[A]
+    full = folded(swept(loads[2:]), [replace(row, dropped=0) for row in rows])[A]
     assert full.knee.reason == "unstable at 3,900/s already; sweep lower rates"
 
 
@@ -107,7 +107,7 @@ def test_a_knee_is_not_claimed_where_the_driver_was_the_limit() -> None:
     for loads, last in ((USERS, Closed(256)), (RATES, Open(500.0))):
         whole = swept(loads)
         busy = changed(sweep_records(whole), last, driver_cpu_ns=300_000_000, server_cpu_ns=100_000_000, slice_s=0.3)
-        found = folded(whole, changed(busy, last, answers_in_window=500, missed=0))[A]
+        found = folded(whole, changed(busy, last, answers_in_window=500, dropped=0))[A]
         assert found.points[loads.index(last)].validity.status is Status.DRIVER_BOUND
         assert found.knee.at is None
         assert "driver was the limit" in (found.knee.reason or "")
@@ -156,17 +156,17 @@ def test_no_knee_is_drawn_through_a_sweep_whose_upper_half_is_not_valid() -> Non
 
 
 def test_overload_is_a_result() -> None:
-    """Throughput is what the Lane can do, missed sends are counted, latency is left out; the Lane itself is valid."""
+    """Throughput is what the Lane can do, dropped requests are counted, latency is left out; the Lane is valid."""
     whole = swept(RATES)
     records = sweep_records(whole)
     first, *_, last = folded(whole, records)[A].points
-    assert (first.validity, first.missed) == (VALID, 0)
+    assert (first.validity, first.dropped) == (VALID, 0)
     assert set(first.latency_ms) == {"p50", "p90", "p99"}
     assert last.validity.status is Status.OVERLOADED
     assert "1,000 of 20,000 requests/s" in last.validity.reasons[0]
     assert last.throughput_rps
     assert last.throughput_rps.point == pytest.approx(RPS[A])
-    assert last.missed == 3 * 19_000 * whole.preset.window_s
+    assert last.dropped == 3 * 19_000 * whole.preset.window_s
     assert last.latency_ms == {}
     summary = fold(manifest(whole), records, [], run_observations(whole)).report.summary
     assert {lane.validity.status for lane in summary.lanes} == {Status.VALID}
@@ -180,11 +180,11 @@ def test_a_window_holds_whole_requests(rate_rps: float, latency_ms: float) -> No
     whole = swept([Open(rate_rps)])
     rows = []
     for row in sweep_records(whole, dict.fromkeys(RPS, 1e6)):
-        guard_s = row.slice_s - row.window_s
+        settle_s = row.slice_s - row.window_s
         schedule = Schedule(0, round(row.slice_s * 1e9), rate_rps)
         schedule.advance(round(row.slice_s * 1e9))
         arrived_s = [schedule.take() / 1e9 + latency_ms / 1e3 for _ in range(schedule.waiting)]
-        rows.append(replace(row, answers_in_window=sum(guard_s <= at_s < row.slice_s for at_s in arrived_s) - 1))
+        rows.append(replace(row, answers_in_window=sum(settle_s <= at_s < row.slice_s for at_s in arrived_s) - 1))
     assert folded(whole, rows)[A].points[0].validity == VALID
 
 
@@ -193,12 +193,12 @@ def test_a_run_that_is_no_sweep_has_none() -> None:
     assert sweep.fold(experiment(), sweep_records(swept(USERS))) == ()
 
 
-def test_spoilt_slices_do_not_count() -> None:
+def test_discarded_slices_do_not_count() -> None:
     """They were measured again."""
     whole = swept(USERS)
     records = sweep_records(whole)
-    spoilt = [replace(row, spoilt="steal", answers_in_window=1, errors={"x": 1}) for row in records]
-    assert sweep.fold(whole, [*records, *spoilt]) == sweep.fold(whole, records)
+    discarded = [replace(row, discarded="steal", answers_in_window=1, errors={"x": 1}) for row in records]
+    assert sweep.fold(whole, [*records, *discarded]) == sweep.fold(whole, records)
 
 
 def test_wrong_answers_fail_their_point_alone() -> None:
@@ -229,7 +229,7 @@ def test_wrong_answers_fail_their_point_alone() -> None:
         (Open(500.0), {"steal_s": 0.15}, Status.STARVED, "the hypervisor took"),
         (
             Open(500.0),
-            {"send_lateness_us": spread(250, 900), "hub_lateness_us": spread(250, 800)},
+            {"send_lateness_us": spread(250, 900), "loop_lag_us": spread(250, 800)},
             Status.DRIVER_BOUND,
             "the driver was",
         ),

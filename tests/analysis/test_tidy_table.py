@@ -54,9 +54,9 @@ def test_the_tidy_table_has_a_row_a_measured_slice() -> None:
     assert list(table.columns) == list(tidy_table.tidy([]).columns) == list(SliceRecord.__struct_fields__)
 
 
-@pytest.mark.parametrize("changes", [{"window_s": 0.0}, {"slice_s": 0.0}, {"spoilt": "steal 0.30 s in 0.30 s"}])
+@pytest.mark.parametrize("changes", [{"window_s": 0.0}, {"slice_s": 0.0}, {"discarded": "steal 0.30 s in 0.30 s"}])
 def test_what_does_not_count_is_not_in_the_table(changes: dict[str, Any]) -> None:
-    """Spoilt slices, and those of no length, are in no metric."""
+    """Discarded slices, and those of no length, are in no metric."""
     assert not tidy_table.counts(saturated(**changes))
     assert len(tidy_table.tidy([saturated(), saturated(**changes)])) == 1
 
@@ -92,7 +92,7 @@ def test_throughput_is_all_requests_over_all_time(slices: list[tuple[int, float]
 @few_examples
 @given(slices=st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 5000)), min_size=1, max_size=6))
 def test_cpu_time_is_divided_by_the_requests_of_the_same_time(slices: list[tuple[int, int]]) -> None:
-    """The whole slice's CPU time belongs to the whole slice's requests, guard time included."""
+    """The whole slice's CPU time belongs to the whole slice's requests, settle time included."""
     records = [saturated(server_cpu_ns=ns, requests_in_slice=requests) for ns, requests in slices]
     requests = sum(count for _, count in slices)
     found = value(records, CPU)

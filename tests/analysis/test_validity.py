@@ -73,7 +73,7 @@ def test_a_busy_server_is_the_limit_whatever_the_driver_did() -> None:
 
 def test_requests_that_were_never_sent_make_a_lane_failing() -> None:
     """Their latency is in no percentile; the reason has how many of how many, and what to do."""
-    found = judged([*at_shares(0.97, 0.5), fixed(requests=90, missed=10)])
+    found = judged([*at_shares(0.97, 0.5), fixed(requests=90, dropped=10)])
     assert found.status is Status.FAILING
     (reason,) = found.reasons
     assert reason.startswith("10 of 100 requests of the fixed rate were never sent")
@@ -196,10 +196,10 @@ def test_what_is_not_known_is_no_zero() -> None:
     assert "waited for a core for an unknown share of the time, steal 17%" in stolen.reasons[0]
 
 
-def test_spoilt_slices_do_not_count() -> None:
+def test_discarded_slices_do_not_count() -> None:
     """They were measured again, and what they say is in no metric."""
-    spoilt = saturated(server_cpu_ns=0, steal_s=0.3, spoilt="steal 0.30 s in 0.30 s")
-    assert judged([spoilt, spoilt, *at_shares(0.97, 0.5)]).status is Status.VALID
+    discarded = saturated(server_cpu_ns=0, steal_s=0.3, discarded="steal 0.30 s in 0.30 s")
+    assert judged([discarded, discarded, *at_shares(0.97, 0.5)]).status is Status.VALID
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_the_users_have_to_be_there(latency_us: int, status: Status) -> None:
 )
 def test_a_driver_at_a_fixed_rate_has_to_be_on_time(latency_us: int, late_us: int, status: Status) -> None:
     """To 0.1 ms, or to 5 % of the latency that it reports; the reason has both."""
-    lateness = {"send_lateness_us": late(late_us), "hub_lateness_us": late(late_us + 100)}
+    lateness = {"send_lateness_us": late(late_us), "loop_lag_us": late(late_us + 100)}
     found = judged([fixed(latency_from_intended_us=late(latency_us), **lateness)])
     assert found.status is status
     assert all(f"{late_us / 1000:.2f} ms late" in reason for reason in found.reasons)
@@ -234,7 +234,7 @@ def test_a_driver_at_a_fixed_rate_has_to_be_on_time(latency_us: int, late_us: in
 def test_the_driver_was_as_late_as_both_say(sent_us: int | None, looped_us: int | None) -> None:
     """Requests that a full server left no connection for are sent late by it, while the event loop is on time."""
     sent, looped = (None if us is None else late(us) for us in (sent_us, looped_us))
-    record = fixed(latency_from_intended_us=late(10_000), send_lateness_us=sent, hub_lateness_us=looped)
+    record = fixed(latency_from_intended_us=late(10_000), send_lateness_us=sent, loop_lag_us=looped)
     assert judged([record]).status is Status.VALID
 
 
@@ -253,7 +253,7 @@ def test_lanes_of_a_duet_need_not_fill_their_core() -> None:
 
 def test_an_unknown_lateness_is_not_held_against_a_lane() -> None:
     """Counters and histograms that were not recorded say nothing, either way."""
-    assert judged([fixed(hub_lateness_us=None, send_lateness_us=None)]).status is Status.VALID
+    assert judged([fixed(loop_lag_us=None, send_lateness_us=None)]).status is Status.VALID
 
 
 def test_a_phase_without_a_right_answer_is_failing() -> None:
@@ -265,7 +265,7 @@ def test_a_phase_without_a_right_answer_is_failing() -> None:
 
 def test_each_cell_has_its_own_finding() -> None:
     """What is wrong under one load says nothing of the other; wrong answers count under both."""
-    lost = cells_of([*at_shares(0.97, 0.5), fixed(missed=3)])
+    lost = cells_of([*at_shares(0.97, 0.5), fixed(dropped=3)])
     assert {phase: found.status for phase, found in lost.items()} == {
         Phase.SATURATED: Status.VALID,
         Phase.FIXED: Status.FAILING,
@@ -282,7 +282,7 @@ def test_a_lane_that_did_not_keep_still_is_unstable() -> None:
     cells = validity.with_unstable(validity.judge_cells([*at_shares(0.97, 0.5), fixed()], None, 1), reasons)
     assert [cell.validity.status for cell in cells] == [Status.VALID, Status.UNSTABLE]
     assert validity.worst(cells) == Validity(Status.UNSTABLE, ("it drifted by +30%",))
-    (cell,) = validity.with_unstable(validity.judge_cells([fixed(missed=3)], None, 1), reasons)
+    (cell,) = validity.with_unstable(validity.judge_cells([fixed(dropped=3)], None, 1), reasons)
     assert cell.validity.status is Status.FAILING
 
 
@@ -313,13 +313,13 @@ def test_every_status_has_a_severity() -> None:
 )
 def test_a_metric_stands_under_the_finding_of_its_phase(metric: str, status: Status) -> None:
     """And what is measured in all phases under the worst."""
-    cells = validity.judge_cells([*at_shares(0.97, 0.5), fixed(missed=3)], None, 1)
+    cells = validity.judge_cells([*at_shares(0.97, 0.5), fixed(dropped=3)], None, 1)
     assert validity.of_metric(cells, metric).status is status
 
 
 def test_every_metric_of_a_phase_is_known() -> None:
     """The names are those that the fold gives."""
-    assert set(validity.PHASES) - {"overhead_us_per_request"} <= set(tidy_table.by_round(tidy_table.tidy([])).columns)
+    assert set(validity.PHASES) - {"own_cost_us_per_request"} <= set(tidy_table.by_round(tidy_table.tidy([])).columns)
 
 
 def test_one_round_without_a_right_answer_is_enough_to_be_failing() -> None:
@@ -342,7 +342,7 @@ def tails(rounds: Sequence[tuple[int, int, int]]) -> list[SliceRecord]:
         fixed(
             round=index,
             send_lateness_us=ending(sent, 50),
-            hub_lateness_us=ending(looped, 50),
+            loop_lag_us=ending(looped, 50),
             latency_from_intended_us=ending(latency, 1000),
         )
         for index, (sent, looped, latency) in enumerate(rounds)

@@ -1,4 +1,4 @@
-"""Realistic Reports for the tests of the renderers: three Leagues, and the odd cases of each."""
+"""Realistic Reports for the tests of the renderers: three Groups, and the odd cases of each."""
 
 import math
 import random
@@ -11,15 +11,15 @@ from bench.model import footprint_plan
 from bench.model.experiment import (
     Adapter,
     App,
-    Contract,
     Experiment,
+    Group,
     Interface,
     Lane,
-    League,
-    Offer,
+    LoadSettings,
     Preset,
     Server,
     Serving,
+    Workload,
 )
 from bench.model.records import (
     FORMAT_VERSION,
@@ -29,17 +29,17 @@ from bench.model.records import (
     Curve,
     Estimate,
     Failure,
+    GroupSummary,
     LaneFacts,
     LaneSummary,
-    LeagueSummary,
     Machine,
     Manifest,
     Ratio,
     Report,
     RunTotals,
+    Stage,
     Standing,
     Status,
-    Step,
     Summary,
     Trace,
     Validity,
@@ -52,10 +52,11 @@ WSGI, ASGI = Interface.WSGI, Interface.ASGI
 
 SERVING = Serving(workers=1, threads=1, keep_alive_s=75, backlog=2048, worker_connections=1000, ready_timeout_s=30.0)
 PRESET = Preset(
-    rounds=ROUNDS, saturated_slices=4, fixed_slices=4, guard_s=0.03, window_s=0.35, warm_up_s=0.3, cold_starts=10
+    rounds=ROUNDS, saturated_slices=4, fixed_slices=4, settle_s=0.03, window_s=0.35, warm_up_s=0.3, cold_starts=10
 )
-OFFER = Offer(users=16, rate_share=0.5, connections=64)
-CONTRACT = Contract(
+OFFER = LoadSettings(users=16, rate_share=0.5, connections=64)
+WORKLOAD = Workload(
+    name="hello",
     path="/hello/{name}",
     body="Hello, {name}!",
     content_type="text/plain; charset=utf-8",
@@ -79,7 +80,7 @@ APPS = {
     "django_hello": App(name="django_hello", title="Django", package="django", interfaces={WSGI: "d:w", ASGI: "d:a"}),
     "fastapi_hello": App(name="fastapi_hello", title="FastAPI", package="fastapi", interfaces={ASGI: "f:app"}),
     "flask_hello": App(name="flask_hello", title="Flask", package="flask", interfaces={WSGI: "f:create_app()"}),
-    "raw_hello": App(name="raw_hello", title="raw", baseline=True, interfaces={WSGI: "r:wsgi", ASGI: "r:asgi"}),
+    "raw_hello": App(name="raw_hello", title="raw", raw=True, interfaces={WSGI: "r:wsgi", ASGI: "r:asgi"}),
 }
 SERVERS = {
     "gunicorn-gthread": Server(
@@ -130,7 +131,7 @@ THROUGHPUT_RPS = {
     "fastapi_hello@uvicorn": 6604.7,
     "raw_hello@uvicorn": 18102.9,
 }
-LEAGUES = (
+GROUPS = (
     ("wsgi", "all on the same WSGI server", True, "gunicorn-gthread"),
     ("asgi", "all on the same ASGI server", True, "gunicorn-uvicorn"),
     ("native", "each on the server its own documentation recommends", False, ""),
@@ -146,8 +147,8 @@ NATIVE = (
 
 def standard() -> Report:
     """Returns a run in which all went well."""
-    leagues = tuple(
-        League(
+    groups = tuple(
+        Group(
             name=name,
             title=title,
             same_server=same,
@@ -155,20 +156,20 @@ def standard() -> Report:
             if same
             else NATIVE,
         )
-        for name, title, same, server in LEAGUES
+        for name, title, same, server in GROUPS
     )
-    return build(THROUGHPUT_RPS, leagues)
+    return build(THROUGHPUT_RPS, groups)
 
 
-def build(throughput_rps: dict[str, float], leagues: Sequence[League], apps: dict[str, App] = APPS) -> Report:
+def build(throughput_rps: dict[str, float], groups: Sequence[Group], apps: dict[str, App] = APPS) -> Report:
     """Returns a Report of Lanes by their throughput, from which everything else is made up."""
     lanes = tuple(_lane(name, apps) for name in throughput_rps)
     experiment = Experiment(
         lanes=lanes,
-        leagues=tuple(leagues),
+        groups=tuple(groups),
         serving=SERVING,
-        offer=OFFER,
-        contract=CONTRACT,
+        load=OFFER,
+        workload=WORKLOAD,
         preset_name="standard",
         preset=PRESET,
         seed=1,
@@ -183,7 +184,7 @@ def build(throughput_rps: dict[str, float], leagues: Sequence[League], apps: dic
             pinned=True,
             totals=_totals(),
             lanes=summaries,
-            leagues=tuple(_league(league, summaries) for league in leagues),
+            groups=tuple(_group(group, summaries) for group in groups),
             cpu_splits=tuple(_splits(summaries)),
             adapter_costs=tuple(_adapter_costs(summaries)),
             failures=(),
@@ -212,7 +213,7 @@ def without_intervals() -> Report:
             lacking=("280 of 392 slices", "the footprint"),
             totals=replace(summary.totals, rounds=2),
             lanes=tuple(replace(lane, metrics=_bare(lane.metrics)) for lane in summary.lanes),
-            leagues=tuple(_undecided(league) for league in summary.leagues),
+            groups=tuple(_undecided(group) for group in summary.groups),
             cpu_splits=tuple(
                 replace(
                     split,
@@ -230,9 +231,9 @@ def without_intervals() -> Report:
 def tied() -> Report:
     """Returns the standard run with Django and Flask too close to each other on the WSGI server."""
     pair = ("flask_hello@gunicorn-gthread", "django_hello@gunicorn-gthread")
-    report = build({**THROUGHPUT_RPS, pair[0]: 2329.5}, standard().manifest.experiment.leagues)
-    leagues = tuple(_with_tie(league, *pair) for league in report.summary.leagues)
-    return replace(report, summary=replace(report.summary, leagues=leagues))
+    report = build({**THROUGHPUT_RPS, pair[0]: 2329.5}, standard().manifest.experiment.groups)
+    groups = tuple(_with_tie(group, *pair) for group in report.summary.groups)
+    return replace(report, summary=replace(report.summary, groups=groups))
 
 
 def noisy() -> Report:
@@ -252,7 +253,7 @@ def failed(log_tail: str = "") -> Report:
     failure = Failure(
         lane=lost,
         round=0,
-        step=Step.START,
+        stage=Stage.START,
         reason="exited with code 3 before it answered",
         log_tail=log_tail
         or "Traceback (most recent call last):\n  ...\nModuleNotFoundError: No module named 'flask'\n",
@@ -278,7 +279,7 @@ def failed(log_tail: str = "") -> Report:
                 )
                 for lane in summary.lanes
             ),
-            leagues=tuple(_without(league, validities) for league in summary.leagues),
+            groups=tuple(_without(group, validities) for group in summary.groups),
             cpu_splits=tuple(split for split in summary.cpu_splits if split.lane != lost),
         ),
         curves=tuple(curve for curve in report.curves if curve.lane != lost),
@@ -290,17 +291,17 @@ def single() -> Report:
     """Returns a run of one Lane alone, without raw."""
     name = "flask_hello@gunicorn-gthread"
     return build(
-        {name: 2871.9}, [League(name="wsgi", title="all on the same WSGI server", lanes=(name,), same_server=True)]
+        {name: 2871.9}, [Group(name="wsgi", title="all on the same WSGI server", lanes=(name,), same_server=True)]
     )
 
 
 def crowded(title: str = "A Framework With A Rather Long Name, Release Candidate {}") -> Report:
-    """Returns a League of twelve Lanes with long titles, close to one another."""
+    """Returns a Group of twelve Lanes with long titles, close to one another."""
     apps = {f"app{i:02}": replace(APPS["flask_hello"], name=f"app{i:02}", title=title.format(i)) for i in range(11)}
     names = [f"{name}@gunicorn-gthread" for name in (*apps, "raw_hello")]
     rps = {name: 2000.0 + 90 * i for i, name in enumerate(names)}
-    league = League(name="wsgi", title="a League with a title that goes on " * 5, lanes=tuple(names), same_server=True)
-    return build(rps, [league], {**apps, "raw_hello": APPS["raw_hello"]})
+    group = Group(name="wsgi", title="a Group with a title that goes on " * 5, lanes=tuple(names), same_server=True)
+    return build(rps, [group], {**apps, "raw_hello": APPS["raw_hello"]})
 
 
 def empty() -> Report:
@@ -309,7 +310,7 @@ def empty() -> Report:
     summary = report.summary
     lost = Validity(Status.FAILED, ("round 1, environment: no lock",))
     lanes = tuple(replace(lane, metrics={}, cells=_cells(lost), validity=lost) for lane in summary.lanes)
-    leagues = tuple(replace(league, standings=(), ratios=()) for league in summary.leagues)
+    groups = tuple(replace(group, standings=(), ratios=()) for group in summary.groups)
     totals = replace(
         summary.totals,
         rounds=0,
@@ -317,13 +318,13 @@ def empty() -> Report:
         measured_s=0.0,
         requests=0,
         errors=0,
-        missed=0,
+        dropped=0,
         fixed_rate_rps=None,
         driver_cpu_share=None,
     )
     return Report(
         manifest=replace(report.manifest, lanes=(), driver_versions={}),
-        summary=replace(summary, complete=False, totals=totals, lanes=lanes, leagues=leagues, cpu_splits=()),
+        summary=replace(summary, complete=False, totals=totals, lanes=lanes, groups=groups, cpu_splits=()),
         curves=(),
         traces=(),
     )
@@ -398,7 +399,7 @@ def _totals() -> RunTotals:
         measured_s=235.2,
         requests=1_284_310,
         errors=0,
-        missed=12,
+        dropped=12,
         repeated=3,
         fixed_rate_rps=RATE_RPS,
         driver_cpu_share=0.43,
@@ -412,9 +413,9 @@ def _summary(lane: Lane, experiment: Experiment, throughput_rps: dict[str, float
         title=lane.app.title,
         server=lane.server.name,
         adapter=lane.adapter.name if lane.adapter else None,
-        baseline=lane.app.baseline,
+        raw=lane.app.raw,
         twin=lane.twin,
-        leagues=experiment.leagues_of(lane.name),
+        groups=experiment.groups_of(lane.name),
         metrics={
             **_metrics(throughput_rps[lane.name]),
             **_overhead(lane, throughput_rps),
@@ -460,9 +461,9 @@ def exact(value: float, unit: str) -> Estimate:
 def _overhead(lane: Lane, throughput_rps: dict[str, float]) -> dict[str, Estimate]:
     """Returns what a Lane costs above raw on the same Server through the same Adapter."""
     raw = throughput_rps.get(lane.name.replace(lane.app.name, "raw_hello"))
-    if lane.app.baseline or raw is None:
+    if lane.app.raw or raw is None:
         return {}
-    return {"overhead_us_per_request": estimate(_cpu_us(throughput_rps[lane.name]) - _cpu_us(raw), "us", "lower", 0.02)}
+    return {"own_cost_us_per_request": estimate(_cpu_us(throughput_rps[lane.name]) - _cpu_us(raw), "us", "lower", 0.02)}
 
 
 def _cpu_us(rps: float) -> float:
@@ -489,13 +490,13 @@ def _metrics(rps: float) -> dict[str, Estimate]:
     }
 
 
-def _league(league: League, summaries: Iterable[LaneSummary]) -> LeagueSummary:
-    playing = [lane for lane in summaries if lane.lane in league.lanes and not lane.baseline]
+def _group(group: Group, summaries: Iterable[LaneSummary]) -> GroupSummary:
+    playing = [lane for lane in summaries if lane.lane in group.lanes and not lane.raw]
     best_first = sorted(playing, key=lambda lane: -lane.metrics["throughput_rps"].point)
-    return LeagueSummary(
-        league=league.name,
-        title=league.title,
-        same_server=league.same_server,
+    return GroupSummary(
+        group=group.name,
+        title=group.title,
+        same_server=group.same_server,
         noise_floors=(),
         standings=tuple(
             Standing(lane=lane.lane, rank=rank, tied_with=()) for rank, lane in enumerate(best_first, start=1)
@@ -519,7 +520,7 @@ def _splits(summaries: Iterable[LaneSummary]) -> Iterable[CpuSplit]:
     for lane in summaries:
         raw = costs.get(f"raw_hello@{lane.server}")
         through = costs.get(f"raw_hello@{lane.server}+{lane.adapter}", raw)
-        if raw is not None and through is not None and not lane.baseline:
+        if raw is not None and through is not None and not lane.raw:
             yield CpuSplit(
                 lane=lane.lane,
                 raw=estimate(raw, "us", "lower"),
@@ -531,7 +532,7 @@ def _splits(summaries: Iterable[LaneSummary]) -> Iterable[CpuSplit]:
 def _adapter_costs(summaries: Iterable[LaneSummary]) -> Iterable[AdapterCost]:
     costs = {lane.lane: lane.metrics["cpu_us_per_request"].point for lane in summaries}
     for lane in summaries:
-        if lane.baseline and lane.adapter:
+        if lane.raw and lane.adapter:
             added = costs[lane.lane] - costs[f"raw_hello@{lane.server}"]
             yield AdapterCost(adapter=lane.adapter, server=lane.server, cost=estimate(added, "us", "lower"))
 
@@ -572,37 +573,37 @@ def _bare(metrics: dict[str, Estimate]) -> dict[str, Estimate]:
     return {name: _few(whole) for name, whole in metrics.items()}
 
 
-def _undecided(league: LeagueSummary) -> LeagueSummary:
-    names = [standing.lane for standing in league.standings]
+def _undecided(group: GroupSummary) -> GroupSummary:
+    names = [standing.lane for standing in group.standings]
     return replace(
-        league,
+        group,
         standings=tuple(
             Standing(lane=name, rank=None, tied_with=tuple(other for other in names if other != name)) for name in names
         ),
-        ratios=tuple(replace(ratio, ratio=_few(ratio.ratio)) for ratio in league.ratios),
+        ratios=tuple(replace(ratio, ratio=_few(ratio.ratio)) for ratio in group.ratios),
     )
 
 
-def _with_tie(league: LeagueSummary, a: str, b: str) -> LeagueSummary:
+def _with_tie(group: GroupSummary, a: str, b: str) -> GroupSummary:
     partners = {a: (b,), b: (a,)}
     close = Estimate(1.005, 0.978, 1.033, ROUNDS, "ratio", "")
     return replace(
-        league,
+        group,
         standings=tuple(
             replace(standing, rank=None, tied_with=partners[standing.lane]) if standing.lane in partners else standing
-            for standing in league.standings
+            for standing in group.standings
         ),
         ratios=tuple(
-            replace(ratio, ratio=close) if {ratio.lane, ratio.other} == {a, b} else ratio for ratio in league.ratios
+            replace(ratio, ratio=close) if {ratio.lane, ratio.other} == {a, b} else ratio for ratio in group.ratios
         ),
     )
 
 
-def _without(league: LeagueSummary, names: Iterable[str]) -> LeagueSummary:
+def _without(group: GroupSummary, names: Iterable[str]) -> GroupSummary:
     gone = set(names)
-    left = [standing for standing in league.standings if standing.lane not in gone]
+    left = [standing for standing in group.standings if standing.lane not in gone]
     return replace(
-        league,
+        group,
         standings=tuple(replace(standing, rank=rank) for rank, standing in enumerate(left, start=1)),
-        ratios=tuple(ratio for ratio in league.ratios if not {ratio.lane, ratio.other} & gone),
+        ratios=tuple(ratio for ratio in group.ratios if not {ratio.lane, ratio.other} & gone),
     )

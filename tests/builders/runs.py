@@ -14,15 +14,15 @@ from bench.model import footprint_plan, schedule
 from bench.model.experiment import (
     Adapter,
     App,
-    Contract,
     Experiment,
+    Group,
     Interface,
     Lane,
-    League,
-    Offer,
+    LoadSettings,
     Preset,
     Server,
     Serving,
+    Workload,
 )
 from bench.model.history import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
 from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS, Closed, Open
@@ -35,7 +35,7 @@ from bench.model.records import (
     Manifest,
     Observation,
     SliceRecord,
-    Step,
+    Stage,
 )
 from bench.model.schedule import Phase, Slice
 
@@ -53,7 +53,7 @@ ADAPTER = Adapter(name="a2wsgi", accepts=ASGI, gives=WSGI, callable="a2wsgi:ASGI
 ALPHA = App(name="alpha", title="Alpha", interfaces={WSGI: "alpha:app"}, package="alpha")
 BETA = App(name="beta", title="Beta", interfaces={WSGI: "beta:app"}, environment={"BETA_MODE": "fast"})
 GAMMA = App(name="gamma", title="Gamma", interfaces={ASGI: "gamma:app"})
-RAW = App(name="raw", title="raw", baseline=True, interfaces={WSGI: "raw:wsgi", ASGI: "raw:asgi"})
+RAW = App(name="raw", title="raw", raw=True, interfaces={WSGI: "raw:wsgi", ASGI: "raw:asgi"})
 
 LANES = (
     Lane(app=ALPHA, server=GTHREAD),
@@ -72,15 +72,16 @@ CPU_US = {A: 950.0, B: 1200.0, G: 2400.0, R: 480.0, RG: 800.0}
 
 
 def experiment(**changes: Any) -> Experiment:
-    """Returns three Apps and raw on one Server, in one League; 3 Rounds of 2 saturated and 1 fixed Slice a Lane."""
+    """Returns three Apps and raw on one Server, in one Group; 3 Rounds of 2 saturated and 1 fixed Slice a Lane."""
     small = Experiment(
         lanes=LANES,
-        leagues=(League(name="wsgi", title="on one server", lanes=(A, B, G, R, RG), same_server=True),),
+        groups=(Group(name="wsgi", title="on one server", lanes=(A, B, G, R, RG), same_server=True),),
         serving=Serving(
             workers=1, threads=1, keep_alive_s=75, backlog=2048, worker_connections=1000, ready_timeout_s=30.0
         ),
-        offer=Offer(users=USERS, rate_share=0.5, connections=8),
-        contract=Contract(
+        load=LoadSettings(users=USERS, rate_share=0.5, connections=8),
+        workload=Workload(
+            name="hello",
             path="/hello/{name}",
             body="Hello, {name}!",
             content_type="text/plain",
@@ -91,18 +92,18 @@ def experiment(**changes: Any) -> Experiment:
             load_names=10,
         ),
         preset_name="small",
-        preset=Preset(rounds=3, saturated_slices=2, fixed_slices=1, guard_s=0.05, window_s=0.25, warm_up_s=0.25),
+        preset=Preset(rounds=3, saturated_slices=2, fixed_slices=1, settle_s=0.05, window_s=0.25, warm_up_s=0.25),
         seed=1,
     )
     return replace(small, **changes)
 
 
 def twinned() -> Experiment:
-    """Returns the same, with a twin of Alpha's Lane in the League."""
+    """Returns the same, with a twin of Alpha's Lane in the Group."""
     whole = experiment()
     twin = replace(whole.lane(A), twin=True)
-    (league,) = whole.leagues
-    return replace(whole, lanes=(*whole.lanes, twin), leagues=(replace(league, lanes=(*league.lanes, twin.name)),))
+    (group,) = whole.groups
+    return replace(whole, lanes=(*whole.lanes, twin), groups=(replace(group, lanes=(*group.lanes, twin.name)),))
 
 
 def manifest(whole: Experiment | None = None, **changes: Any) -> Manifest:
@@ -158,7 +159,7 @@ def facts(lane: Lane, *, port: int = 20001, **changes: Any) -> LaneFacts:
 
 def failure(lane: str, **changes: Any) -> Failure:
     """Returns the Failure of a Lane that ended under load in the first Round."""
-    return replace(Failure(lane=lane, round=0, step=Step.LOAD, reason="the server ended", log_tail="bye"), **changes)
+    return replace(Failure(lane=lane, round=0, stage=Stage.LOAD, reason="the server ended", log_tail="bye"), **changes)
 
 
 def histogram(*latencies_us: int) -> str:
@@ -191,16 +192,16 @@ def record(planned: Slice, **changes: Any) -> SliceRecord:
         load=planned.load,
         at_s=float(planned.index),
         window_s=planned.window_s,
-        slice_s=planned.guard_s + planned.window_s,
+        slice_s=planned.settle_s + planned.window_s,
         requests=250,
         errors={},
-        missed=0,
+        dropped=0,
         requests_in_slice=300,
         bytes_received=40_000,
         latency_us=latencies,
         latency_from_intended_us=latencies if fixed else None,
         send_lateness_us=punctual if fixed else None,
-        hub_lateness_us=punctual,
+        loop_lag_us=punctual,
         server_cpu_ns=100_000_000 if fixed else 290_000_000,
         server_run_queue_ns=1_000_000,
         server_rss_bytes=32 * 2**20,
@@ -239,15 +240,15 @@ def run_records(
     """
     rows: list[SliceRecord] = []
     for index in range(whole.preset.rounds):
-        warm = schedule.warm_up(whole, index)
-        for planned in [*warm, *schedule.measured(whole, index, 200.0, first_index=len(warm))]:
+        warm = schedule.warm_up_slices(whole, index)
+        for planned in [*warm, *schedule.measured_slices(whole, index, 200.0, first_index=len(warm))]:
             (lane,) = planned.lanes
             luck = 1 + 0.2 * (index % 3)
             own = 1 + 0.01 * ((index + len(lane)) % 3 - 1)
             rate = planned.load.rate_rps if isinstance(planned.load, Open) else rps[lane] / luck * own
             latency_us = 1e5 / rps[lane] if isinstance(planned.load, Open) else 1e6 * USERS / rate
             latencies = spread(round(rate * planned.window_s), round(latency_us))
-            in_slice = round(rate * (planned.guard_s + planned.window_s))
+            in_slice = round(rate * (planned.settle_s + planned.window_s))
             rows.append(
                 record(
                     planned,
@@ -282,7 +283,7 @@ TWIN = replace(LANES[0], twin=True)
 WHOLE_LANES_WITH_TWIN = replace(
     experiment(),
     lanes=(*LANES, TWIN),
-    leagues=tuple(replace(league, lanes=(*league.lanes, TWIN.name)) for league in experiment().leagues),
+    groups=tuple(replace(group, lanes=(*group.lanes, TWIN.name)) for group in experiment().groups),
 )
 """The same with a twin of Alpha."""
 
@@ -291,13 +292,16 @@ def sweep_records(whole: Experiment, rps: Mapping[str, float] = RPS, idle_ms: fl
     """Returns the records of a sweep without noise: throughput and CPU time follow the asymptotic bounds.
 
     A Lane answers after ``idle_ms`` when there is one user, and gets at most ``rps`` through. What an open load
-    can't send is missed.
+    can't send is dropped.
     """
     assert whole.sweep
     rows: list[SliceRecord] = []
     for index in range(whole.preset.rounds):
-        warm = schedule.warm_up(whole, index)
-        for planned in [*warm, *schedule.swept(whole, whole.sweep, index, min(rps.values()), first_index=len(warm))]:
+        warm = schedule.warm_up_slices(whole, index)
+        for planned in [
+            *warm,
+            *schedule.sweep_slices(whole, whole.sweep, index, min(rps.values()), first_index=len(warm)),
+        ]:
             most = rps[planned.lanes[0]]
             bound = 1000 * planned.load.users / idle_ms if isinstance(planned.load, Closed) else planned.load.rate_rps
             got, offered = min(bound, most) * planned.window_s, bound * planned.window_s
@@ -312,10 +316,10 @@ def sweep_records(whole: Experiment, rps: Mapping[str, float] = RPS, idle_ms: fl
                     requests=round(got),
                     answers_in_window=round(got),
                     requests_in_slice=round(got),
-                    missed=round(offered - got) if is_open else 0,
+                    dropped=round(offered - got) if is_open else 0,
                     latency_us=latencies,
                     latency_from_intended_us=latencies if is_open else None,
-                    server_cpu_ns=round(0.97e9 * min(1.0, bound / most) * (planned.guard_s + planned.window_s)),
+                    server_cpu_ns=round(0.97e9 * min(1.0, bound / most) * (planned.settle_s + planned.window_s)),
                 )
             )
     return rows

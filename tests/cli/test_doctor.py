@@ -98,17 +98,17 @@ def test_without_a_trial_the_findings_stand() -> None:
 
 
 def test_rounds_are_proposed_from_the_latest_run(tmp_path: Path) -> None:
-    """`bench plan --detect 3%`: rounds and time for each League, by the pair that spread most."""
+    """`bench plan --detect 3%`: rounds and time for each Group, by the pair that spread most."""
     stored(tmp_path, experiment(), run_records(experiment()))
     result = call("plan", "--detect", "3%", "--out", tmp_path)
     assert result.exit_code == 0, result.output
     proposal = json.loads(call("plan", "--detect", "3%", "--out", tmp_path, "--json").stdout)
     assert f"Set rounds = {proposal['rounds']} in [presets.small]" in result.stdout
     assert "To tell apart 3 % in throughput" in result.stdout
-    assert " and ".join(proposal["leagues"][0]["lanes"]) in " ".join(result.stdout.split())
+    assert " and ".join(proposal["groups"][0]["lanes"]) in " ".join(result.stdout.split())
     assert "95 % sure, 80 % of the time" in result.stdout
     assert max(len(line) for line in result.stdout.splitlines()) <= 80
-    assert proposal["leagues"][0]["comparisons"] == 3
+    assert proposal["groups"][0]["comparisons"] == 3
     assert proposal["rounds"] >= 3
 
 
@@ -119,7 +119,7 @@ def test_a_run_that_tells_nothing_is_said_to(tmp_path: Path) -> None:
     result = call("plan", "--detect", "3%", "--out", tmp_path / "short")
     assert result.exit_code == 3
     assert "not known: found no two valid Lanes with 3 rounds" in " ".join(result.stdout.split())
-    assert "No League could be judged" in result.stdout
+    assert "No Group could be judged" in result.stdout
     stored(tmp_path / "fine", experiment(), run_records(experiment()))
     result = call("plan", "--detect", "0.001%", "--out", tmp_path / "fine")
     assert result.exit_code == 3

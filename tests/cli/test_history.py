@@ -120,7 +120,7 @@ def test_an_unknown_run_is_named(tmp_path: Path) -> None:
 def run(results: Path, whole: Experiment, monkeypatch: pytest.MonkeyPatch) -> Result:
     """Runs `bench run`; what is measured is made up."""
 
-    def measure(site: None, described: Manifest, sink: store.Run) -> bool:
+    def measure(testbed: None, described: Manifest, sink: store.Run) -> bool:
         names = {lane.name for lane in whole.lanes}
         sink.describe(described)
         for row in run_records(WHOLE):
@@ -132,7 +132,7 @@ def run(results: Path, whole: Experiment, monkeypatch: pytest.MonkeyPatch) -> Re
         return True
 
     monkeypatch.setattr("bench.cli._chosen", lambda *_: (None, whole))
-    monkeypatch.setattr("bench.run.session.open_site", lambda *_: nullcontext())
+    monkeypatch.setattr("bench.run.session.open_testbed", lambda *_: nullcontext())
     monkeypatch.setattr("bench.run.session.draft", lambda _, run_id: manifest(whole, run_id=run_id))
     monkeypatch.setattr("bench.cli._measured", measure)
     return CliRunner().invoke(main, ["run", "--out", str(results)])
@@ -154,6 +154,6 @@ def test_a_run_without_raw_is_said_and_does_not_fail(tmp_path: Path, monkeypatch
     """`bench run` measured what it was asked for: exit code 0, one line that says so, and none in the history."""
     result = run(tmp_path, only(WHOLE, [A, B]), monkeypatch)
     assert result.exit_code == 0, result.output
-    (line,) = (line for line in result.stderr.splitlines() if "baseline = true" in line)
+    (line,) = (line for line in result.stderr.splitlines() if "raw = true" in line)
     assert line.startswith(f"bench: {(tmp_path / 'latest').resolve().name}: found no Lane with a raw one")
     assert not (tmp_path / "history.jsonl").exists()

@@ -8,7 +8,7 @@ from bench.doctor import aa_test
 from bench.doctor.aa_test import Trial, short_experiment
 from bench.model import schedule
 from bench.model.experiment import Experiment, only
-from bench.model.records import Failure, SliceRecord, Step
+from bench.model.records import Failure, SliceRecord, Stage
 from bench.model.schedule import Phase
 from tests.builders.runs import A, B, R, experiment, histogram, manifest, record, twinned
 
@@ -21,7 +21,7 @@ def records(short: Experiment, spread: float = 0.02) -> list[SliceRecord]:
     return [
         record(planned, round=index, requests=round(250 * np.exp(rng.normal(0, spread))))
         for index in range(short.preset.rounds)
-        for planned in schedule.measured(short, index, 200.0, first_index=0)
+        for planned in schedule.measured_slices(short, index, 200.0, first_index=0)
     ]
 
 
@@ -30,10 +30,10 @@ def judged(short: Experiment, rows: list[SliceRecord], *failures: Failure) -> Tr
 
 
 def test_it_is_the_lane_that_has_a_twin() -> None:
-    """The configured twin and its Lane, in one League, with the run's own saturated slices."""
+    """The configured twin and its Lane, in one Group, with the run's own saturated slices."""
     short = short_experiment(twinned())
     assert [lane.name for lane in short.lanes] == [A, TWIN]
-    assert [league.lanes for league in short.leagues] == [(A, TWIN)]
+    assert [group.lanes for group in short.groups] == [(A, TWIN)]
     assert short.preset.saturated_slices == experiment().preset.saturated_slices
     assert short.preset.cold_starts == 0
     assert not short.preset.instructions
@@ -87,7 +87,7 @@ def test_a_noisier_machine_tells_less_apart() -> None:
 def test_a_lane_that_failed_is_the_reason() -> None:
     """An A/A of one Lane alone is none: the other's failure is said."""
     short = short_experiment(twinned())
-    failed = Failure(lane=TWIN, round=0, step=Step.START, reason="no answer in 30 s", log_tail="")
+    failed = Failure(lane=TWIN, round=0, stage=Stage.START, reason="no answer in 30 s", log_tail="")
     alone = [row for row in records(short) if row.lane == A]
     assert judged(short, alone, failed) == f"A/A: found 0 rounds, expected 3; {TWIN}: no answer in 30 s"
 
@@ -117,7 +117,7 @@ def test_an_a_a_that_is_not_valid_tells_nothing() -> None:
 def test_a_late_driver_at_the_fixed_rate_says_nothing_of_throughput() -> None:
     """It is found against the A/A, whose resolution is one of saturated throughputs."""
     short = short_experiment(twinned())
-    late = {"send_lateness_us": histogram(*[900] * 250), "hub_lateness_us": histogram(*[900] * 250)}
+    late = {"send_lateness_us": histogram(*[900] * 250), "loop_lag_us": histogram(*[900] * 250)}
     found = judged(short, [replace(row, **late) if row.phase is Phase.FIXED else row for row in records(short)])
     assert isinstance(found, Trial)
     assert found.validity.status == "driver-bound"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.analysis.discard import why_spoilt
+from bench.analysis.discard import why_discarded
 from bench.doctor import checks
 from bench.doctor.checks import Finding, Severity
 from bench.model.records import Estimate, Machine, Status, Validity
@@ -102,16 +102,16 @@ def test_a_machine_that_pins_nothing_says_so() -> None:
 
 @pytest.mark.parametrize(("share", "severity"), [(None, UNKNOWN), (0.0, OK), (0.05, ADVICE), (0.3, PROBLEM)])
 def test_steal_is_judged_by_its_share(share: float | None, severity: Severity) -> None:
-    """Much of it spoils slices; some makes intervals wide."""
+    """Much of it discards slices; some makes intervals wide."""
     assert checks.of_steal(share).severity is severity
 
 
 @pytest.mark.parametrize("of_each", [0.0, 0.05, 0.09, 0.11, 0.15, 0.5])
-def test_steal_is_a_problem_where_a_run_would_find_its_slices_spoilt(of_each: float) -> None:
+def test_steal_is_a_problem_where_a_run_would_find_its_slices_discarded(of_each: float) -> None:
     """On one scale: what was taken from the cores of servers and driver, added up."""
     seen = saturated(slice_s=0.5, steal_s=2 * of_each * 0.5)
     share = checks.steal_share(2 * of_each * 20, 20)
-    assert (checks.of_steal(share).severity is PROBLEM) == (why_spoilt(seen) is not None)
+    assert (checks.of_steal(share).severity is PROBLEM) == (why_discarded(seen) is not None)
 
 
 @pytest.mark.parametrize(("before_s", "after_s"), [(None, 1.0), (1.0, None), (2.0, 1.0)])

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.special import stdtrit
 
-from bench.doctor.power import MAX_ROUNDS, POWER, Rule, detectable, missed, rounds_needed
+from bench.doctor.power import MAX_ROUNDS, POWER, Rule, beta, detectable, rounds_needed
 
 rules = st.builds(Rule, st.integers(1, 45), st.booleans())
 rounds = st.integers(3, 300)
@@ -39,7 +39,7 @@ def test_the_formula_agrees_with_a_published_table() -> None:
     """A paired t-test at 5 % and 80 % power needs 34, 15 and 10 pairs for effects of 0.5, 0.8 and 1 (two-sided)."""
     for effect, pairs in ((0.5, 34), (0.8, 15), (1.0, 10)):
         shift = effect * pairs**0.5
-        assert missed(pairs, shift, Rule()) <= 1 - POWER < missed(pairs - 1, effect * (pairs - 1) ** 0.5, Rule())
+        assert beta(pairs, shift, Rule()) <= 1 - POWER < beta(pairs - 1, effect * (pairs - 1) ** 0.5, Rule())
 
 
 @given(rounds, spreads, rules)
@@ -96,4 +96,4 @@ def test_any_spread_has_an_answer(rule: Rule) -> None:
 @given(rounds, st.floats(0, 20), rules)
 def test_a_probability_is_one(count: int, shift: float, rule: Rule) -> None:
     """From 0 to 1, and falling with the difference."""
-    assert 0 <= missed(count, shift + 0.1, rule) <= missed(count, shift, rule) + 1e-9 <= 1 + 1e-9
+    assert 0 <= beta(count, shift + 0.1, rule) <= beta(count, shift, rule) + 1e-9 <= 1 + 1e-9

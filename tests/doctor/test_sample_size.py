@@ -15,19 +15,19 @@ from tests.builders.runs import A, B, G, experiment, manifest, run_records, satu
 logs = st.floats(-0.5, 0.5).map(lambda value: round(value, 6))
 
 
-def test_a_league_compares_its_contenders() -> None:
+def test_a_group_compares_its_contenders() -> None:
     """Three contenders are three pairs; raw and twins are none, but a twin makes a noise floor."""
     whole = experiment()
-    assert sample_size.rule_of(whole, whole.leagues[0]) == Rule(3, noise_floor=False)
+    assert sample_size.rule_of(whole, whole.groups[0]) == Rule(3, noise_floor=False)
     with_twin = twinned()
-    assert sample_size.rule_of(with_twin, with_twin.leagues[0]) == Rule(3, noise_floor=True)
+    assert sample_size.rule_of(with_twin, with_twin.groups[0]) == Rule(3, noise_floor=True)
 
 
-def test_a_league_of_one_is_compared_with_its_twin() -> None:
+def test_a_group_of_one_is_compared_with_its_twin() -> None:
     """There is one comparison at least."""
     whole = experiment()
-    alone = replace(whole, leagues=(replace(whole.leagues[0], lanes=(A,)),))
-    assert sample_size.rule_of(alone, alone.leagues[0]) == Rule(1, noise_floor=False)
+    alone = replace(whole, groups=(replace(whole.groups[0], lanes=(A,)),))
+    assert sample_size.rule_of(alone, alone.groups[0]) == Rule(1, noise_floor=False)
 
 
 @given(st.lists(logs, min_size=2, max_size=30))
@@ -64,11 +64,11 @@ def test_the_interval_of_a_short_trial_holds(between: float) -> None:
 
 
 def test_log_ratios_are_of_the_rounds_that_both_have() -> None:
-    """Slices are paired in their order; spoilt and empty ones, and rounds of one Lane alone, are left out."""
+    """Slices are paired in their order; discarded and empty ones, and rounds of one Lane alone, are left out."""
     records = [
         saturated(A, round=0, requests=300),
         saturated(B, round=0, requests=100),
-        saturated(B, round=0, requests=999, spoilt="steal"),
+        saturated(B, round=0, requests=999, discarded="steal"),
         saturated(A, round=1, requests=200),
         saturated(A, round=1, requests=400),
         saturated(B, round=1, requests=200),
@@ -80,26 +80,26 @@ def test_log_ratios_are_of_the_rounds_that_both_have() -> None:
 
 
 def test_a_proposal_is_judged_by_the_pair_that_spread_most() -> None:
-    """The League gets what its worst pair needs, and the run what its worst League needs."""
+    """The Group gets what its worst pair needs, and the run what its worst Group needs."""
     whole = experiment()
     records = run_records(whole)
     found = sample_size.propose(manifest(whole), records, (), 0.05)
-    (league,) = found.leagues
+    (group,) = found.groups
     spreads = {
         pair: sample_size.spread([float(np.mean(each)) for each in sample_size.log_ratios(records, *pair)]).point
         for pair in ((A, B), (A, G), (B, G))
     }
-    assert league.spread is not None
-    assert league.spread.point == pytest.approx(max(spreads.values()))
-    assert spreads[tuple(league.lanes)] == pytest.approx(league.spread.point)  # type: ignore[index]
-    assert league.resolution is not None
-    assert found.rounds == league.resolution.rounds == power.rounds_needed(0.05, league.spread.point, Rule(3))
-    assert league.resolution.expected_s is not None
+    assert group.spread is not None
+    assert group.spread.point == pytest.approx(max(spreads.values()))
+    assert spreads[tuple(group.lanes)] == pytest.approx(group.spread.point)  # type: ignore[index]
+    assert group.resolution is not None
+    assert found.rounds == group.resolution.rounds == power.rounds_needed(0.05, group.spread.point, Rule(3))
+    assert group.resolution.expected_s is not None
 
 
 def test_smaller_differences_need_more_rounds_and_time() -> None:
     """The proposal is the fewest rounds, and time goes with them."""
-    coarse, fine = (sample_size.propose(manifest(), run_records(experiment()), (), d).leagues[0] for d in (0.1, 0.01))
+    coarse, fine = (sample_size.propose(manifest(), run_records(experiment()), (), d).groups[0] for d in (0.1, 0.01))
     assert coarse.resolution is not None
     assert fine.resolution is not None
     assert (coarse.resolution.rounds or 0) < (fine.resolution.rounds or 0)
@@ -111,15 +111,15 @@ def test_a_run_of_few_rounds_proposes_nothing_and_says_why() -> None:
     whole = experiment(preset=replace(experiment().preset, rounds=2))
     found = sample_size.propose(manifest(whole), run_records(whole), (), 0.03)
     assert found.rounds is None
-    assert found.leagues[0].resolution is None
-    assert "3 rounds" in (found.leagues[0].reason or "")
+    assert found.groups[0].resolution is None
+    assert "3 rounds" in (found.groups[0].reason or "")
 
 
-def test_every_league_is_heeded() -> None:
-    """What a machine tells apart is what the strictest League lets it; rounds too many are no number."""
+def test_every_group_is_heeded() -> None:
+    """What a machine tells apart is what the strictest Group lets it; rounds too many are no number."""
     whole = twinned()
-    single = replace(whole.leagues[0], name="alone", lanes=(A,))
-    both = replace(whole, leagues=(single, *whole.leagues))
+    single = replace(whole.groups[0], name="alone", lanes=(A,))
+    both = replace(whole, groups=(single, *whole.groups))
     assert sample_size.at_rounds(both, 6, 0.02).difference == power.detectable(6, 0.02, Rule(3, noise_floor=True))
     assert sample_size.at_difference(both, 0.03, 0.02).rounds == power.rounds_needed(0.03, 0.02, Rule(3, True))
     assert sample_size.at_difference(both, 0.0001, 0.3).rounds is None

@@ -25,10 +25,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.driver.arrival_schedule import NS_PER_S, Schedule
-from bench.driver.histogram import Recorder
-from bench.driver.loop_lag import INTERVAL_NS, HubProbe
+from bench.driver.histogram import Histogram
+from bench.driver.loop_lag import INTERVAL_NS, LoopLagProbe
 from bench.driver.response import AnswerParser, RequestError, known_answer
-from bench.driver.timer import GeventTicker, Ticker, TimerfdTicker
+from bench.driver.timer import GeventTimer, Timer, TimerfdTimer
 from bench.model.protocol import (
     MAX_LATENCY_US,
     SIGNIFICANT_DIGITS,
@@ -223,14 +223,14 @@ class Driver:
         self.send(Setup(targets, users, CONNECTIONS, cores))
         return msgspec.json.decode(self.read(), type=Ready)
 
-    def play(self, lane: str, load: Load | None = None, guard_s: float = 0.05, window_s: float = 0.1) -> SliceResult:
-        (result,) = self.play_all((lane,), load, guard_s, window_s)
+    def play(self, lane: str, load: Load | None = None, settle_s: float = 0.05, window_s: float = 0.1) -> SliceResult:
+        (result,) = self.play_all((lane,), load, settle_s, window_s)
         return result
 
     def play_all(
-        self, lanes: tuple[str, ...], load: Load | None = None, guard_s: float = 0.05, window_s: float = 0.1
+        self, lanes: tuple[str, ...], load: Load | None = None, settle_s: float = 0.05, window_s: float = 0.1
     ) -> tuple[SliceResult, ...]:
-        self.send(SliceOrder(lanes, load or Closed(USERS), guard_s, window_s))
+        self.send(SliceOrder(lanes, load or Closed(USERS), settle_s, window_s))
         return self.result()
 
     def result(self) -> tuple[SliceResult, ...]:
@@ -314,28 +314,28 @@ def test_a_right_answer_counts_however_it_is_delivered(driver: Driver, lane: str
 
 
 def test_every_request_of_a_closed_slice_is_counted_once(driver: Driver, server: Server) -> None:
-    """What the server was asked is what the driver counts in the slice, guard and drain included."""
+    """What the server was asked is what the driver counts in the slice, settle and drain included."""
     asked_before = len(server.targets["right"])
     result = driver.play("right")
     assert result.requests_in_slice == len(server.targets["right"]) - asked_before
     assert result.bytes_received == result.requests_in_slice * len(answer())
     assert result.window_s == 0.1
     assert result.answers_in_window == result.requests
-    assert result.missed == 0
+    assert result.dropped == 0
     assert result.latency_from_intended_us is None
     assert result.send_lateness_us is None
 
 
 def test_answers_outside_the_window_are_not_requests(driver: Driver) -> None:
-    """A guard longer than the window holds more answers than the window does, but they don't count."""
-    result = driver.play("slow", Closed(1), guard_s=0.5, window_s=0.1)
+    """A settle longer than the window holds more answers than the window does, but they don't count."""
+    result = driver.play("slow", Closed(1), settle_s=0.5, window_s=0.1)
     assert result.requests < result.requests_in_slice
     assert histogram(result.latency_us).get_total_count() == result.requests
 
 
 def test_a_request_that_is_under_way_when_the_window_ends_is_answered_before_the_next_slice(driver: Driver) -> None:
     """With a window shorter than an answer, all answers come after it: none counts, none is lost."""
-    result = driver.play("slow", Closed(2), guard_s=0.001, window_s=0.001)
+    result = driver.play("slow", Closed(2), settle_s=0.001, window_s=0.001)
     assert (result.requests, result.requests_in_slice) == (0, 2)
     assert not result.errors
 
@@ -391,7 +391,7 @@ def test_anything_else_is_an_error_with_a_reason(driver: Driver, lane: str, reas
 
 @pytest.mark.parametrize("lane", ["right", "wrong", "201", "204", "304", "until-close", "large"])
 def test_without_a_body_to_expect_any_status_below_400_is_right(driver: Driver, lane: str) -> None:
-    """``bench load URL`` knows no contract."""
+    """``bench load URL`` knows no workload."""
     result = driver.play(f"unchecked-{lane}")
     assert not result.errors
     assert result.requests > 0
@@ -441,13 +441,13 @@ def test_a_server_that_never_answers_ends_a_closed_slice_all_the_same(hopeless: 
 
 
 def test_a_server_that_never_answers_ends_an_open_slice_all_the_same(hopeless: Hopeless) -> None:
-    """At most ``connections`` requests are under way, and the rest are missed: together they are all that were due.
+    """At most ``connections`` requests are under way, and the rest are dropped: together they are all that were due.
 
     The first call on each connection has no answer either.
     """
     result = hopeless.open_result
     assert result.errors == {"no answer in 5 s": CONNECTIONS + CONNECTIONS}
-    assert result.missed == 30 - CONNECTIONS
+    assert result.dropped == 30 - CONNECTIONS
     assert hopeless.opened.play("right").requests > 0
 
 
@@ -458,17 +458,17 @@ def test_a_server_that_never_answers_ends_an_open_slice_all_the_same(hopeless: H
 def test_an_open_load_sends_exactly_what_is_due(driver: Driver, server: Server, lane: str) -> None:
     """Rate times window, however fast the server is; and rate times slice, plus a first call on new connections."""
     asked_before = len(server.targets[lane])
-    result = driver.play(lane, Open(200), guard_s=0.1, window_s=0.5)
+    result = driver.play(lane, Open(200), settle_s=0.1, window_s=0.5)
     assert result.requests == 100
     assert 120 <= result.requests_in_slice <= 120 + CONNECTIONS
     assert len(server.targets[lane]) - asked_before == result.requests_in_slice
-    assert (result.errors, result.missed) == ({}, 0)
+    assert (result.errors, result.dropped) == ({}, 0)
     for encoded in (result.latency_us, result.latency_from_intended_us, result.send_lateness_us):
         assert histogram(encoded).get_total_count() == 100
 
 
-def test_overload_is_missed_sends_and_what_was_got_through_in_the_window(driver: Driver, server: Server) -> None:
-    """What is unsent a send limit after the window is missed; the next slice finds nothing left over.
+def test_overload_is_dropped_requests_and_what_was_got_through_in_the_window(driver: Driver, server: Server) -> None:
+    """What is unsent a send limit after the window is dropped; the next slice finds nothing left over.
 
     Each connection takes 20 ms an answer, so at 20 times the rate that they can do together most requests are not
     sent. Requests that were due in the window are answered after it too, so their number says nothing of the capacity.
@@ -477,27 +477,27 @@ def test_overload_is_missed_sends_and_what_was_got_through_in_the_window(driver:
     driver.send(SliceOrder(("slow",), Open(20 * capacity_rps), 0.1, 0.4, 0.1))
     (result,) = driver.result()
     due = round(20 * capacity_rps * 0.5)
-    assert result.missed + result.requests_in_slice in range(due, due + CONNECTIONS + 1)
+    assert result.dropped + result.requests_in_slice in range(due, due + CONNECTIONS + 1)
     assert 0 < result.answers_in_window <= capacity_rps * 0.4 + CONNECTIONS
     assert result.answers_in_window < result.requests_in_slice
     asked_before = len(server.targets["right"])
     after = driver.play("right", Closed(1))
-    assert (after.errors, after.missed) == ({}, 0)
+    assert (after.errors, after.dropped) == ({}, 0)
     assert len(server.targets["right"]) - asked_before == after.requests_in_slice
 
 
 def test_no_connection_is_new_in_an_open_slice(driver: Driver, server: Server) -> None:
     """Every connection has been used before the slice begins: an idle new one could hold up a server's only thread."""
-    driver.play("right", Open(50), guard_s=0.05, window_s=0.1)
-    again = driver.play("right", Open(200), guard_s=0.1, window_s=0.5)
+    driver.play("right", Open(50), settle_s=0.05, window_s=0.1)
+    again = driver.play("right", Open(200), settle_s=0.1, window_s=0.5)
     assert again.requests_in_slice == 120
     assert server.targets["right"]
 
 
 def test_a_stall_shows_in_the_time_from_the_intended_start_and_hardly_in_the_service_time(driver: Driver) -> None:
     """Only the few requests that were under way waited for the server; the others waited for their turn."""
-    result = driver.play("stalls-once", Open(200), guard_s=0.1, window_s=1.0)
-    assert (result.requests, result.missed, result.errors) == (200, 0, {})
+    result = driver.play("stalls-once", Open(200), settle_s=0.1, window_s=1.0)
+    assert (result.requests, result.dropped, result.errors) == (200, 0, {})
     slow_us = 100_000
     assert count_above(result.latency_us, slow_us) >= 1
     assert count_above(result.latency_from_intended_us, slow_us) > 3 * count_above(result.latency_us, slow_us)
@@ -507,15 +507,15 @@ def test_a_stall_shows_in_the_time_from_the_intended_start_and_hardly_in_the_ser
 @unhurried
 @given(
     rate=st.integers(1, 500),
-    guard=st.integers(0, 5),
+    settle=st.integers(0, 5),
     window=st.integers(1, 10),
     start_ns=st.integers(0, 10**18),
 )
 def test_a_schedule_has_rate_times_window_requests_in_any_window(
-    rate: int, guard: int, window: int, start_ns: int
+    rate: int, settle: int, window: int, start_ns: int
 ) -> None:
     """Where that is a whole number: here the window is some tenths of a second, and the rate a multiple of ten."""
-    window_ns = start_ns + guard * NS_PER_S // 10
+    window_ns = start_ns + settle * NS_PER_S // 10
     end_ns = window_ns + window * NS_PER_S // 10
     schedule = Schedule(start_ns, end_ns, rate * 10)
     schedule.advance(end_ns)
@@ -560,43 +560,43 @@ def test_a_sender_is_up_before_a_request_is_due_for_a_fifth_of_the_time_at_most(
 
 TICKERS = [
     pytest.param(
-        TimerfdTicker, marks=pytest.mark.skipif(sys.platform != "linux", reason="timerfd is a system call of Linux")
+        TimerfdTimer, marks=pytest.mark.skipif(sys.platform != "linux", reason="timerfd is a system call of Linux")
     ),
-    GeventTicker,
+    GeventTimer,
 ]
 
 
 @pytest.mark.parametrize("make", TICKERS)
 @pytest.mark.parametrize("ahead_ns", [-NS_PER_S, 0, 5_000_000])
 def test_a_ticker_calls_once_for_each_time_it_was_asked_to_and_not_early(
-    make: Callable[[], Ticker], ahead_ns: int
+    make: Callable[[], Timer], ahead_ns: int
 ) -> None:
     """Half a millisecond is allowed for a loop that counts in whole ones."""
-    ticker, called = make(), Event()
+    timer, called = make(), Event()
     calls_ns: list[int] = []
 
     def call() -> None:
         calls_ns.append(monotonic_ns())
         called.set()
-        ticker.stop()
+        timer.stop()
 
     for turn in range(1, 4):
         called.clear()
-        ticker.start(call)
+        timer.start(call)
         at_ns = monotonic_ns() + ahead_ns
-        ticker.call_at(at_ns)
+        timer.call_at(at_ns)
         assert called.wait(5)
         assert len(calls_ns) == turn
         assert calls_ns[-1] >= at_ns - 500_000
 
 
 @pytest.mark.parametrize("make", TICKERS)
-def test_a_stopped_ticker_does_not_call(make: Callable[[], Ticker]) -> None:
+def test_a_stopped_ticker_does_not_call(make: Callable[[], Timer]) -> None:
     """What was asked for before it was stopped is forgotten."""
-    ticker, called = make(), Event()
-    ticker.start(called.set)
-    ticker.call_at(monotonic_ns() + 2_000_000)
-    ticker.stop()
+    timer, called = make(), Event()
+    timer.start(called.set)
+    timer.call_at(monotonic_ns() + 2_000_000)
+    timer.stop()
     assert not called.wait(0.02)
 
 
@@ -608,9 +608,9 @@ def hold_up(milliseconds: int) -> None:
 
 
 @pytest.mark.parametrize("make", TICKERS)
-def test_the_probe_sees_how_long_the_hub_was_held_up(make: Callable[[], Ticker]) -> None:
+def test_the_probe_sees_how_long_the_hub_was_held_up(make: Callable[[], Timer]) -> None:
     """What holds the hub up for 30 ms shows as a lateness of nearly that; each watch begins anew."""
-    probe = HubProbe(make())
+    probe = LoopLagProbe(make())
     with probe.watching() as held_up:
         gevent.sleep(0.02)
         hold_up(30)
@@ -624,9 +624,9 @@ def test_the_probe_sees_how_long_the_hub_was_held_up(make: Callable[[], Ticker])
 
 @pytest.mark.parametrize("then_s", [0.02, 0.0])
 @pytest.mark.parametrize("make", TICKERS)
-def test_every_look_that_a_stall_held_up_was_late(make: Callable[[], Ticker], then_s: float) -> None:
+def test_every_look_that_a_stall_held_up_was_late(make: Callable[[], Timer], then_s: float) -> None:
     """A stall of 60 ms is in the lateness a dozen times, also where the watch ends with it: no p99 can lose it."""
-    probe = HubProbe(make())
+    probe = LoopLagProbe(make())
     began_ns = monotonic_ns()
     with probe.watching() as stalled:
         began_watch_ns = monotonic_ns()
@@ -648,7 +648,7 @@ def test_every_look_that_a_stall_held_up_was_late(make: Callable[[], Ticker], th
 @given(st.lists(st.integers(0, 2 * MAX_LATENCY_US)))
 def test_recorded_values_fall_into_the_bins_of_an_hdr_histogram(values_us: list[int]) -> None:
     """The bins are computed by hand for speed, and must be those of ``HdrHistogram.record_value``."""
-    recorder, reference = Recorder(), HdrHistogram(1, MAX_LATENCY_US, SIGNIFICANT_DIGITS)
+    recorder, reference = Histogram(), HdrHistogram(1, MAX_LATENCY_US, SIGNIFICANT_DIGITS)
     for value_us in values_us:
         recorder.record(value_us)
         reference.record_value(min(value_us, MAX_LATENCY_US))
@@ -806,7 +806,7 @@ def test_the_locustfile_gives_locust_every_request(server: Server) -> None:
 
 def test_the_locustfile_gives_locust_every_failure() -> None:
     """A failed request is in Locust's statistics too, as a failure."""
-    with Server({"hello": BEHAVIOURS["500"]}) as spoilt:
-        _, row, log = run_locust(spoilt.port)
+    with Server({"hello": BEHAVIOURS["500"]}) as discarded:
+        _, row, log = run_locust(discarded.port)
         assert row["num_requests"] == row["num_failures"] > 0
         assert "Traceback" not in log

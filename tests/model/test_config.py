@@ -55,11 +55,11 @@ accepts = "asgi"
 gives = "wsgi"
 callable = "a2wsgi:ASGIMiddleware"
 
-[leagues.wsgi]
+[groups.wsgi]
 title = "on one server"
 server = "gthread"
 
-[leagues.native]
+[groups.native]
 title = "on the server of its own documentation"
 server = "native"
 
@@ -72,11 +72,11 @@ connections = 64
 rounds = 3
 saturated_slices = 1
 fixed_slices = 1
-guard_s = 0.03
+settle_s = 0.03
 window_s = 0.3
 warm_up_s = 0.15
 
-[contract]
+[workloads.hello]
 path = "/hello/{name}"
 body = "Hello, {name}!"
 content_type = "text/plain"
@@ -178,12 +178,14 @@ NOTHING = "nothing"
         pytest.param(at("load.user", 3), "load.user", UNKNOWN, "none of that name", id="unknown key"),
         pytest.param(at("servers.gthread.port", 80), "servers.gthread.port", UNKNOWN, "none", id="unknown server key"),
         pytest.param(at("adapters.a2wsgi.by", ""), "adapters.a2wsgi.by", UNKNOWN, "none", id="unknown adapter key"),
-        pytest.param(at("leagues.wsgi.lanes", []), "leagues.wsgi.lanes", UNKNOWN, "none", id="unknown league key"),
+        pytest.param(at("groups.wsgi.lanes", []), "groups.wsgi.lanes", UNKNOWN, "none", id="unknown group key"),
         pytest.param(at("presets.quick.seed", 1), "presets.quick.seed", UNKNOWN, "none", id="unknown preset key"),
         pytest.param(without("load"), "load", NOTHING, "a table [load]", id="missing table"),
-        pytest.param(without("contract"), "contract", NOTHING, "a table [contract]", id="missing contract"),
+        pytest.param(
+            without("workloads"), "workloads", NOTHING, "one or more tables [workloads.NAME]", id="missing workloads"
+        ),
         pytest.param(without("servers"), "servers", NOTHING, "one or more tables [servers.NAME]", id="no servers"),
-        pytest.param(at("leagues", {}), "leagues", "{}", "one or more tables [leagues.NAME]", id="empty leagues"),
+        pytest.param(at("groups", {}), "groups", "{}", "one or more tables [groups.NAME]", id="empty groups"),
         pytest.param(at("presets", []), "presets", "[]", "one or more tables [presets.NAME]", id="presets no table"),
         pytest.param(at("adapters", 3), "adapters", "3", "one or more tables [adapters.NAME]", id="adapters no table"),
         pytest.param(at("servers.gthread", "x"), "servers.gthread", "'x'", "`object`, got `str`", id="server no table"),
@@ -196,11 +198,23 @@ NOTHING = "nothing"
         pytest.param(at("serving.workers", "1"), "serving.workers", "'1'", "`int`, got `str`", id="text for a number"),
         pytest.param(at("serving.workers", True), "serving.workers", "True", "`int`, got `bool`", id="bool for an int"),
         pytest.param(at("serving.threads", 1.5), "serving.threads", "1.5", "`int`, got `float`", id="float for an int"),
-        pytest.param(at("contract.names", "x"), "contract.names", "'x'", "`array`, got `str`", id="text for a list"),
-        pytest.param(at("contract.names", ["x", 3]), "contract.names[1]", "3", "`str`, got `int`", id="item of a list"),
-        pytest.param(at("contract.names", []), "contract.names", "[]", "`array` of length >= 1", id="empty list"),
+        pytest.param(
+            at("workloads.hello.names", "x"), "workloads.hello.names", "'x'", "`array`, got `str`", id="text for a list"
+        ),
+        pytest.param(
+            at("workloads.hello.names", ["x", 3]),
+            "workloads.hello.names[1]",
+            "3",
+            "`str`, got `int`",
+            id="item of a list",
+        ),
+        pytest.param(
+            at("workloads.hello.names", []), "workloads.hello.names", "[]", "`array` of length >= 1", id="empty list"
+        ),
         pytest.param(at("servers.uvicorn.command", []), "servers.uvicorn.command", "[]", "`array`", id="empty command"),
-        pytest.param(at("contract.path", "hi"), "contract.path", "'hi'", "a path of", id="path without a slash"),
+        pytest.param(
+            at("workloads.hello.path", "hi"), "workloads.hello.path", "'hi'", "a path of", id="path without a slash"
+        ),
         pytest.param(
             at("adapters.a2wsgi.callable", "a2wsgi"),
             "adapters.a2wsgi.callable",
@@ -254,8 +268,8 @@ def test_what_no_request_can_carry_is_refused(key: str, value: object, expected:
     """It would be a server's refusal, or a traceback, that is taken for the App's failure."""
     name, item, _ = key.partition("[")
     listed = {"not_found": ["/", value], "not_allowed": ["POST", value]}
-    message = refused(lambda: config(at(f"contract.{name}", listed[name] if item else value)))
-    assert_says(message, "bench.toml", f"contract.{key}", " ".join(repr(value).split()), expected)
+    message = refused(lambda: config(at(f"workloads.hello.{name}", listed[name] if item else value)))
+    assert_says(message, "bench.toml", f"workloads.hello.{key}", " ".join(repr(value).split()), expected)
 
 
 @pytest.mark.parametrize(
@@ -270,19 +284,19 @@ def test_what_no_request_can_carry_is_refused(key: str, value: object, expected:
 )
 def test_what_a_request_can_carry_is_accepted(key: str, value: object) -> None:
     """A project may ask for anything that HTTP can say."""
-    accepted = getattr(config(at(f"contract.{key}", value)).contract, key)
+    accepted = getattr(config(at(f"workloads.hello.{key}", value)).workloads["hello"], key)
     assert accepted == (tuple(value) if isinstance(value, list) else value)
 
 
 @given(junk=st.text(max_size=6), key=st.sampled_from(["path", "not_found", "not_allowed"]))
 def test_whatever_is_accepted_can_be_sent(junk: str, key: str) -> None:
-    """The standard library's client, which verifies the contract, takes it."""
+    """The standard library's client, which verifies the workload, takes it."""
     value = {"path": f"/{junk}", "not_found": [f"/{junk}"], "not_allowed": [junk]}[key]
-    if said(lambda: config(at(f"contract.{key}", value))) is None:
-        contract = config(at(f"contract.{key}", value)).contract
+    if said(lambda: config(at(f"workloads.hello.{key}", value))) is None:
+        workload = config(at(f"workloads.hello.{key}", value)).workloads["hello"]
         client = HTTPConnection("127.0.0.1")
-        for method in ("GET", *contract.not_allowed):
-            for target in (contract.request("é")[0], *contract.not_found):
+        for method in ("GET", *workload.not_allowed):
+            for target in (workload.request("é")[0], *workload.not_found):
                 client.putrequest(method, target)
                 client.close()
 
@@ -297,7 +311,7 @@ def test_whatever_is_accepted_can_be_sent(junk: str, key: str) -> None:
         pytest.param(at("interfaces", {}), "interfaces", "an empty table", "an import string", id="empty interfaces"),
         pytest.param(at("interfaces", "a:b"), "interfaces", "'a:b'", "`object`, got `str`", id="interfaces no table"),
         pytest.param(at("title", 3), "title", "3", "`str`, got `int`", id="title no text"),
-        pytest.param(at("baseline", "yes"), "baseline", "'yes'", "`bool`, got `str`", id="baseline no bool"),
+        pytest.param(at("raw", "yes"), "raw", "'yes'", "`bool`, got `str`", id="raw no bool"),
     ],
 )
 def test_a_wrong_app_toml_is_refused(change: Change, key: str, found: str, expected: str) -> None:
@@ -337,7 +351,7 @@ def test_an_unknown_interface_of_an_app_is_refused_with_those_there_are() -> Non
 
 
 @pytest.mark.parametrize(
-    "key", ["servers.gthread.name", "adapters.a2wsgi.name", "leagues.wsgi.name", "presets.quick.name"]
+    "key", ["servers.gthread.name", "adapters.a2wsgi.name", "groups.wsgi.name", "presets.quick.name"]
 )
 def test_a_name_is_an_unknown_key(key: str) -> None:
     """A name comes from the table, so a key of that name is refused like any other unknown one."""
@@ -350,7 +364,7 @@ def test_adapters_are_tables(value: object) -> None:
     assert refused(lambda: config(at("adapters", value))).startswith("bench.toml: adapters: found ")
 
 
-@pytest.mark.parametrize("key", ["serving.ready_timeout_s", "presets.quick.window_s", "presets.quick.guard_s"])
+@pytest.mark.parametrize("key", ["serving.ready_timeout_s", "presets.quick.window_s", "presets.quick.settle_s"])
 def test_a_time_is_finite(key: str) -> None:
     """A run with an infinite window would never end."""
     assert refused(lambda: config(at(key, float("inf")))).startswith(f"bench.toml: {key}: found inf, expected ")
@@ -411,8 +425,8 @@ def test_a_title_is_a_line_that_can_be_shown(title: str) -> None:
     """Titles go to terminals, tables and SVG, which have no place for control characters."""
     message = refused(lambda: parse_app("app.toml", "alpha", app_document(at("title", title))))
     assert_says(message, "app.toml", "title", repr(title), "a line of printable text")
-    message = refused(lambda: config(at("leagues.wsgi.title", title)))
-    assert_says(message, "bench.toml", "leagues.wsgi.title", repr(title), "a line of printable text")
+    message = refused(lambda: config(at("groups.wsgi.title", title)))
+    assert_says(message, "bench.toml", "groups.wsgi.title", repr(title), "a line of printable text")
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a b", "a@b", "a+b", "a#2", "-a", ".a", "naïve", "a\n"])
@@ -492,10 +506,10 @@ def test_a_variable_has_a_name_that_systems_take(variable: str) -> None:
     assert_says(message, "apps/alpha/app.toml", "environment", repr(variable), "a name of letters")
 
 
-def test_leagues_without_a_lane_are_refused() -> None:
+def test_groups_without_a_lane_are_refused() -> None:
     """Nothing could be measured: it is said before anything is started."""
     message = refused(lambda: build_experiment(config(), [], preset="quick", seed=1))
-    assert_says(message, "bench.toml", "leagues", "no Lane", "one or more")
+    assert_says(message, "bench.toml", "groups", "no Lane", "one or more")
 
 
 def test_an_import_string_is_one_line() -> None:
@@ -512,11 +526,11 @@ def test_an_unknown_preset_is_refused() -> None:
     assert_says(message, "bench.toml", "presets", "no 'swift'", "one of quick")
 
 
-def test_an_unknown_server_of_a_league_is_refused() -> None:
-    """A League's server has to be one that the file defines."""
-    wrong = config(at("leagues.wsgi.server", "gthraed"))
+def test_an_unknown_server_of_a_group_is_refused() -> None:
+    """A Group's server has to be one that the file defines."""
+    wrong = config(at("groups.wsgi.server", "gthraed"))
     message = refused(lambda: build_experiment(wrong, [ALPHA], preset="quick", seed=1))
-    assert_says(message, "bench.toml", "leagues.wsgi.server", "'gthraed'", "a server, one of: gthread, uvicorn")
+    assert_says(message, "bench.toml", "groups.wsgi.server", "'gthraed'", "a server, one of: gthread, uvicorn")
 
 
 @pytest.mark.parametrize("native", ["gthraed", "native"])
@@ -542,10 +556,10 @@ def test_an_adapter_in_the_wrong_direction_is_none(accepts: str, gives: str) -> 
     assert_says(message, "apps/gamma/app.toml", "interfaces", "asgi", "wsgi for the server gthread")
 
 
-def test_every_app_plays_on_the_server_of_a_league() -> None:
-    """A League has each App once, through an Adapter where needed, then the baseline in every place that they take."""
+def test_every_app_plays_on_the_server_of_a_group() -> None:
+    """A Group has each App once, through an Adapter where needed, then the raw in every place that they take."""
     built = build_experiment(config(), [RAW, GAMMA, BETA, ALPHA], preset="quick", seed=1)
-    assert built.leagues[0].lanes == (
+    assert built.groups[0].lanes == (
         "alpha@gthread",
         "beta@gthread",
         "gamma@gthread+a2wsgi",
@@ -554,29 +568,29 @@ def test_every_app_plays_on_the_server_of_a_league() -> None:
     )
 
 
-def test_a_baseline_plays_only_where_it_can() -> None:
-    """Every Lane of an Experiment has an application, also where the baseline does not speak to an Adapter."""
+def test_a_raw_plays_only_where_it_can() -> None:
+    """Every Lane of an Experiment has an application, also where the raw does not speak to an Adapter."""
     one_sided = replace(RAW, interfaces={Interface.WSGI: "raw:wsgi"})
     built = build_experiment(config(), [GAMMA, one_sided], preset="quick", seed=1)
     assert [lane.name for lane in built.lanes] == ["gamma@gthread+a2wsgi", "raw@gthread"]
     assert all(lane.application for lane in built.lanes)
 
 
-def test_a_native_league_has_the_apps_that_name_a_server() -> None:
-    """An App that names no native Server does not play there; the baseline does, on all Servers that are played on."""
+def test_a_native_group_has_the_apps_that_name_a_server() -> None:
+    """An App that names no native Server does not play there; the raw does, on all Servers that are played on."""
     apps = [replace(ALPHA, native="gthread"), BETA, replace(GAMMA, native="uvicorn"), RAW]
     built = build_experiment(config(), apps, preset="quick", seed=1)
-    native = built.leagues[1]
+    native = built.groups[1]
     assert native.lanes == ("alpha@gthread", "gamma@uvicorn", "raw@gthread", "raw@uvicorn")
     assert not native.same_server
-    assert built.leagues[0].same_server
+    assert built.groups[0].same_server
 
 
-def test_a_lane_in_two_leagues_is_measured_once() -> None:
-    """Lanes are unique within an Experiment, whatever Leagues they play in."""
+def test_a_lane_in_two_groups_is_measured_once() -> None:
+    """Lanes are unique within an Experiment, whatever Groups they play in."""
     built = build_experiment(config(), [replace(ALPHA, native="gthread"), RAW], preset="quick", seed=1)
     assert [lane.name for lane in built.lanes] == ["alpha@gthread", "raw@gthread"]
-    assert built.leagues_of("alpha@gthread") == ("wsgi", "native")
+    assert built.groups_of("alpha@gthread") == ("wsgi", "native")
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.integers() | st.dictionaries(st.sampled_from("abc"), st.integers())))
@@ -594,27 +608,27 @@ def test_what_a_document_says_stands_and_the_rest_is_as_by_default(said: dict[st
             assert joined[key] == value
 
 
-def test_a_twin_comes_last_and_plays_in_every_league_of_its_lane() -> None:
-    """It is the same Lane under another label, in the League that asks for it and where else that Lane plays."""
-    asking = config(at("leagues.wsgi.twin", "alpha"))
+def test_a_twin_comes_last_and_plays_in_every_group_of_its_lane() -> None:
+    """It is the same Lane under another label, in the Group that asks for it and where else that Lane plays."""
+    asking = config(at("groups.wsgi.twin", "alpha"))
     built = build_experiment(asking, [replace(ALPHA, native="gthread"), BETA, RAW], preset="quick", seed=1)
     twin = built.lanes[-1]
     assert twin.name == "alpha@gthread#2"
     assert replace(twin, twin=False) == built.lane("alpha@gthread")
-    assert built.leagues_of(twin.name) == ("wsgi", "native")
+    assert built.groups_of(twin.name) == ("wsgi", "native")
 
 
 @pytest.mark.parametrize("app", ["gamma", "nobody"])
 def test_a_twin_that_could_not_play_is_refused(app: str) -> None:
     """An App behind an Adapter, or of no such name, has no twin: the message names who could have one."""
-    asking = config(at("leagues.wsgi.twin", app))
+    asking = config(at("groups.wsgi.twin", app))
     message = refused(lambda: build_experiment(asking, [ALPHA, BETA, GAMMA], preset="quick", seed=1))
     assert_says(
         message,
         "bench.toml",
-        "leagues.wsgi.twin",
+        "groups.wsgi.twin",
         repr(app),
-        "an App that plays in this League without an adapter: alpha",
+        "an App that plays in this Group without an adapter: alpha",
     )
 
 
@@ -626,12 +640,12 @@ def test_the_order_of_apps_does_not_matter(order: list[Any]) -> None:
 
 
 def test_lanes_are_selected_by_shell_patterns() -> None:
-    """A Lane that matches any of the patterns is kept, in the Experiment's order; Leagues left empty are dropped."""
+    """A Lane that matches any of the patterns is kept, in the Experiment's order; Groups left empty are dropped."""
     whole = experiment()
     assert [lane.name for lane in select_lanes(whole, ["beta@*", "alpha@gthread"]).lanes] == [A, B]
     assert [lane.name for lane in select_lanes(whole, ["*+a2wsgi", "raw@*"]).lanes] == [G, R, RG]
     assert select_lanes(whole, ["*"]) == whole
-    assert select_lanes(replace(whole, leagues=()), [A]).leagues == ()
+    assert select_lanes(replace(whole, groups=()), [A]).groups == ()
 
 
 @pytest.mark.parametrize("patterns", [["delta@*"], ["alpha@*", "delta@*"], ["ALPHA@gthread"], [""]])
@@ -685,7 +699,7 @@ def test_any_value_is_parsed_or_refused(data: st.DataObject, junk: object) -> No
     assert message is None or re.fullmatch(rf"bench\.toml: {keys}.*: found .+", message)
 
 
-@given(junk=JUNK, key=st.sampled_from(["title", "package", "native", "baseline", "interfaces", "environment"]))
+@given(junk=JUNK, key=st.sampled_from(["title", "package", "native", "raw", "interfaces", "environment"]))
 def test_any_value_of_an_app_is_parsed_or_refused(junk: object, key: str) -> None:
     """Whatever stands in an app.toml, it is accepted or refused in one line that begins with the file."""
     message = said(lambda: parse_app("app.toml", "alpha", app_document(at(key, junk))))
@@ -706,7 +720,7 @@ def test_an_app_that_is_defined_twice_is_refused(tmp_path: Path) -> None:
     assert "apps/alpha/app.toml, expected one" in message
 
 
-@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "{a=" * 5000, "contract." + "a." * 3000 + "b = 1"])
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "{a=" * 5000, "workloads." + "a." * 3000 + "b = 1"])
 def test_deeply_nested_toml_is_refused(tmp_path: Path, text: str) -> None:
     """What the parser cannot hold is a mistake in the file, whichever file it is."""
     file = tmp_path / "bench.toml"
@@ -714,7 +728,9 @@ def test_deeply_nested_toml_is_refused(tmp_path: Path, text: str) -> None:
     assert "bench.toml: found values nested too deeply" in refused(lambda: open_project(file))
 
 
-@pytest.mark.parametrize("key", ["serving.backlog", "serving.workers", "presets.quick.repeats", "contract.load_names"])
+@pytest.mark.parametrize(
+    "key", ["serving.backlog", "serving.workers", "presets.quick.repeats", "workloads.hello.load_names"]
+)
 @pytest.mark.parametrize("number", [65_536, 10**22])
 def test_a_number_that_no_machine_has_room_for_is_refused(key: str, number: int) -> None:
     """It would be every App's failure."""

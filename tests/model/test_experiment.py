@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.model.experiment import Contract, Experiment, Lane, League, only, without
+from bench.model.experiment import Experiment, Group, Lane, Workload, only, without
 from tests.builders.runs import ADAPTER, ASGI, GAMMA, GTHREAD, LANES, RAW, UVICORN, A, B, experiment
 
-CONTRACT = experiment().contract
+WORKLOAD = experiment().workload
 NAMES = [lane.name for lane in LANES]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 """Any text that has an encoding."""
@@ -33,7 +33,7 @@ def test_a_lane_uses_the_interface_that_its_app_speaks() -> None:
 @given(name=TEXT)
 def test_a_request_target_is_its_name_again(name: str) -> None:
     """Any name is one segment of the path, in characters that need no further care, and nothing of it is lost."""
-    target, body = CONTRACT.request(name)
+    target, body = WORKLOAD.request(name)
     segment = target.removeprefix("/hello/")
     assert unquote(segment) == name
     assert not set(segment) & set("/?#&;+ \"<>'\r\n")
@@ -44,23 +44,23 @@ def test_a_request_target_is_its_name_again(name: str) -> None:
 @given(count=st.integers(1, 1200))
 def test_load_requests_are_different_and_of_one_size(count: int) -> None:
     """The driver asks for as many names as were ordered, and every answer has the same length."""
-    requests = replace(CONTRACT, load_names=count).load_requests()
+    requests = replace(WORKLOAD, load_names=count).load_requests()
     assert len(set(requests)) == count
     assert len({(len(target), len(body)) for target, body in requests}) == 1
 
 
 def test_braces_elsewhere_in_a_contract_are_kept() -> None:
     """Only ``{name}`` stands for something."""
-    contract = replace(CONTRACT, path="/{x}/{name}", body='{"hello": "{name}"}')
-    assert contract.request("a b") == ("/{x}/a%20b", b'{"hello": "a b"}')
+    workload = replace(WORKLOAD, path="/{x}/{name}", body='{"hello": "{name}"}')
+    assert workload.request("a b") == ("/{x}/a%20b", b'{"hello": "a b"}')
 
 
-def test_lanes_and_leagues_are_found_by_name() -> None:
+def test_lanes_and_groups_are_found_by_name() -> None:
     """A Lane is found by its name; one that is not there is a KeyError."""
     whole = experiment()
     assert whole.lane(B) is LANES[1]
-    assert whole.leagues_of(B) == ("wsgi",)
-    assert whole.leagues_of("nobody") == ()
+    assert whole.groups_of(B) == ("wsgi",)
+    assert whole.groups_of("nobody") == ()
     with pytest.raises(KeyError):
         whole.lane("nobody")
 
@@ -83,14 +83,14 @@ def test_leaving_out_twice_is_leaving_out_both(some: set[str], others: set[str])
     assert without(without(experiment(), some), others) == without(experiment(), some | others)
 
 
-def test_a_league_left_empty_is_dropped() -> None:
-    """Leagues have the Lanes that are left, in their order, and at least one."""
-    leagues = (
-        League(name="all", title="", lanes=(B, A), same_server=True),
-        League(name="one", title="", lanes=(A,), same_server=True),
+def test_a_group_left_empty_is_dropped() -> None:
+    """Groups have the Lanes that are left, in their order, and at least one."""
+    groups = (
+        Group(name="all", title="", lanes=(B, A), same_server=True),
+        Group(name="one", title="", lanes=(A,), same_server=True),
     )
-    left = without(experiment(leagues=leagues), [A])
-    assert [(league.name, league.lanes) for league in left.leagues] == [("all", (B,))]
+    left = without(experiment(groups=groups), [A])
+    assert [(group.name, group.lanes) for group in left.groups] == [("all", (B,))]
 
 
 def test_leaving_out_a_lane_that_is_not_there_changes_nothing() -> None:
@@ -105,6 +105,6 @@ def test_an_experiment_goes_through_json() -> None:
 
 def test_a_contract_is_a_value() -> None:
     """Equal contracts are equal, and none can be changed."""
-    assert msgspec.convert(msgspec.to_builtins(CONTRACT), Contract) == CONTRACT
+    assert msgspec.convert(msgspec.to_builtins(WORKLOAD), Workload) == WORKLOAD
     with pytest.raises(AttributeError):
-        CONTRACT.body = "Bye"  # type: ignore[misc]
+        WORKLOAD.body = "Bye"  # type: ignore[misc]

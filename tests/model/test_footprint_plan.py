@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench.model import footprint_plan, schedule
-from bench.model.experiment import Experiment, League
+from bench.model.experiment import Experiment, Group
 from bench.model.footprint_plan import WORKER_STARTS, Kind, Start
 from tests.builders.runs import LANES, RG, A, B, G, R, experiment
 
@@ -22,14 +22,14 @@ def names(whole: Experiment) -> list[str]:
 
 
 def test_each_app_is_started_where_it_is_native() -> None:
-    """On the Servers of native Leagues, through no Adapter, and no twin."""
+    """On the Servers of native Groups, through no Adapter, and no twin."""
     twin = replace(LANES[0], twin=True)
-    native = League(name="native", title="", lanes=(A, R, RG, twin.name), same_server=False)
-    whole = replace(experiment(), lanes=(*LANES, twin), leagues=(*experiment().leagues, native))
+    native = Group(name="native", title="", lanes=(A, R, RG, twin.name), same_server=False)
+    whole = replace(experiment(), lanes=(*LANES, twin), groups=(*experiment().groups, native))
     assert names(whole) == [A, B, R]
 
 
-def test_without_native_leagues_the_first_plain_lane_is_taken() -> None:
+def test_without_native_groups_the_first_plain_lane_is_taken() -> None:
     """An App that has an Adapter everywhere has no footprint."""
     assert names(experiment()) == [A, B, R]
     assert G not in names(experiment())

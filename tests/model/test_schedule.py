@@ -14,7 +14,7 @@ from bench.analysis.tidy_table import MIN_BEYOND_IN_ROUND
 from bench.model import schedule
 from bench.model.experiment import Experiment, Sweep, only
 from bench.model.protocol import SEND_LIMIT_S, Closed, Open
-from bench.model.schedule import Bout, Phase, Slice
+from bench.model.schedule import Phase, RoundPlan, Slice
 from bench.model.sweep_loads import parse_sweep
 from tests.builders.runs import USERS, A, B, experiment
 
@@ -39,8 +39,8 @@ ROUND_INDICES = st.integers(0, 30)
 
 def a_round(whole: Experiment, index: int, rate_rps: float = 100.0) -> list[Slice]:
     """Returns all Slices of a Round, as the runner asks for them."""
-    warm = schedule.warm_up(whole, index)
-    return [*warm, *schedule.measured(whole, index, rate_rps, first_index=len(warm))]
+    warm = schedule.warm_up_slices(whole, index)
+    return [*warm, *schedule.measured_slices(whole, index, rate_rps, first_index=len(warm))]
 
 
 def lanes_of(slices: list[Slice]) -> list[str]:
@@ -95,9 +95,9 @@ def test_indices_count_the_slices_of_a_round(whole: Experiment, index: int) -> N
 
 @given(whole=EXPERIMENTS, rate_rps=st.floats(1, 1e6))
 def test_each_phase_has_its_load_and_window(whole: Experiment, rate_rps: float) -> None:
-    """Warm-up and saturated Slices are closed, fixed ones open at the one rate; all have the guard time."""
+    """Warm-up and saturated Slices are closed, fixed ones open at the one rate; all have the settle time."""
     preset = whole.preset
-    closed = Closed(whole.offer.users)
+    closed = Closed(whole.load.users)
     expected = {
         Phase.WARM_UP: (closed, preset.warm_up_s),
         Phase.SATURATED: (closed, preset.window_s),
@@ -105,7 +105,7 @@ def test_each_phase_has_its_load_and_window(whole: Experiment, rate_rps: float) 
     }
     for planned in a_round(whole, 0, rate_rps):
         assert (planned.load, planned.window_s) == expected[planned.phase]
-        assert planned.guard_s == preset.guard_s
+        assert planned.settle_s == preset.settle_s
         assert len(planned.lanes) == 1
 
 
@@ -117,7 +117,7 @@ def test_the_outline_agrees_with_the_plan(whole: Experiment) -> None:
     measured = [planned.window_s for planned in slices if planned.phase is not Phase.WARM_UP]
     assert outline.slices_per_round == schedule.slices_per_round(whole) == len(slices) / outline.rounds
     assert outline.measured_s == pytest.approx(sum(measured))
-    assert outline.expected_s > sum(planned.guard_s + planned.window_s for planned in slices)
+    assert outline.expected_s > sum(planned.settle_s + planned.window_s for planned in slices)
     assert outline.lanes == tuple(lane.name for lane in whole.lanes)
     assert (outline.rounds, outline.seed) == (whole.preset.rounds, whole.seed)
     assert (outline.preset, outline.window_s) == (whole.preset_name, whole.preset.window_s)
@@ -133,7 +133,7 @@ def test_more_of_anything_takes_longer() -> None:
         replace(preset, fixed_slices=preset.fixed_slices + 1),
         replace(preset, window_s=preset.window_s + 0.1),
         replace(preset, warm_up_s=preset.warm_up_s + 0.1),
-        replace(preset, guard_s=preset.guard_s + 0.1),
+        replace(preset, settle_s=preset.settle_s + 0.1),
     ):
         assert schedule.outline(replace(WHOLE, preset=more)).expected_s > expected_s
     assert schedule.outline(only(WHOLE, [WHOLE.lanes[0].name])).expected_s < expected_s
@@ -191,40 +191,40 @@ SWEEPS = st.sampled_from(["users=1..256", "users=3,5", "rate=50..20000", "rate=1
 @given(st.integers(1, 4), st.floats(0.1, 60))
 def test_a_bout_fits_into_its_round_and_leaves_no_kind_of_slice_out(apps: int, round_s: float) -> None:
     """More Apps, or a smaller budget, make fewer slices of each App; without need none is left out."""
-    bout = schedule.bout(experiment(), apps, round_s)
-    slices = schedule.comparison((A, B), bout, 0, 100.0, first_index=0)
+    round_plan = schedule.round_plan(experiment(), apps, round_s)
+    slices = schedule.comparison_slices((A, B), round_plan, 0, 100.0, first_index=0)
     of_phase = Counter(each.phase for each in slices)
     assert of_phase.keys() == {Phase.DUET, Phase.SATURATED, Phase.FIXED}
-    assert bout.expected_s * apps <= round_s or of_phase[Phase.DUET] == 1
-    whole, start_s = Bout(users=USERS, seed=1), schedule.ROUND_START_S + len(WHOLE.lanes) * SERVER_S
-    assert (bout == whole) == ((round_s - start_s) / apps >= whole.expected_s)
+    assert round_plan.expected_s * apps <= round_s or of_phase[Phase.DUET] == 1
+    whole, start_s = RoundPlan(users=USERS, seed=1), schedule.ROUND_START_S + len(WHOLE.lanes) * SERVER_S
+    assert (round_plan == whole) == ((round_s - start_s) / apps >= whole.expected_s)
 
 
 @given(whole=EXPERIMENTS, sweep=SWEEPS, index=ROUND_INDICES, slowest_rps=st.floats(1, 1e5))
 def test_a_sweep_offers_every_load_to_every_lane_once_a_round(
     whole: Experiment, sweep: Sweep, index: int, slowest_rps: float
 ) -> None:
-    """In an order that the seed and the Round decide, and with the same guard and window for all Lanes."""
-    slices = schedule.swept(whole, sweep, index, slowest_rps, first_index=7)
+    """In an order that the seed and the Round decide, and with the same settle and window for all Lanes."""
+    slices = schedule.sweep_slices(whole, sweep, index, slowest_rps, first_index=7)
     assert Counter((planned.lanes[0], planned.load) for planned in slices) == Counter(
         (lane.name, load) for lane in whole.lanes for load in sweep.loads
     )
     assert [planned.index for planned in slices] == list(range(7, 7 + len(slices)))
-    assert slices == schedule.swept(whole, sweep, index, slowest_rps, first_index=7)
+    assert slices == schedule.sweep_slices(whole, sweep, index, slowest_rps, first_index=7)
     for load in sweep.loads:
-        assert len({(each.guard_s, each.window_s) for each in slices if each.load == load}) == 1
+        assert len({(each.settle_s, each.window_s) for each in slices if each.load == load}) == 1
 
 
 @given(whole=EXPERIMENTS, sweep=SWEEPS, slowest_rps=st.floats(1, 1e5))
 def test_a_slice_of_a_sweep_is_as_long_as_its_numbers_need(whole: Experiment, sweep: Sweep, slowest_rps: float) -> None:
-    """Each user is answered within the guard, a rate has enough requests for a p99, and both have a bound."""
+    """Each user is answered within the settle, a rate has enough requests for a p99, and both have a bound."""
     preset = whole.preset
-    for planned in schedule.swept(whole, sweep, 0, slowest_rps, first_index=0):
-        assert preset.guard_s <= planned.guard_s <= max(preset.guard_s, schedule.SWEEP_GUARD_S)
+    for planned in schedule.sweep_slices(whole, sweep, 0, slowest_rps, first_index=0):
+        assert preset.settle_s <= planned.settle_s <= max(preset.settle_s, schedule.SWEEP_SETTLE_S)
         assert preset.window_s <= planned.window_s <= max(preset.window_s, schedule.SWEEP_WINDOW_S)
         assert planned.send_limit_s < SEND_LIMIT_S
-        if isinstance(planned.load, Closed) and planned.guard_s < schedule.SWEEP_GUARD_S:
-            assert planned.guard_s * slowest_rps >= planned.load.users * (1 - 1e-9)
+        if isinstance(planned.load, Closed) and planned.settle_s < schedule.SWEEP_SETTLE_S:
+            assert planned.settle_s * slowest_rps >= planned.load.users * (1 - 1e-9)
         if isinstance(planned.load, Open) and planned.window_s < schedule.SWEEP_WINDOW_S:
             requests = math.floor(planned.load.rate_rps * planned.window_s)
             assert intervals.beyond(requests, 99) >= MIN_BEYOND_IN_ROUND
@@ -236,8 +236,8 @@ def test_the_outline_of_a_sweep_agrees_with_its_plan(whole: Experiment, sweep: S
     """Slices, measured seconds, and an expected time that is longer."""
     whole = replace(whole, sweep=sweep)
     outline = schedule.outline(whole)
-    slices = schedule.swept(whole, sweep, 0, schedule.EXPECTED_RPS, first_index=0)
+    slices = schedule.sweep_slices(whole, sweep, 0, schedule.EXPECTED_RPS, first_index=0)
     assert outline.sweep == sweep
     assert outline.slices_per_round == len(whole.lanes) + len(slices)
     assert outline.measured_s == pytest.approx(outline.rounds * sum(planned.window_s for planned in slices))
-    assert outline.expected_s > outline.rounds * sum(planned.guard_s + planned.window_s for planned in slices)
+    assert outline.expected_s > outline.rounds * sum(planned.settle_s + planned.window_s for planned in slices)

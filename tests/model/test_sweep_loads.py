@@ -126,4 +126,4 @@ def test_a_worker_must_hold_the_connections_of_the_sweep(most: int, *, fits: boo
 def test_the_warm_up_needs_its_users_too() -> None:
     """A sweep of few users, or of rates, leaves the users that warm up."""
     for loads in (users(1), rates(100)):
-        assert replace(experiment(), sweep=Sweep(loads=loads, slo_ms=10)).most_users == experiment().offer.users
+        assert replace(experiment(), sweep=Sweep(loads=loads, slo_ms=10)).most_users == experiment().load.users

@@ -14,7 +14,7 @@ from bench.model.experiment import Lane, Side
 from bench.model.protocol import Open
 from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.model.regression import Evidence, Verdict
-from bench.model.schedule import ROUND_START_S, SERVER_START_S, SLICE_GAP_S, Bout, Phase, Slice
+from bench.model.schedule import ROUND_START_S, SERVER_START_S, SLICE_GAP_S, Phase, RoundPlan, Slice
 from bench.regression import ratios, verdict
 from bench.regression.ab_runner import MIN_ROUNDS, Comparison, Outcome, Terms
 from bench.regression.ratios import CPU, STEERING, Allowed, Pair
@@ -25,8 +25,8 @@ BASE, HEAD = (replace(LANES[0], side=side) for side in Side)
 OTHERS = tuple(replace(LANES[1], side=side) for side in Side)
 PAIR = Pair("alpha", BASE.name, HEAD.name)
 TWO_PAIRS = (PAIR, Pair("beta", *(lane.name for lane in OTHERS)))
-WHOLE = experiment(lanes=(BASE, HEAD), leagues=())
-BOUT = Bout(users=1, seed=1)
+WHOLE = experiment(lanes=(BASE, HEAD), groups=())
+BOUT = RoundPlan(users=1, seed=1)
 ROUND_S = 8.0
 CPU_NS = 290_000_000
 Change = Callable[[int, SliceRecord], SliceRecord]
@@ -52,7 +52,7 @@ class FakeRound:
 
     def _record(self, planned: Slice, lane: str) -> SliceRecord:
         cpu_ns = round(CPU_NS * (1 + self._rng.uniform(-self._noise, self._noise)))
-        slice_s = planned.guard_s + planned.window_s
+        slice_s = planned.settle_s + planned.window_s
         requests = 200 if planned.phase is Phase.SATURATED else 250  # all users have one under way, and no more
         times = {"server_cpu_ns": cpu_ns, "slice_s": min(slice_s, 0.3)}
         seen = record(planned, round=self._index, lane=lane, requests=requests, **times)
@@ -136,7 +136,7 @@ class PlannedJob(Job):
         of_round = [seen for seen in self.records if seen.round == index]
         windows_s = {seen.slice: seen.window_s for seen in of_round}
         lanes = len({seen.lane for seen in of_round})
-        gaps_s = len(windows_s) * (BOUT.guard_s + SLICE_GAP_S)
+        gaps_s = len(windows_s) * (BOUT.settle_s + SLICE_GAP_S)
         self.spent_s += ROUND_START_S + lanes * SERVER_START_S + sum(windows_s.values()) + gaps_s
 
     def count(self) -> Sequence[Observation]:
@@ -395,58 +395,58 @@ def test_an_app_without_one_right_answer_under_load_is_invalid_and_the_others_go
     assert {seen.lane for seen in job.records if seen.phase is not Phase.WARM_UP} == {BASE.name, HEAD.name}
 
 
-def stolen_in(spoilt_slices: set[int]) -> Change:
+def stolen_in(discarded_slices: set[int]) -> Change:
     """Returns what it is that the hypervisor takes half of some Slices of each Round, as HEAD's record alone says."""
-    return lambda _, seen: replace(seen, steal_s=seen.slice_s / 2) if seen.slice in spoilt_slices else seen
+    return lambda _, seen: replace(seen, steal_s=seen.slice_s / 2) if seen.slice in discarded_slices else seen
 
 
-def test_a_duet_that_was_spoilt_for_one_lane_is_measured_again_for_both() -> None:
+def test_a_duet_that_was_discarded_for_one_lane_is_measured_again_for_both() -> None:
     """Both records have the reason, and so have both of the repeat, at the end of its Round, what they repeat."""
-    spoilt_index = len(WHOLE.lanes)  # the first after the warm-up
-    job = Job(stolen_in({spoilt_index}), noise=0.001)
+    discarded_index = len(WHOLE.lanes)  # the first after the warm-up
+    job = Job(stolen_in({discarded_index}), noise=0.001)
     outcome = job.run()
     of_round = [seen for seen in job.records if seen.round == 1]
-    spoilt = [seen for seen in of_round if seen.spoilt]
-    assert {(seen.phase, seen.slice, seen.lane) for seen in spoilt} == {
-        (Phase.DUET, spoilt_index, lane.name) for lane in (BASE, HEAD)
+    discarded = [seen for seen in of_round if seen.discarded]
+    assert {(seen.phase, seen.slice, seen.lane) for seen in discarded} == {
+        (Phase.DUET, discarded_index, lane.name) for lane in (BASE, HEAD)
     }
-    assert all("steal" in (seen.spoilt or "") for seen in spoilt)
+    assert all("steal" in (seen.discarded or "") for seen in discarded)
     repeats = of_round[-2:]
     assert {(seen.repeat_of, seen.lane, seen.load) for seen in repeats} == {
-        (spoilt_index, seen.lane, seen.load) for seen in spoilt
+        (discarded_index, seen.lane, seen.load) for seen in discarded
     }
-    assert outcome.notes == (f"Slices spoilt by others on this machine: {outcome.rounds} measured again.",)
+    assert outcome.notes == (f"Slices discarded by others on this machine: {outcome.rounds} measured again.",)
 
 
-def test_what_was_spoilt_is_in_no_ratio() -> None:
+def test_what_was_discarded_is_in_no_ratio() -> None:
     """HEAD cost many times as much in slices of each phase that the hypervisor disturbed, and no more in the others."""
-    spoilt = {2, 8, 9, 18, 19}  # a Duet, and HEAD saturated and at the fixed rate: it comes first or second
+    discarded = {2, 8, 9, 18, 19}  # a Duet, and HEAD saturated and at the fixed rate: it comes first or second
 
     def change(index: int, seen: SliceRecord) -> SliceRecord:
-        seen = stolen_in(spoilt)(index, seen)
+        seen = stolen_in(discarded)(index, seen)
         slow = spread(9, 90_000)
         disturbed = replace(costs(20.0)(index, seen), requests=9, latency_us=slow, latency_from_intended_us=slow)
         return disturbed if seen.steal_s else seen
 
     job = Job(change, noise=0.001)
     outcome = job.run()
-    assert {seen.phase for seen in job.records if seen.spoilt} == {Phase.DUET, Phase.SATURATED, Phase.FIXED}
+    assert {seen.phase for seen in job.records if seen.discarded} == {Phase.DUET, Phase.SATURATED, Phase.FIXED}
     found = [of(outcome, metric).ratio for metric in STEERING]
     assert [ratio.point for ratio in found if ratio] == pytest.approx([1.0] * len(STEERING), rel=0.01)
 
 
-@pytest.mark.parametrize("spoilt", [{3}, set(range(2, 8)), set(range(60))])
-def test_repeats_are_bounded_and_every_slice_counts_once(spoilt: set[int]) -> None:
+@pytest.mark.parametrize("discarded", [{3}, set(range(2, 8)), set(range(60))])
+def test_repeats_are_bounded_and_every_slice_counts_once(discarded: set[int]) -> None:
     """However bad it gets, a Round has at most its repeats more, and both sides count as often as they were to."""
-    job = Job(stolen_in(spoilt), noise=0.001)
+    job = Job(stolen_in(discarded), noise=0.001)
     job.run()
     of_round = [seen for seen in job.records if seen.round == 0]
-    assert len({seen.slice for seen in of_round if seen.spoilt}) <= BOUT.repeats
+    assert len({seen.slice for seen in of_round if seen.discarded}) <= BOUT.repeats
     planned = {Phase.WARM_UP: 1, Phase.DUET: BOUT.duets, Phase.SATURATED: BOUT.saturated, Phase.FIXED: BOUT.fixed}
-    assert Counter((seen.phase, seen.lane) for seen in of_round if not seen.spoilt) == {
+    assert Counter((seen.phase, seen.lane) for seen in of_round if not seen.discarded) == {
         (phase, lane.name): count for phase, count in planned.items() for lane in (BASE, HEAD)
     }
-    assert all(seen.spoilt or seen.not_repeated for seen in of_round if seen.steal_s)
+    assert all(seen.discarded or seen.not_repeated for seen in of_round if seen.steal_s)
 
 
 @pytest.mark.parametrize("pairs", [TWO_PAIRS[:1], TWO_PAIRS])
@@ -454,8 +454,8 @@ def test_what_is_judged_and_what_steers_is_corrected_for_the_number_of_apps(pair
     """Both are the ratios whose intervals hold for all Apps of the comparison at once."""
     job = Job()
     outcome = job.run(pairs=pairs)
-    ratios = {pair.app: ratios.ratios(pair, job.records, apps=len(pairs)) for pair in pairs}
+    expected = {pair.app: ratios.ratios(pair, job.records, apps=len(pairs)) for pair in pairs}
     judged = {app: {found.metric: found.ratio for found in of_app} for app, of_app in outcome.evidence.items()}
-    assert judged == ratios
-    steering = [of_app[metric] for of_app in ratios.values() for metric in STEERING]
+    assert judged == expected
+    steering = [of_app[metric] for of_app in expected.values() for metric in STEERING]
     assert job.widest[-1] == max(map(verdict.half_width, steering))

@@ -14,8 +14,8 @@ from bench.servers.environments import Environment, EnvironmentFailed, Recipe
 from bench.servers.project import open_project
 from tests.builders.runs import git
 
-CONTRACT = 'contract = { path = "/price/{name}", body = "{name}: 10", content_type = "text/plain; charset=utf-8" }\n'
-LEAGUE = '[leagues.native]\ntitle = "as it is served"\nserver = "native"\n'
+WORKLOAD = 'workloads.hello = { path = "/price/{name}", body = "{name}: 10", content_type = "text/plain" }\n'
+GROUP = '[groups.native]\ntitle = "as it is served"\nserver = "native"\n'
 AS_LOCKED = Recipe()
 
 
@@ -27,7 +27,7 @@ def table(name: str, *more: str) -> str:
 
 def write(folder: Path, *tables: str) -> None:
     """Writes the project's bench.toml."""
-    (folder / "bench.toml").write_text("".join((CONTRACT, *tables, LEAGUE)))
+    (folder / "bench.toml").write_text("".join((WORKLOAD, *tables, GROUP)))
 
 
 def commit(folder: Path) -> None:
@@ -71,7 +71,7 @@ def test_an_app_whose_definition_changed_differs(project: Path) -> None:
     write(project, table("shop", 'native = "gunicorn-gthread"', 'environment = { SHOP_DEBUG = "1" }'), table("till"))
     both = opened(project)
     assert compared(both) == ["shop"]
-    base, head = both.site.experiment.lanes
+    base, head = both.testbed.experiment.lanes
     assert base.app != head.app
 
 

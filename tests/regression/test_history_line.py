@@ -87,11 +87,11 @@ def conditions(**changes: Any) -> str:
 
 
 def test_conditions_tell_apart_what_was_asked() -> None:
-    """Users, serving, contract and the length of a Slice; how many Rounds there are and the seed ask nothing else."""
+    """Users, serving, workload and the length of a Slice; how many Rounds there are and the seed ask nothing else."""
     changed: list[dict[str, Any]] = [
-        {"offer": replace(WHOLE.offer, users=WHOLE.offer.users + 1)},
+        {"load": replace(WHOLE.load, users=WHOLE.load.users + 1)},
         {"serving": replace(WHOLE.serving, threads=2)},
-        {"contract": replace(WHOLE.contract, load_names=20)},
+        {"workload": replace(WHOLE.workload, load_names=20)},
         {"preset": replace(WHOLE.preset, window_s=0.5)},
         {},
     ]
@@ -173,9 +173,7 @@ def test_a_run_without_raw_is_refused() -> None:
     observations = [one for one in run_observations(WHOLE) if one.lane in (A, B)]
     run = fold(manifest(whole), records, (), observations)
     assert run.summary.complete
-    with pytest.raises(
-        NoHistory, match="found no Lane with a raw one, expected an App with `baseline = true` on the s"
-    ):
+    with pytest.raises(NoHistory, match="found no Lane with a raw one, expected an App with `raw = true` on the s"):
         record(run)
     counted = [*observations, Observation(lane=B, metric=INSTRUCTIONS, value=352_752.0)]
     assert list(record(fold(manifest(whole), records, (), counted)).lanes) == [B]

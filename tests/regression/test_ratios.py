@@ -11,13 +11,13 @@ from bench.model import schedule
 from bench.model.estimate import CONFIDENCE
 from bench.model.experiment import Side
 from bench.model.records import Estimate, SliceRecord
-from bench.model.schedule import Bout, Phase
+from bench.model.schedule import Phase, RoundPlan
 from bench.regression import ratios
 from bench.regression.ratios import CPU, PHASES, STEERING, Allowed, Pair
 from tests.builders.runs import LANES, record, spread
 
 PAIRS = [Pair(lane.app.name, *(replace(lane, side=side).name for side in Side)) for lane in LANES[:3]]
-BOUT = Bout(users=4, seed=1)
+BOUT = RoundPlan(users=4, seed=1)
 ROUNDS = 5
 FREEDOM = ROUNDS - 1
 
@@ -35,7 +35,7 @@ def noisy() -> list[SliceRecord]:
         )
         for index in range(ROUNDS)
         for pair in PAIRS
-        for planned in schedule.comparison((pair.base, pair.head), BOUT, index, 200.0, first_index=0)
+        for planned in schedule.comparison_slices((pair.base, pair.head), BOUT, index, 200.0, first_index=0)
         for lane in planned.lanes
     ]
 
@@ -74,13 +74,13 @@ def test_an_app_is_judged_by_the_intervals_that_steer() -> None:
 
 
 @pytest.mark.parametrize("phase", [Phase.DUET, Phase.SATURATED, Phase.FIXED])
-def test_a_spoilt_slice_is_in_no_ratio(phase: Phase) -> None:
+def test_a_discarded_slice_is_in_no_ratio(phase: Phase) -> None:
     """Whatever was seen in it, the ratios of all metrics are those of the other slices."""
     last = [seen.slice for seen in RECORDS if seen.phase is phase][-1]
     chosen = [seen for seen in RECORDS if seen.slice == last]
     others = [seen for seen in RECORDS if seen.slice != last]
     slow = {"requests": 1, "server_cpu_ns": 10**9, "latency_from_intended_us": spread(250, 90_000)}
-    disturbed = [replace(seen, **slow, spoilt="steal 0.30 s in 0.30 s") for seen in chosen]
+    disturbed = [replace(seen, **slow, discarded="steal 0.30 s in 0.30 s") for seen in chosen]
     found = ratios.ratios(PAIRS[0], [*others, *disturbed], apps=1)
     assert found == ratios.ratios(PAIRS[0], others, apps=1)
     assert found.keys() == PHASES.keys()

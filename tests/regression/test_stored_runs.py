@@ -169,9 +169,9 @@ DIFFERENT = {
     f"{B} workers": changed_fact(MANIFEST, B, workers=2),
     f"{B} environment.BETA_MODE": changed_fact(MANIFEST, B, environment={"BETA_MODE": "slow"}),
     f"{A} response_body": changed_fact(MANIFEST, A, response_body="Hello"),
-    "contract.body": manifest(replace(WHOLE, contract=replace(WHOLE.contract, body="Hi {name}"))),
+    "workload.body": manifest(replace(WHOLE, workload=replace(WHOLE.workload, body="Hi {name}"))),
     "serving.threads": manifest(replace(WHOLE, serving=replace(WHOLE.serving, threads=4))),
-    "offer.users": manifest(replace(WHOLE, offer=replace(WHOLE.offer, users=32))),
+    "load.users": manifest(replace(WHOLE, load=replace(WHOLE.load, users=32))),
     "preset.window_s": manifest(replace(WHOLE, preset=replace(WHOLE.preset, window_s=1.0))),
 }
 

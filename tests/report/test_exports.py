@@ -122,7 +122,7 @@ def test_a_cell_that_is_not_valid_is_no_data_point() -> None:
     records = limited_by_the_driver(A)
     files = exports.render(report_of(records), tidy(records)).files
     lost = trends(FILES)[A] - trends(files)[A]
-    assert {"throughput_rps", "cpu_us_per_request", "overhead_us_per_request", "rss_mib", "error_ratio"} <= lost
+    assert {"throughput_rps", "cpu_us_per_request", "own_cost_us_per_request", "rss_mib", "error_ratio"} <= lost
     assert {validity.PHASES.get(metric) for metric in lost} == {Phase.SATURATED, None}
     assert {"latency_fixed_p50_ms", "first_response_ms", "instructions_per_request"} <= trends(files)[A]
     assert trends(files)[B] == trends(FILES)[B]
@@ -133,12 +133,12 @@ def test_a_cell_that_is_not_valid_is_no_data_point() -> None:
 
 
 def test_what_a_framework_costs_needs_a_valid_raw() -> None:
-    """The overhead is a difference to raw: where raw's cell can't be trusted, it can't be."""
+    """The own_cost is a difference to raw: where raw's cell can't be trusted, it can't be."""
     records = limited_by_the_driver(R)
     found = trends(exports.render(report_of(records), tidy(records)).files)
-    assert "overhead_us_per_request" not in found[A] | found[B]
+    assert "own_cost_us_per_request" not in found[A] | found[B]
     assert "cpu_us_per_request" in found[A] & found[B]
-    assert "overhead_us_per_request" in found[G]  # its raw is the one behind the same Adapter
+    assert "own_cost_us_per_request" in found[G]  # its raw is the one behind the same Adapter
 
 
 @pytest.mark.parametrize("how", ["failed", "failing"])
@@ -350,7 +350,7 @@ def test_validity_is_that_of_the_rows_own_cell() -> None:
 def test_columns_have_the_same_types_in_every_run() -> None:
     """Also where nothing is known, or nothing was measured: files of several runs are one table."""
     unknown = [
-        replace(record, server_cpu_ns=None, steal_s=None, hub_lateness_us=None, repeat_of=None) for record in RECORDS
+        replace(record, server_cpu_ns=None, steal_s=None, loop_lag_us=None, repeat_of=None) for record in RECORDS
     ]
     wanted = pd.read_parquet(BytesIO(FILES["slices.parquet"])).dtypes
     for records in (unknown, []):
@@ -358,9 +358,9 @@ def test_columns_have_the_same_types_in_every_run() -> None:
         pd.testing.assert_series_equal(pd.read_parquet(BytesIO(content)).dtypes, wanted)
 
 
-def test_a_spoilt_slice_is_in_no_table() -> None:
+def test_a_discarded_slice_is_in_no_table() -> None:
     """It does not count, as in every figure."""
-    records = [replace(record, spoilt="steal" if record.slice == 7 else None) for record in RECORDS]
+    records = [replace(record, discarded="steal" if record.slice == 7 else None) for record in RECORDS]
     found = pd.read_csv(BytesIO(exports.render(report_of(records), tidy(records)).files["slices.csv"]))
     assert len(found) == len(tidy_table.tidy(RECORDS)) - 3
     assert 7 not in set(found["slice"])
@@ -385,7 +385,7 @@ def test_a_runs_cells_are_test_cases() -> None:
 PRINTABLE = st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn")), max_size=20)
 CASES = st.builds(
     junit.Case,
-    group=PRINTABLE,
+    classname=PRINTABLE,
     name=PRINTABLE,
     outcome=st.sampled_from(junit.Outcome),
     message=PRINTABLE,
@@ -403,7 +403,7 @@ def test_junit_holds_to_surefires_schema(tests: list[junit.Case]) -> None:
     for element, test in zip(root, tests, strict=True):
         assert set(element.attrib) == {"name", "classname", "time"}
         assert re.fullmatch(r"\d+\.\d{3}", element.attrib["time"])
-        assert (element.attrib["classname"], element.attrib["name"]) == (test.group, test.name)
+        assert (element.attrib["classname"], element.attrib["name"]) == (test.classname, test.name)
         assert [said.tag for said in element] == [test.outcome] * (test.outcome is not junit.Outcome.PASSED)
         for said in element:
             assert set(said.attrib) == {"message"} | ({"type"} if test.outcome is not junit.Outcome.SKIPPED else set())

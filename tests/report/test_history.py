@@ -114,7 +114,7 @@ def test_what_was_asked_otherwise_is_said_to_be_left_out() -> None:
     records = history_records(*[1.5] * 5)
     mixed = [replace(records[0], preset="quick"), replace(records[1], fixed_rate_rps=600.0), *records[2:]]
     _, settings, rates = conditions(told(mixed)[0])
-    assert settings.startswith("1 run left out that had another preset than standard, or another contract")
+    assert settings.startswith("1 run left out that had another preset than standard, or another workload")
     assert rates == "1 run left out of latencies, which depend on the rate: the latest run's is 500 requests/s."
 
 

@@ -24,8 +24,8 @@ from rich.console import Console
 from bench.model.records import (
     Cell,
     Estimate,
+    GroupSummary,
     LaneSummary,
-    LeagueSummary,
     NoiseFloor,
     Ratio,
     Report,
@@ -178,7 +178,7 @@ def test_words_are_listed_as_in_a_sentence(items: list[str], joined: str) -> Non
     assert words.listed(items) == joined
 
 
-# ---------------------------------------------------------------- Leagues
+# ---------------------------------------------------------------- Groups
 
 
 def rows(count: int, pairs: Iterable[tuple[int, int]]) -> list[Row]:
@@ -206,13 +206,13 @@ def test_a_group_of_ties_holds_no_pair_that_differs(pairs: set[tuple[int, int]])
     assert shown == pairs
 
 
-def by_league(report: Report) -> dict[str, Table]:
-    return {table.league.league: table for table in group_table.tables(report)}
+def by_group(report: Report) -> dict[str, Table]:
+    return {table.group.group: table for table in group_table.tables(report)}
 
 
 def test_a_verdict_says_how_far_the_best_is_ahead() -> None:
     """With the interval, the server, and how each Lane got there."""
-    said = {name: group_table.verdict(table) for name, table in by_league(standard()).items()}
+    said = {name: group_table.verdict(table) for name, table in by_group(standard()).items()}
     assert said["asgi"] == (
         "On the same ASGI server (gunicorn-uvicorn), FastAPI served 2.33x (2.29–2.38) the requests of Django "  # noqa: RUF001
         "and 2.88x (2.82–2.93) those of Flask via a2asgi."  # noqa: RUF001
@@ -222,7 +222,7 @@ def test_a_verdict_says_how_far_the_best_is_ahead() -> None:
 
 def test_a_verdict_ranks_nothing_that_cannot_be_told_apart() -> None:
     """A tie is said to be one, and no factor is given between its Lanes."""
-    said = group_table.verdict(by_league(tied())["wsgi"])
+    said = group_table.verdict(by_group(tied())["wsgi"])
     assert "Flask and Django can't be told apart" in said
     assert "requests of Django" not in said
 
@@ -236,7 +236,7 @@ def test_without_intervals_no_verdict_claims_a_difference() -> None:
 
 def test_a_verdict_names_the_lanes_that_are_not_ranked() -> None:
     """With their status; and one Lane alone is no comparison."""
-    said = {name: group_table.verdict(table) for name, table in by_league(failed()).items()}
+    said = {name: group_table.verdict(table) for name, table in by_group(failed()).items()}
     assert "Flask is not ranked: failed (start)" in said["wsgi"]
     assert "FastAPI is not ranked: not-saturated" in said["asgi"]
     assert "only Flask could be ranked" in group_table.verdict(group_table.tables(single())[0])
@@ -251,8 +251,8 @@ def test_a_ratio_reads_the_same_from_both_sides(point: float, below: float, abov
         metric="throughput_rps",
         ratio=Estimate(point, point / below, point * above, 7, "ratio", ""),
     )
-    league = LeagueSummary(league="x", title="", same_server=True, standings=(), ratios=(recorded,), noise_floors=())
-    forth, back = group_table.ratio(league, "a", "b"), group_table.ratio(league, "b", "a")
+    group = GroupSummary(group="x", title="", same_server=True, standings=(), ratios=(recorded,), noise_floors=())
+    forth, back = group_table.ratio(group, "a", "b"), group_table.ratio(group, "b", "a")
     assert forth
     assert back
     assert back.low is not None
@@ -347,10 +347,10 @@ def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
         difference=0.021,
     )
     others = tuple(replace(floor, metric=metric, difference=0.012) for metric in group_table.FLOORS)
-    leagues_of_run = tuple(
-        replace(league, noise_floors=(floor,), other_noise_floors=others) for league in report.summary.leagues
+    groups_of_run = tuple(
+        replace(group, noise_floors=(floor,), other_noise_floors=others) for group in report.summary.groups
     )
-    noisy = replace(report, summary=replace(report.summary, leagues=leagues_of_run))
+    noisy = replace(report, summary=replace(report.summary, groups=groups_of_run))
     for form in (terminal(noisy), unescape(html.render(noisy, {})), markdown.render(noisy)):
         words_of = " ".join(form.split())
         assert "Flask, run twice, served 1.004x" in words_of
@@ -359,10 +359,10 @@ def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
 
 
 def test_every_table_says_that_no_lane_ran_twice() -> None:
-    """Beside ranks, once a League, as nothing then shows by how much a Lane differs from itself."""
-    said = "No noise floor: no Lane of this League ran twice, so ranks rest on intervals alone."
+    """Beside ranks, once a Group, as nothing then shows by how much a Lane differs from itself."""
+    said = "No noise floor: no Lane of this Group ran twice, so ranks rest on intervals alone."
     for form in written(standard()).values():
-        assert form.count(said) == len(standard().summary.leagues)
+        assert form.count(said) == len(standard().summary.groups)
         assert "Noise floor" not in form
     for nothing_ranked in (single(), VARIANTS["without_intervals"](), VARIANTS["empty"]()):
         assert all("noise floor" not in form for form in written(nothing_ranked).values())
@@ -429,7 +429,7 @@ def test_every_form_says_once_why_instructions_are_missing() -> None:
 
 def test_what_is_above_raw_is_above_raw_through_the_same_adapter() -> None:
     """Of FastAPI via a2wsgi too: its figure, and how to read it, name the adapter, and fit a line of 80 columns."""
-    title = words.METRICS["overhead_us_per_request"].title
+    title = words.METRICS["own_cost_us_per_request"].title
     assert title.endswith("above raw on the same server and adapter")
     assert len(title) <= 80
     said = written(standard())
@@ -856,7 +856,7 @@ def test_a_ceiling_in_doubt_is_said() -> None:
     report = standard()
     doubt = Validity(Status.DRIVER_BOUND, ("driver at 98% of its own",))
     lanes = tuple(
-        replace(lane, cells=(Cell(Phase.SATURATED, doubt),), validity=doubt) if lane.baseline else lane
+        replace(lane, cells=(Cell(Phase.SATURATED, doubt),), validity=doubt) if lane.raw else lane
         for lane in report.summary.lanes
     )
     doubtful = replace(report, summary=replace(report.summary, lanes=lanes))

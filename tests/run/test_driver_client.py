@@ -10,14 +10,14 @@ import pytest
 
 from bench.model.protocol import Closed, Setup, SliceOrder
 from bench.run.driver_client import Driver, DriverFailed, driver
-from bench.servers.processes import process_group
+from bench.servers.processes import open_process_group
 
 ORDER = SliceOrder(("nowhere",), Closed(1), 0.0, 0.1)
 
 
 def converse(tmp_path: Path, say: Callable[[Driver], object]) -> None:
     """Starts a driver, sets it up without any target, and says something to it."""
-    with process_group() as group, driver(group, tmp_path / "driver.log") as load:
+    with open_process_group() as process_group, driver(process_group, tmp_path / "driver.log") as load:
         versions = load.setup(Setup((), 1, 1)).versions
         assert {"locust", "gevent"} <= set(versions)
         say(load)
@@ -25,7 +25,7 @@ def converse(tmp_path: Path, say: Callable[[Driver], object]) -> None:
 
 def kill_and_offer(load: Driver) -> None:
     os.kill(load.pid, signal.SIGKILL)
-    load.offer(ORDER)
+    load.play(ORDER)
 
 
 def test_a_driver_that_dies_is_named_and_not_hung_upon(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_driver_that_dies_is_named_and_not_hung_upon(tmp_path: Path) -> None:
 def test_a_driver_that_fails_is_quoted(tmp_path: Path) -> None:
     """The last line of its log says why: here it was never told of the Lane."""
     with pytest.raises(DriverFailed, match="KeyError: 'nowhere'"):
-        converse(tmp_path, lambda load: load.offer(ORDER))
+        converse(tmp_path, lambda load: load.play(ORDER))
 
 
 def test_what_is_no_answer_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from bench.model.records import Estimate, Observation
 from bench.run import code_lines, footprint, session
 from bench.servers import machine
 from bench.servers.project import Project, open_project, source_files
-from bench.servers.testbed import Site
+from bench.servers.testbed import Testbed
 
 PROJECT = Path(__file__).parent.parent.parent
 FLASK, UVICORN = "flask_hello@gunicorn-gthread", "raw_hello@uvicorn"
@@ -64,19 +64,19 @@ def project(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def site_of(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Iterator[Site]:
+def site_of(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Iterator[Testbed]:
     project: Project = open_project(root / "bench.toml")
     whole = select_lanes(project.experiment("standard", seed=1), lanes)
     whole = replace(whole, preset=replace(whole.preset, cold_starts=cold_starts))
-    with session.open_site(project, whole) as site:
-        yield site
+    with session.open_testbed(project, whole) as testbed:
+        yield testbed
 
 
 def measured(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Seen:
     seen = Seen()
-    with site_of(root, lanes, cold_starts=cold_starts) as site:
+    with site_of(root, lanes, cold_starts=cold_starts) as testbed:
         before = set(psutil.Process().children(recursive=True))
-        footprint.measure(site, seen, seen)
+        footprint.measure(testbed, seen, seen)
         assert set(psutil.Process().children(recursive=True)) <= before
     return seen
 
@@ -125,8 +125,8 @@ def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, tim
     config = project / "bench.toml"
     config.write_text(config.read_text() + f"[serving]\nready_timeout_s = {timeout_s}\n")
     seen = Seen()
-    with site_of(project, [FLASK], cold_starts=3) as site:
-        footprint.measure(site, seen, seen)
+    with site_of(project, [FLASK], cold_starts=3) as testbed:
+        footprint.measure(testbed, seen, seen)
     missing = observations.missing(seen.of(FLASK))
     assert set(missing) >= STARTED
     assert all(reason in missing[metric] for metric in STARTED)
@@ -173,12 +173,12 @@ def test_a_system_that_does_not_tell_when_it_booted_ends_no_run(project: Path, m
     monkeypatch.setattr(psutil.Process, "create_time", not_told)
     monkeypatch.setattr(psutil.Process, "memory_info", not_told)
     seen = Seen()
-    with site_of(project, [UVICORN], cold_starts=1) as site:
-        with site.open_servers(0, site.experiment.lanes) as servers:
+    with site_of(project, [UVICORN], cold_starts=1) as testbed:
+        with testbed.open_servers(0, testbed.experiment.lanes) as servers:
             assert [facts.workers for facts in servers.facts] == [1]
             assert servers.pids[UVICORN][0] == servers.running[UVICORN].process.pid
             assert machine.rss_bytes(servers.pids[UVICORN]) is None
-        footprint.measure(site, seen, seen)
+        footprint.measure(testbed, seen, seen)
     assert set(seen.estimates(UVICORN)) == STARTED | AT_REST
 
 

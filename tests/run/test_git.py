@@ -104,7 +104,7 @@ def test_what_a_kill_leaves_is_removed_by_the_next_comparison_and_what_lives_sta
     before = state(project)
     program = (
         "import pathlib, sys, time\n"
-        "from bench.revisions import checked_out, temporary_place\n"
+        "from bench.run.git import checked_out, temporary_place\n"
         "with temporary_place() as place, checked_out(pathlib.Path(sys.argv[1]), 'one', place / 'base') as folder:\n"
         "    print(place, flush=True)\n"
         "    time.sleep(600)\n"

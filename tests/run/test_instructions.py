@@ -24,10 +24,10 @@ from bench.run.instructions import (
     subject,
     why,
 )
-from bench.servers.processes import Group, clean_environment, process_group
+from bench.servers.processes import ProcessGroup, clean_environment, open_process_group
 from tests.builders.runs import ADAPTER, ALPHA, GAMMA, GTHREAD, RAW, UVICORN, experiment
 
-CONTRACT = experiment().contract
+WORKLOAD = experiment().workload
 PROFILE = "part: 1\nsummary: 9000\n\npart: 2\nsummary: {counted}\ntotals: {counted}\n\npart: 3\nsummary: 77\n"
 RAW_APP = (Path(__file__).parent.parent.parent / "apps" / "raw_hello" / "raw_hello.py").read_text()
 ADAPTER_MODULE = """
@@ -49,8 +49,8 @@ needs_valgrind = pytest.mark.skipif(not shutil.which("valgrind"), reason="valgri
 
 
 @pytest.fixture
-def group() -> Iterator[Group]:
-    with process_group() as joined:
+def process_group() -> Iterator[ProcessGroup]:
+    with open_process_group() as joined:
         yield joined
 
 
@@ -60,7 +60,7 @@ def of(folder: Path, source: str, *, lane: Lane | None = None) -> Subject:
     (folder / "raw.py").write_text(source)
     lane = lane or Lane(app=RAW, server=GTHREAD)
     environment = clean_environment(PYTHONPATH=str(folder), PYTHONDONTWRITEBYTECODE="1")
-    return subject(lane, CONTRACT, programs=Path(sys.executable).parent, app_folder=folder, environment=environment)
+    return subject(lane, WORKLOAD, programs=Path(sys.executable).parent, app_folder=folder, environment=environment)
 
 
 def counted(found: Iterator[Observation]) -> dict[str, float]:
@@ -100,7 +100,7 @@ def test_lanes_that_serve_the_same_callable_are_counted_once() -> None:
         Lane(app=GAMMA, server=GTHREAD, adapter=ADAPTER),
         Lane(app=ALPHA, server=GTHREAD),
     )
-    subjects = [subject(lane, CONTRACT, programs=Path(), app_folder=Path(), environment={}) for lane in lanes]
+    subjects = [subject(lane, WORKLOAD, programs=Path(), app_folder=Path(), environment={}) for lane in lanes]
     assert distinct(subjects) == [subjects[0], subjects[2], subjects[3]]
     assert {found.environment["PYTHONHASHSEED"] for found in subjects} == {"0"}
 
@@ -133,17 +133,17 @@ def test_threads_of_a_count_interrupt_each_other_rarely() -> None:
 
 
 def test_without_valgrind_every_lane_has_the_reason(
-    group: Group, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    process_group: ProcessGroup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is optional: nothing is started, and nothing raised."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    (observation,) = instructions.count({"raw": of(tmp_path / "raw", RAW_APP)}, group, tmp_path)
+    (observation,) = instructions.count({"raw": of(tmp_path / "raw", RAW_APP)}, process_group, tmp_path)
     assert observation.value is None
     assert observation.reason == NO_VALGRIND
 
 
 @needs_valgrind
-def test_a_count_is_the_same_each_time_and_shows_a_loop(group: Group, tmp_path: Path) -> None:
+def test_a_count_is_the_same_each_time_and_shows_a_loop(process_group: ProcessGroup, tmp_path: Path) -> None:
     """Two counts differ by less than 0.1 %, whatever the machine does; fifty turns of a loop are seen.
 
     A folder whose name has another length moves what lies in memory, and CPython's tables of addresses with it: that
@@ -159,7 +159,7 @@ def test_a_count_is_the_same_each_time_and_shows_a_loop(group: Group, tmp_path: 
                 "elsewhere": of(tmp_path / "another", RAW_APP),
                 "slower": of(tmp_path / "c", slower),
             },
-            group,
+            process_group,
             tmp_path,
         )
     )
@@ -169,32 +169,36 @@ def test_a_count_is_the_same_each_time_and_shows_a_loop(group: Group, tmp_path: 
 
 
 @needs_valgrind
-def test_an_app_is_asked_through_its_interface_and_its_adapter(group: Group, tmp_path: Path) -> None:
+def test_an_app_is_asked_through_its_interface_and_its_adapter(process_group: ProcessGroup, tmp_path: Path) -> None:
     """ASGI without a lifespan, and ASGI behind a WSGI adapter, which costs more."""
     adapter = ADAPTER.__class__(name="own", accepts=ADAPTER.accepts, gives=ADAPTER.gives, callable="raw:wsgi_of")
     source = RAW_APP + ADAPTER_MODULE
     lanes = (Lane(app=RAW, server=UVICORN), Lane(app=RAW, server=GTHREAD, adapter=adapter))
     plain, adapted = (of(tmp_path / f"{i}", source, lane=lane) for i, lane in enumerate(lanes))
-    found = counted(instructions.count({"plain": plain, "adapted": adapted}, group, tmp_path))
+    found = counted(instructions.count({"plain": plain, "adapted": adapted}, process_group, tmp_path))
     assert found["adapted"] > 2 * found["plain"]
 
 
 @needs_valgrind
-def test_a_wrong_answer_has_no_count(group: Group, tmp_path: Path) -> None:
+def test_a_wrong_answer_has_no_count(process_group: ProcessGroup, tmp_path: Path) -> None:
     """Its reason says what was found and what was expected; an App that raises is told by its exception."""
     wrong = of(tmp_path / "wrong", RAW_APP.replace('f"Hello, {name}!"', '"Bye!"'))
     broken = of(tmp_path / "broken", "raise RuntimeError('no database')")
-    found = {seen.lane: seen for seen in instructions.count({"wrong": wrong, "broken": broken}, group, tmp_path)}
+    found = {
+        seen.lane: seen for seen in instructions.count({"wrong": wrong, "broken": broken}, process_group, tmp_path)
+    }
     assert found["wrong"].value is None
     assert found["wrong"].reason == "GET /hello/user0: found 200 b'Bye!', expected 200 b'Hello, user0!'"
     assert found["broken"].reason == "RuntimeError: no database"
 
 
 @needs_valgrind
-def test_a_count_that_does_not_end_is_ended(group: Group, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_count_that_does_not_end_is_ended(
+    process_group: ProcessGroup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After its time it has no value but a reason, and no process is left."""
     monkeypatch.setattr(instructions, "TIMEOUT_S", 0.5)
     hanging = of(tmp_path / "hanging", "import time\nwhile True: time.sleep(1)")
-    (observation,) = instructions.count({"hanging": hanging}, group, tmp_path)
+    (observation,) = instructions.count({"hanging": hanging}, process_group, tmp_path)
     assert observation.value is None
     assert observation.reason == "found no end after 0.5 s, expected one"

@@ -43,20 +43,20 @@ def test_a_clock_that_steps_is_written_down(step_s: float) -> None:
 @given(
     requests=st.integers(0, 2),
     errors=st.dictionaries(st.sampled_from(["timeout", "status 500"]), st.integers(1, 9)),
-    missed=st.integers(0, 2),
+    dropped=st.integers(0, 2),
     outside=st.integers(0, 2),
 )
 def test_a_slice_without_a_right_answer_says_why(
-    requests: int, errors: dict[str, int], missed: int, outside: int
+    requests: int, errors: dict[str, int], dropped: int, outside: int
 ) -> None:
     """In numbers: errors by kind, what was never sent, what came too early or too late, or that nothing came at all."""
     at = Readings(1.0, 9.0, machine.Counters(None, None), machine.Counters(None, None), None)
-    result = SliceResult(0.25, requests, errors, missed, requests + outside, 0, "", requests)
+    result = SliceResult(0.25, requests, errors, dropped, requests + outside, 0, "", requests)
     reason = _record(0, A, PLANNED, result, (at, at), pids=[]).unknown.get("requests")
     assert (reason is not None) == (requests == 0)
     if reason:
         numbers = [f"{count} x {kind}" for kind, count in errors.items()]
-        numbers += [f"{missed} requests never sent"] * bool(missed) + [f"{outside} right answers outside"] * bool(
+        numbers += [f"{dropped} requests never sent"] * bool(dropped) + [f"{outside} right answers outside"] * bool(
             outside
         )
         assert all(number in reason for number in numbers or ["nothing was answered"])

@@ -15,7 +15,7 @@ from bench.analysis.parity import NotComparable
 from bench.model import schedule
 from bench.model.experiment import Experiment, Lane, Sweep, without
 from bench.model.protocol import Closed, Open
-from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord, Step
+from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord, Stage
 from bench.model.schedule import Phase, Slice
 from bench.model.sweep_loads import parse_sweep
 from bench.run.runner import NothingToMeasure, Runner
@@ -111,7 +111,7 @@ def steady(index: int, planned: Slice) -> SliceRecord:
     return record(planned, round=index, requests=round(RPS[lane] * planned.window_s))
 
 
-class Stage:
+class Rehearsal:
     """A run under fake conditions.
 
     ``failing`` and ``dying`` have the Lanes that do so, by Round; ``odd`` is what is different about Beta.
@@ -143,7 +143,7 @@ class Stage:
     def _round(self, index: int, lanes: tuple[Lane, ...]) -> Iterator[FakeRound]:
         failing = self._failing.get(index, ())
         started = [facts(lane, **(self._odd if lane.name == B else {})) for lane in lanes if lane.name not in failing]
-        failures = [failure(lane.name, round=index, step=Step.START) for lane in lanes if lane.name in failing]
+        failures = [failure(lane.name, round=index, stage=Stage.START) for lane in lanes if lane.name in failing]
         try:
             yield FakeRound(index, self._outcome, started, failures, self._dying.get(index, ()))
         finally:
@@ -171,68 +171,70 @@ def rates(diary: Diary) -> set[float]:
     return {planned.load.rate_rps for planned in diary.planned if isinstance(planned.load, Open)}
 
 
-def stolen_in(spoilt_slices: set[int]) -> Outcome:
+def stolen_in(discarded_slices: set[int]) -> Outcome:
     """Returns an outcome in which the hypervisor takes half of some Slices of each Round."""
 
     def outcome(at: int, planned: Slice) -> SliceRecord:
         seen = steady(at, planned)
-        return replace(seen, steal_s=seen.slice_s / 2) if planned.index in spoilt_slices else seen
+        return replace(seen, steal_s=seen.slice_s / 2) if planned.index in discarded_slices else seen
 
     return outcome
 
 
-def test_a_spoilt_slice_is_measured_again_at_the_end_of_its_round() -> None:
-    """The spoilt one is kept with its reason, and the repeat has the same Lane and Load and says what it repeats."""
+def test_a_discarded_slice_is_measured_again_at_the_end_of_its_round() -> None:
+    """The discarded one is kept with its reason, and the repeat has the same Lane and Load and says what it repeats."""
     whole = replace(WHOLE, preset=replace(WHOLE.preset, repeats=2))
-    spoilt_index = len(WHOLE.lanes)  # the first after the warm-up
-    first_round = [seen for seen in Stage(stolen_in({spoilt_index}), whole=whole).run().records if seen.round == 0]
-    (spoilt,) = (seen for seen in first_round if seen.spoilt)
-    assert spoilt.slice == spoilt_index
-    assert "steal" in (spoilt.spoilt or "")
+    discarded_index = len(WHOLE.lanes)  # the first after the warm-up
+    first_round = [
+        seen for seen in Rehearsal(stolen_in({discarded_index}), whole=whole).run().records if seen.round == 0
+    ]
+    (discarded,) = (seen for seen in first_round if seen.discarded)
+    assert discarded.slice == discarded_index
+    assert "steal" in (discarded.discarded or "")
     repeat = first_round[-1]
     assert (repeat.repeat_of, repeat.lane, repeat.phase, repeat.load) == (
-        spoilt.slice,
-        spoilt.lane,
-        spoilt.phase,
-        spoilt.load,
+        discarded.slice,
+        discarded.lane,
+        discarded.phase,
+        discarded.load,
     )
     assert len({seen.slice for seen in first_round}) == len(first_round)
 
 
-@given(repeats=st.integers(0, 5), spoilt=st.sets(st.integers(0, 200)))
-def test_repeats_are_bounded_and_every_slice_counts_once(repeats: int, spoilt: set[int]) -> None:
+@given(repeats=st.integers(0, 5), discarded=st.sets(st.integers(0, 200)))
+def test_repeats_are_bounded_and_every_slice_counts_once(repeats: int, discarded: set[int]) -> None:
     """However bad it gets, a Round has at most its repeats more; what can't be repeated counts as it is."""
     whole = replace(WHOLE, preset=replace(WHOLE.preset, repeats=repeats))
-    diary = Stage(stolen_in(spoilt), whole=whole).run()
+    diary = Rehearsal(stolen_in(discarded), whole=whole).run()
     for index in range(whole.preset.rounds):
         seen = [record for record in diary.records if record.round == index]
-        assert sum(record.spoilt is not None for record in seen) <= repeats
-        assert sum(record.spoilt is None for record in seen) == schedule.slices_per_round(whole)
-        assert all(record.spoilt or record.not_repeated for record in seen if record.steal_s)
+        assert sum(record.discarded is not None for record in seen) <= repeats
+        assert sum(record.discarded is None for record in seen) == schedule.slices_per_round(whole)
+        assert all(record.discarded or record.not_repeated for record in seen if record.steal_s)
 
 
-def test_a_slice_that_was_spoilt_and_counts_says_why() -> None:
+def test_a_slice_that_was_discarded_and_counts_says_why() -> None:
     """In the warm-up, and where the Round's repeats are used up."""
     whole = replace(WHOLE, preset=replace(WHOLE.preset, repeats=1))
     warm, measured = 0, len(WHOLE.lanes)
-    seen = {row.slice: row for row in Stage(stolen_in({warm, measured, measured + 1}), whole=whole).run().records}
+    seen = {row.slice: row for row in Rehearsal(stolen_in({warm, measured, measured + 1}), whole=whole).run().records}
     assert (seen[warm].not_repeated or "").endswith("a warm-up is not repeated")
-    assert (seen[measured].spoilt is not None, seen[measured].not_repeated) == (True, None)
+    assert (seen[measured].discarded is not None, seen[measured].not_repeated) == (True, None)
     assert (seen[measured + 1].not_repeated or "").endswith("the round's repeats (1) were used up")
 
 
 @pytest.mark.parametrize("text", ["users=1..8", "rate=100..1000"])
 def test_a_sweep_is_its_plan(text: str) -> None:
-    """After the warm-up each Lane is offered each load once a Round; the guard is that of the slowest Lane seen."""
+    """After the warm-up each Lane is offered each load once a Round; the settle is that of the slowest Lane seen."""
     sweep = Sweep(loads=parse_sweep(text), slo_ms=10.0)
     whole = replace(WHOLE, sweep=sweep)
-    diary = Stage(whole=whole).run()
+    diary = Rehearsal(whole=whole).run()
     expected = [
         planned
         for index in range(whole.preset.rounds)
         for planned in (
-            *schedule.warm_up(whole, index),
-            *schedule.swept(whole, sweep, index, RPS[G], first_index=len(NAMES)),
+            *schedule.warm_up_slices(whole, index),
+            *schedule.sweep_slices(whole, sweep, index, RPS[G], first_index=len(NAMES)),
         )
     ]
     assert diary.planned == expected
@@ -241,12 +243,15 @@ def test_a_sweep_is_its_plan(text: str) -> None:
 
 def test_a_run_is_its_plan() -> None:
     """Each Round is measured as planned, to the Slice, and everything is appended in that order."""
-    diary = Stage().run()
+    diary = Rehearsal().run()
     rate = 0.5 * RPS[G]
     expected = [
         planned
         for index in range(WHOLE.preset.rounds)
-        for planned in (*schedule.warm_up(WHOLE, index), *schedule.measured(WHOLE, index, rate, first_index=len(NAMES)))
+        for planned in (
+            *schedule.warm_up_slices(WHOLE, index),
+            *schedule.measured_slices(WHOLE, index, rate, first_index=len(NAMES)),
+        )
     ]
     assert diary.planned == expected
     assert [(row.lane, row.slice, row.phase, row.load) for row in diary.records] == [
@@ -259,7 +264,7 @@ def test_a_run_is_its_plan() -> None:
 def test_every_lane_is_visited_equally(seed: int, rounds: int) -> None:
     """In each Round, under any seed, every Lane has as many Slices as every other."""
     whole = replace(WHOLE, seed=seed, preset=replace(WHOLE.preset, rounds=rounds))
-    diary = Stage(whole=whole).run()
+    diary = Rehearsal(whole=whole).run()
     for index in range(rounds):
         assert diary.visits(index) == dict.fromkeys(NAMES, 1 + 2 + 1)
 
@@ -270,7 +275,7 @@ def test_things_happen_in_order() -> None:
     The run is described before its first Round, so that whatever it leaves can be read, and again with what the servers
     of that Round told.
     """
-    events = Stage().run().events
+    events = Rehearsal().run().events
     per_slice = ["slice", "append", "ended"]
     slices = schedule.slices_per_round(WHOLE)
     assert events[:3] == ["describe", "round 0", "describe"]
@@ -282,7 +287,7 @@ def test_things_happen_in_order() -> None:
 
 def test_every_round_is_fresh_and_closed() -> None:
     """A Round is opened for all Lanes that are left, and its servers are gone after it."""
-    stage = Stage()
+    stage = Rehearsal()
     stage.run()
     assert stage.opened == [tuple(NAMES)] * WHOLE.preset.rounds
     assert stage.closed == WHOLE.preset.rounds
@@ -290,7 +295,7 @@ def test_every_round_is_fresh_and_closed() -> None:
 
 def test_the_manifest_is_completed_by_the_first_round() -> None:
     """Facts and driver are those of the servers that ran; the Experiment is the one that was ordered."""
-    stage = Stage(failing={0: [B]})
+    stage = Rehearsal(failing={0: [B]})
     first, written = stage.run().manifests
     assert first == stage.draft
     assert (first.lanes, first.driver_versions) == ((), {})
@@ -302,14 +307,14 @@ def test_the_manifest_is_completed_by_the_first_round() -> None:
 def test_irremovable_differences_are_written_down() -> None:
     """Differences that no setting removes belong to the manifest."""
     turned = facts(WHOLE.lanes[1]).response_headers[::-1]
-    first, written = Stage(odd={"response_headers": turned}).run().manifests
+    first, written = Rehearsal(odd={"response_headers": turned}).run().manifests
     assert first.irremovable_differences == ()
     assert len(written.irremovable_differences) == 2
 
 
 def test_lanes_that_are_not_comparable_are_not_measured() -> None:
     """No facts are described and no Slice is played; the Round is closed all the same."""
-    stage = Stage(odd={"workers": 4})
+    stage = Rehearsal(odd={"workers": 4})
     with pytest.raises(NotComparable, match=r"\+workers 4"):
         stage.run()
     assert stage.diary.events == ["describe", "round 0"]
@@ -319,8 +324,8 @@ def test_lanes_that_are_not_comparable_are_not_measured() -> None:
 
 def test_lanes_that_failed_beforehand_are_left_out() -> None:
     """They are noted before the first Round, and never started."""
-    stage = Stage()
-    diary = stage.run(failure(A, step=Step.ENVIRONMENT), failure(R, step=Step.ENVIRONMENT))
+    stage = Rehearsal()
+    diary = stage.run(failure(A, stage=Stage.ENVIRONMENT), failure(R, stage=Stage.ENVIRONMENT))
     failed = [f"fail {A}", "heard of failure", f"fail {R}", "heard of failure"]
     assert diary.events[:6] == ["describe", *failed, "round 0"]
     left = tuple(name for name in NAMES if name not in (A, R))
@@ -331,7 +336,7 @@ def test_lanes_that_failed_beforehand_are_left_out() -> None:
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_a_lane_that_fails_at_start_is_left_out_from_then_on(index: int) -> None:
     """It was measured in the Rounds before; the others go on as planned, each as often as ever."""
-    stage = Stage(failing={index: [B]})
+    stage = Rehearsal(failing={index: [B]})
     diary = stage.run()
     assert [failed.lane for failed in diary.failures] == [B]
     assert diary.visits()[B] == 4 * index
@@ -342,11 +347,11 @@ def test_a_lane_that_fails_at_start_is_left_out_from_then_on(index: int) -> None
 @pytest.mark.parametrize("phase", PLAYED)
 def test_a_lane_that_dies_under_load_is_left_out_at_once(phase: Phase) -> None:
     """The Slice that saw it is kept; no other is offered to it, in this Round or later."""
-    stage = Stage(wrong_in(1, B, phase), dying={1: [B]})
+    stage = Rehearsal(wrong_in(1, B, phase), dying={1: [B]})
     diary = stage.run()
     last = [row for row in diary.records if row.lane == B][-1]
     assert (last.round, last.phase, last.errors) == (1, phase, {"connection refused": 3})
-    assert [(failed.lane, failed.round, failed.step) for failed in diary.failures] == [(B, 1, Step.LOAD)]
+    assert [(failed.lane, failed.round, failed.stage) for failed in diary.failures] == [(B, 1, Stage.LOAD)]
     assert stage.opened[2] == tuple(name for name in NAMES if name != B)
     assert all(diary.visits()[name] == 4 * 3 for name in NAMES if name != B)
     indices = [row.slice for row in diary.records if row.round == 1]
@@ -355,7 +360,7 @@ def test_a_lane_that_dies_under_load_is_left_out_at_once(phase: Phase) -> None:
 
 def test_a_lane_that_answers_wrongly_but_lives_goes_on() -> None:
     """Wrong answers are recorded; only a server that is gone is left out."""
-    diary = Stage(wrong_in(0, B, Phase.SATURATED)).run()
+    diary = Rehearsal(wrong_in(0, B, Phase.SATURATED)).run()
     assert diary.failures == []
     assert diary.visits() == dict.fromkeys(NAMES, 4 * 3)
     assert sum(row.errors != {} for row in diary.records) == WHOLE.preset.saturated_slices
@@ -368,29 +373,29 @@ def test_the_rate_is_found_by_the_first_warm_up_and_kept() -> None:
         seen = steady(index, planned)
         return replace(seen, requests=seen.requests // (1 + 3 * index))
 
-    assert rates(Stage(ever_slower).run()) == {0.5 * RPS[G]}
+    assert rates(Rehearsal(ever_slower).run()) == {0.5 * RPS[G]}
 
 
 def test_a_lane_without_a_right_answer_does_not_set_the_rate() -> None:
     """Others would be measured at no rate at all."""
-    assert rates(Stage(wrong_in(0, G, Phase.WARM_UP)).run()) == {0.5 * RPS[B]}
+    assert rates(Rehearsal(wrong_in(0, G, Phase.WARM_UP)).run()) == {0.5 * RPS[B]}
 
 
 def test_a_lane_that_died_in_the_warm_up_does_not_set_the_rate() -> None:
     """A few right answers before its end are no throughput, and it is not measured at the rate anyway."""
-    stage = Stage(wrong_in(0, G, Phase.WARM_UP, right=2), dying={0: [G]})
+    stage = Rehearsal(wrong_in(0, G, Phase.WARM_UP, right=2), dying={0: [G]})
     assert rates(stage.run()) == {0.5 * RPS[B]}
 
 
 def test_a_lane_that_failed_beforehand_does_not_set_the_rate() -> None:
     """The slowest Lane is the slowest of those that are left."""
-    assert rates(Stage().run(failure(G))) == {0.5 * RPS[B]}
+    assert rates(Rehearsal().run(failure(G))) == {0.5 * RPS[B]}
 
 
 def test_warm_up_and_saturated_slices_are_closed() -> None:
     """They have the users of the configuration in every Round."""
-    loads = {planned.load for planned in Stage().run().planned if planned.phase is not Phase.FIXED}
-    assert loads == {Closed(WHOLE.offer.users)}
+    loads = {planned.load for planned in Rehearsal().run().planned if planned.phase is not Phase.FIXED}
+    assert loads == {Closed(WHOLE.load.users)}
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError])
@@ -403,18 +408,18 @@ def test_an_interruption_leaves_what_was_appended(interruption: type[BaseExcepti
             raise interruption
         return steady(index, planned)
 
-    stage = Stage(interrupted)
+    stage = Rehearsal(interrupted)
     with pytest.raises(interruption):
         stage.run()
     assert len(stage.diary.records) == count
-    assert stage.diary.records == Stage().run().records[:count]
-    assert stage.diary.manifests == Stage().run().manifests
+    assert stage.diary.records == Rehearsal().run().records[:count]
+    assert stage.diary.manifests == Rehearsal().run().manifests
     assert stage.closed == len(stage.opened)
 
 
 def test_no_lane_left_beforehand_is_nothing_to_measure() -> None:
     """No server is started for nobody; the run is described, and all failures are noted."""
-    stage = Stage()
+    stage = Rehearsal()
     with pytest.raises(NothingToMeasure):
         stage.run(*map(failure, NAMES))
     assert stage.opened == []
@@ -424,7 +429,7 @@ def test_no_lane_left_beforehand_is_nothing_to_measure() -> None:
 
 def test_no_lane_left_at_start_is_nothing_to_measure() -> None:
     """Where every server fails there are no facts to describe; the Round is closed."""
-    stage = Stage(failing={0: NAMES})
+    stage = Rehearsal(failing={0: NAMES})
     with pytest.raises(NothingToMeasure):
         stage.run()
     assert (stage.diary.manifests, stage.diary.records, stage.closed) == ([stage.draft], [], 1)
@@ -433,7 +438,7 @@ def test_no_lane_left_at_start_is_nothing_to_measure() -> None:
 def test_no_lane_left_under_load_is_nothing_to_measure() -> None:
     """Where the last server dies in the warm-up, there is nobody to offer a rate to."""
     alone = without(WHOLE, [name for name in NAMES if name != A])
-    stage = Stage(wrong_in(0, A, Phase.WARM_UP), whole=alone, dying={0: [A]})
+    stage = Rehearsal(wrong_in(0, A, Phase.WARM_UP), whole=alone, dying={0: [A]})
     with pytest.raises(NothingToMeasure):
         stage.run()
     assert len(stage.diary.records) == 1
@@ -441,7 +446,7 @@ def test_no_lane_left_under_load_is_nothing_to_measure() -> None:
 
 def test_no_right_answer_is_nothing_to_measure() -> None:
     """Where no Lane answers rightly, there is no rate; what was seen is kept."""
-    stage = Stage(lambda index, planned: replace(steady(index, planned), requests=0, errors={"status 500": 9}))
+    stage = Rehearsal(lambda index, planned: replace(steady(index, planned), requests=0, errors={"status 500": 9}))
     with pytest.raises(NothingToMeasure, match="right answer"):
         stage.run()
     assert stage.diary.visits() == dict.fromkeys(NAMES, 1)
@@ -463,7 +468,7 @@ def test_whatever_fails_the_others_are_visited_equally(
         return replace(seen, errors={"connection reset": 1}) if dead else seen
 
     unlucky = set().union(*failing.values(), *dying.values())
-    stage = Stage(
+    stage = Rehearsal(
         outcome,
         failing={index: sorted(lanes) for index, lanes in failing.items()},
         dying={index: sorted(lanes) for index, lanes in dying.items()},

@@ -21,7 +21,7 @@ from bench.servers.launch import (
     started,
     wait_until_ready,
 )
-from bench.servers.processes import process_group
+from bench.servers.processes import open_process_group
 
 SERVING = Serving(workers=2, threads=3, keep_alive_s=75, backlog=99, worker_connections=500, ready_timeout_s=5)
 SERVER = Server(
@@ -78,7 +78,7 @@ def test_too_few_free_ports_is_an_error() -> None:
 def wait_for(script: str, tmp_path: Path, timeout_s: float) -> float:
     (port,) = free_ports(1)
     launch = Launch("x@y", (sys.executable, "-c", script.format(port=port)), {}, tmp_path, port)
-    with process_group() as group, started([launch], group, tmp_path) as servers:
+    with open_process_group() as process_group, started([launch], process_group, tmp_path) as servers:
         (server,) = servers.running
         try:
             return wait_until_ready(server.process, server.launch.port, "/", timeout_s)
@@ -94,7 +94,7 @@ def test_a_program_that_is_missing_is_refused_and_the_others_start(tmp_path: Pat
         Launch("gone@y", (str(tmp_path / "gunicorn"),), {}, tmp_path, 1),
         Launch("here@y", ("/bin/sleep", "300"), {}, tmp_path, 2),
     ]
-    with process_group() as group, started(launches, group, tmp_path) as servers:
+    with open_process_group() as process_group, started(launches, process_group, tmp_path) as servers:
         assert list(servers.refused) == ["gone@y"]
         assert servers.refused["gone@y"].startswith(f"{tmp_path}/gunicorn: No such file")
         (sleeper,) = servers.running
@@ -119,7 +119,7 @@ def test_a_server_that_listens_but_never_answers_is_not_ready(tmp_path: Path) ->
 
 
 def test_a_server_that_answers_is_ready(tmp_path: Path) -> None:
-    """Any answer counts: what it says is the contract's business."""
+    """Any answer counts: what it says is the workload's business."""
     script = "import http.server as h; h.HTTPServer(('127.0.0.1', {port}), h.BaseHTTPRequestHandler).serve_forever()"
     assert 0 < wait_for(script, tmp_path, 30) < 30
 
@@ -155,7 +155,7 @@ def first_answer(answers: list[list[bytes]], folder: Path, timeout_s: float = 20
     (port,) = free_ports(1)
     script = ANSWERING.format(port=port, answers=answers)
     launch = Launch("x@y", (sys.executable, "-c", script), {}, folder, port)
-    with process_group() as group, started([launch], group, folder) as servers:
+    with open_process_group() as process_group, started([launch], process_group, folder) as servers:
         (outcome,) = first_answers(servers.running, ("/hello", b"Hello"), timeout_s)
     return outcome
 
@@ -193,6 +193,6 @@ def test_a_wrong_answer_is_no_first_answer(pieces: list[bytes], said: str, tmp_p
 def test_a_server_that_ends_gives_no_first_answer(tmp_path: Path) -> None:
     """It is not waited for."""
     launch = Launch("x@y", (sys.executable, "-c", "raise SystemExit(7)"), {}, tmp_path, free_ports(1)[0])
-    with process_group() as group, started([launch], group, tmp_path) as servers:
+    with open_process_group() as process_group, started([launch], process_group, tmp_path) as servers:
         (found,) = first_answers(servers.running, ("/", b""), 20)
     assert str(found) == "the server ended with exit code 7 before it answered"

@@ -10,16 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.servers.processes import clean_environment, kill, process_group, stop, tree
+from bench.servers.processes import clean_environment, kill, open_process_group, stop, tree
 
 FAMILY = ["/bin/sh", "-c", "sleep 300 & sleep 300 & wait"]
 
 KILLED_HARD = """
 import os, sys, time
 from pathlib import Path
-from bench.processes import clean_environment, process_group
-with process_group() as group:
-    child = group.start({family!r}, env=clean_environment(), cwd=Path("/"))
+from bench.servers.processes import clean_environment, open_process_group
+with open_process_group() as process_group:
+    child = process_group.start({family!r}, env=clean_environment(), cwd=Path("/"))
     time.sleep(0.3)
     print(child.pid, flush=True)
     time.sleep(300)
@@ -66,8 +66,8 @@ def test_a_group_ends_with_its_block(tmp_path: Path) -> None:
     """What is left of a group is killed at the end of the with statement, also when it ends by an exception."""
 
     def fail() -> None:
-        with process_group() as group:
-            pids.extend(family_of(group.start(FAMILY, env=clean_environment(), cwd=tmp_path).pid))
+        with open_process_group() as process_group:
+            pids.extend(family_of(process_group.start(FAMILY, env=clean_environment(), cwd=tmp_path).pid))
             raise RuntimeError
 
     pids: list[int] = []
@@ -80,8 +80,8 @@ def test_a_group_ends_with_its_block(tmp_path: Path) -> None:
 def test_stop_ends_whole_families_even_deaf_ones(tmp_path: Path) -> None:
     """stop() ends children of children, and kills what ignores the request to end."""
     deaf = ["/bin/sh", "-c", "trap '' TERM; sleep 300 & sleep 300 & wait; wait"]
-    with process_group() as group:
-        processes = [group.start(command, env=clean_environment(), cwd=tmp_path) for command in (FAMILY, deaf)]
+    with open_process_group() as process_group:
+        processes = [process_group.start(command, env=clean_environment(), cwd=tmp_path) for command in (FAMILY, deaf)]
         pids = [pid for process in processes for pid in family_of(process.pid)]
         stop(processes)
         assert gone(pids, within_s=1)
@@ -90,8 +90,8 @@ def test_stop_ends_whole_families_even_deaf_ones(tmp_path: Path) -> None:
 
 def test_stop_accepts_what_has_ended(tmp_path: Path) -> None:
     """A server that died by itself is no error at the end of a round."""
-    with process_group() as group:
-        process = group.start(["/bin/true"], env=clean_environment(), cwd=tmp_path)
+    with open_process_group() as process_group:
+        process = process_group.start(["/bin/true"], env=clean_environment(), cwd=tmp_path)
         process.wait()
         stop([process])
     assert process.returncode == 0
@@ -103,8 +103,8 @@ def test_families_are_found_and_ended_where_the_boot_is_not_told(
     stat: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without /proc/stat, or without a time in it, a process has the descendants that it has with it."""
-    with process_group() as group:
-        process = group.start(
+    with open_process_group() as process_group:
+        process = process_group.start(
             ["/bin/sh", "-c", "sh -c 'sleep 300 & wait' & wait"], env=clean_environment(), cwd=Path("/")
         )
         pids = family_of(process.pid)
@@ -125,7 +125,7 @@ def test_a_terminal_that_is_closed_interrupts_and_stops_nothing_that_is_still_sa
     """The kernel tells its session, and lets nobody write to it any more; what has to be kept still can be."""
     program = (
         "import fcntl, pathlib, sys, termios, time\n"
-        "from bench.processes import interrupt_on_signals\n"
+        "from bench.servers.processes import interrupt_on_signals\n"
         "fcntl.ioctl(1, termios.TIOCSCTTY, 0)\n"
         "interrupt_on_signals()\n"
         "try:\n"
@@ -148,8 +148,8 @@ def test_a_terminal_that_is_closed_interrupts_and_stops_nothing_that_is_still_sa
 
 def test_ctrl_c_on_the_terminal_reaches_bench_alone(tmp_path: Path) -> None:
     """Children are in a group of their own, so that bench can still ask them for what they know."""
-    with process_group() as group:
-        child = group.start(["/bin/sleep", "300"], env=clean_environment(), cwd=tmp_path)
+    with open_process_group() as process_group:
+        child = process_group.start(["/bin/sleep", "300"], env=clean_environment(), cwd=tmp_path)
         assert os.getpgid(child.pid) != os.getpgid(0)
         assert child.poll() is None
 
@@ -165,9 +165,11 @@ def test_the_environment_is_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_processes_are_killed_with_all_their_descendants() -> None:
     """At once, whatever they would do when asked to end; one that has ended already is fine."""
-    with process_group() as group:
+    with open_process_group() as process_group:
         deaf = ["/bin/sh", "-c", "trap '' TERM; sleep 300 & sleep 300 & wait"]
-        process, done = (group.start(each, env=clean_environment(), cwd=Path("/")) for each in (deaf, ["/bin/true"]))
+        process, done = (
+            process_group.start(each, env=clean_environment(), cwd=Path("/")) for each in (deaf, ["/bin/true"])
+        )
         pids = family_of(process.pid)
         assert len(pids) == 3
         done.wait()

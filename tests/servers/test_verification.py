@@ -1,4 +1,4 @@
-"""The contract is checked to the byte, against servers that break it in one way each."""
+"""The workload is checked to the byte, against servers that break it in one way each."""
 
 import socketserver
 import threading
@@ -9,10 +9,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from bench.model.experiment import Contract
-from bench.servers.verification import ContractBroken, verify
+from bench.model.experiment import Workload
+from bench.servers.verification import VerificationFailed, verify
 
-CONTRACT = Contract(
+WORKLOAD = Workload(
+    name="hello",
     path="/hello/{name}",
     body="Hello, {name}!",
     content_type="text/plain; charset=utf-8",
@@ -25,7 +26,7 @@ CONTRACT = Contract(
 
 
 class Right(BaseHTTPRequestHandler):
-    """Answers the whole contract; subclasses break one thing."""
+    """Answers the whole workload; subclasses break one thing."""
 
     protocol_version = "HTTP/1.1"
 
@@ -115,7 +116,7 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
 def test_a_right_app_passes_and_its_answer_is_returned() -> None:
     """The first right answer comes back whole, for the proof of parity."""
     with serving(Right) as port:
-        answer = verify("127.0.0.1", port, CONTRACT)
+        answer = verify("127.0.0.1", port, WORKLOAD)
     assert (answer.status, answer.body) == (200, b"Hello, world!")
     assert answer.values("content-type") == ["text/plain; charset=utf-8"]
 
@@ -134,8 +135,8 @@ def test_a_right_app_passes_and_its_answer_is_returned() -> None:
 )
 def test_each_breach_is_named(handler: type[BaseHTTPRequestHandler], said: str) -> None:
     """One line says which request, what was found and what was expected."""
-    with serving(handler) as port, pytest.raises(ContractBroken) as broken:
-        verify("127.0.0.1", port, CONTRACT)
+    with serving(handler) as port, pytest.raises(VerificationFailed) as broken:
+        verify("127.0.0.1", port, WORKLOAD)
     assert said in str(broken.value)
     assert "\n" not in str(broken.value)
 
@@ -144,8 +145,8 @@ def test_a_server_that_is_not_there_is_a_breach() -> None:
     """A refused connection is told as what it is, without a traceback."""
     with serving(Right) as port:
         pass
-    with pytest.raises(ContractBroken, match="ConnectionRefusedError"):
-        verify("127.0.0.1", port, CONTRACT)
+    with pytest.raises(VerificationFailed, match="ConnectionRefusedError"):
+        verify("127.0.0.1", port, WORKLOAD)
 
 
 def test_a_long_name_is_shortened_in_the_message() -> None:
@@ -155,6 +156,6 @@ def test_a_long_name_is_shortened_in_the_message() -> None:
         def body(self, name: str) -> bytes:
             return super().body(name[:500])
 
-    with serving(Cut) as port, pytest.raises(ContractBroken) as broken:
-        verify("127.0.0.1", port, CONTRACT)
+    with serving(Cut) as port, pytest.raises(VerificationFailed) as broken:
+        verify("127.0.0.1", port, WORKLOAD)
     assert len(str(broken.value)) < 400

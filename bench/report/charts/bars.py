@@ -35,7 +35,7 @@ from bench.report.group_table import THROUGHPUT, Row, Table, tables
 
 @mpl.rc_context(STYLE)
 def throughput(report: Report) -> Figure:
-    """Draws the saturated throughput: a bar from zero with its interval for every Lane, a panel a League."""
+    """Draws the saturated throughput: a bar from zero with its interval for every Lane, a panel a Group."""
     shown, looks = tables(report), looks_of(report)
     scale = Scale.of(shown, THROUGHPUT, "")
     figure, panels = _bars(report, shown, "throughput", scale)
@@ -48,7 +48,7 @@ def throughput(report: Report) -> Figure:
 
 @mpl.rc_context(STYLE)
 def cpu(report: Report) -> Figure:
-    """Draws the CPU time per request as raw + adapter + framework, a panel a League."""
+    """Draws the CPU time per request as raw + adapter + framework, a panel a Group."""
     shown, looks, parts = tables(report), looks_of(report), parts_of(report)
     scale = Scale.of(shown, "cpu_us_per_request", " µs")
     figure, panels = _bars(report, shown, "cpu", scale)
@@ -63,7 +63,7 @@ def cpu(report: Report) -> Figure:
 def _bars(report: Report, shown: Sequence[Table], name: str, scale: Scale) -> tuple[Figure, list[Axes]]:
     """Returns a sheet of rows, one a Lane, with an axis that leaves room for the value beside every bar."""
     labels = [[_row_label(row, scale) for row in table.rows] for table in shown]
-    every = [label for of_league in labels for label in of_league]
+    every = [label for of_group in labels for label in of_group]
     left = max((text_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 2 * PAD
     row_height = max(map(len, every), default=1) * LINE + 0.19
     heights = [len(table.rows) * row_height for table in shown]
@@ -112,7 +112,7 @@ def _bar(axes: Axes, y: float, row: Row, scale: Scale, look: Look) -> None:
         return
     bar = axes.barh(y, estimate.point, height=0.56, color=(look.colour, 0.28), edgecolor=look.colour, linewidth=1)
     for patch in bar:
-        if row.lane.baseline:
+        if row.lane.raw:
             patch.set(facecolor="white", hatch="////", edgecolor="#aaaaaa")
         if not row.trusted(scale.metric):
             patch.set(facecolor="white", linestyle="--")

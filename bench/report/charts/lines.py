@@ -80,10 +80,10 @@ def throughput_over_time(report: Report) -> Figure:
 def _lines(
     report: Report, name: str, series: Lines, unit: str, breaks: Sequence[float] = (), thin: Lines = NO_LINES
 ) -> tuple[Figure, list[Axes]]:
-    """Returns a sheet with a panel a League and a line a Lane, named beside its end; panels share both axes."""
+    """Returns a sheet with a panel a Group and a line a Lane, named beside its end; panels share both axes."""
     shown, looks = tables(report), looks_of(report)
     labels = [[_line_label(row, series, LINES_OF[name]) for row in table.rows] for table in shown]
-    every = [label for of_league in labels for label in of_league]
+    every = [label for of_group in labels for label in of_group]
     right = max((text_width(line, LABEL_PT) for lines in every for line in lines), default=0) + 0.5
     heights = [max(1.9, sum(map(len, lines)) * LINE + 0.06 * len(lines)) for lines in labels]
     figure, panels = sheet(report, shown, name, heights, 0.85, right)

@@ -100,7 +100,7 @@ def _saved(figure: Figure, **how: Any) -> bytes:
 def sheet(
     report: Report, shown: Sequence[Table], name: str, heights: Sequence[float], left: float, right: float
 ) -> tuple[Figure, list[Axes]]:
-    """Returns a figure with title, what must be known first, a panel a League, and the caption."""
+    """Returns a figure with title, what must be known first, a panel a Group, and the caption."""
     page = Page(left, right)
     page.write(CHARTS[name], 13, weight="bold", color=INK)
     for notice in context.notices(report):

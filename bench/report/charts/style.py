@@ -61,8 +61,8 @@ class Scale(Struct, frozen=True):
 def looks_of(report: Report) -> dict[str, Look]:
     """Returns the look of every Lane; a framework looks the same on every Server, a ceiling is grey and dashed."""
     lanes = report.manifest.experiment.lanes
-    apps = app_looks(sorted({lane.app.name for lane in lanes if not lane.app.baseline}))
-    raw = [lane.name for lane in lanes if lane.app.baseline]
+    apps = app_looks(sorted({lane.app.name for lane in lanes if not lane.app.raw}))
+    raw = [lane.name for lane in lanes if lane.app.raw]
     ceilings = {
         lane: Look(RAW, RAW_MARKERS[index % len(RAW_MARKERS)], RAW_DASHES[index % len(RAW_DASHES)])
         for index, lane in enumerate(raw)
@@ -75,14 +75,14 @@ def parts_of(report: Report) -> dict[str, Parts]:
     splits = {split.lane: split for split in report.summary.cpu_splits}
     costs = {lane.lane: lane.metrics.get(CPU) for lane in report.summary.lanes}
     trusted = [lane for lane in report.summary.lanes if validity.of_metric(lane.cells, CPU).status is Status.VALID]
-    bare = {lane.server: costs[lane.lane] for lane in trusted if lane.baseline and not lane.adapter}
+    bare = {lane.server: costs[lane.lane] for lane in trusted if lane.raw and not lane.adapter}
     parts = {
         lane: (split.raw.point, split.adapter.point if split.adapter else 0.0, split.framework.point)
         for lane, split in splits.items()
     }
     for lane in trusted:
         cost, raw = costs[lane.lane], bare.get(lane.server)
-        if lane.baseline and cost and raw:
+        if lane.raw and cost and raw:
             parts[lane.lane] = (raw.point, cost.point - raw.point, 0.0)
     return parts
 

@@ -1,4 +1,4 @@
-"""The charts of a sweep: throughput and latency against load, a panel a League, both axes logarithmic."""
+"""The charts of a sweep: throughput and latency against load, a panel a Group, both axes logarithmic."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -77,7 +77,7 @@ def latency(report: Report) -> Figure:
 
 
 def _panels(report: Report, name: str, unit: str) -> tuple[Figure, list[tuple[Axes, SweepTable, list[Look]]]]:
-    """Returns a sheet with a panel a League, and beside each the names of its Lanes."""
+    """Returns a sheet with a panel a Group, and beside each the names of its Lanes."""
     shown, looks = sweep_tables(report), looks_of(report)
     labels = [[paragraph(_name(each, name), LABEL_WIDTH, LABEL_PT) for each in table.rows] for table in shown]
     heights = [max(PANEL, (sum(map(len, lines)) + 2) * LINE * 1.15) for lines in labels]

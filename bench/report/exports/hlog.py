@@ -18,9 +18,9 @@ LEGEND = '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed
 
 def render(manifest: Manifest, table: pd.DataFrame, kind: str) -> bytes:
     """Returns the log of one kind of latency, all Lanes in the order in which they were measured."""
-    guard_s = manifest.experiment.preset.guard_s
+    settle_s = manifest.experiment.preset.settle_s
     in_order = sorted(intervals(table, kind), key=lambda interval: interval.at_s)
-    return "\n".join((*_head(manifest, kind), *(_row(interval, guard_s) for interval in in_order), "")).encode()
+    return "\n".join((*_head(manifest, kind), *(_row(interval, settle_s) for interval in in_order), "")).encode()
 
 
 def _head(manifest: Manifest, kind: str) -> tuple[str, ...]:
@@ -35,7 +35,7 @@ def _head(manifest: Manifest, kind: str) -> tuple[str, ...]:
     )
 
 
-def _row(interval: Interval, guard_s: float) -> str:
+def _row(interval: Interval, settle_s: float) -> str:
     max_ms = HdrHistogram.decode(interval.encoded).get_max_value() / US_PER_MS
-    times = f"{interval.at_s + guard_s:.3f},{interval.window_s:.3f}"
+    times = f"{interval.at_s + settle_s:.3f},{interval.window_s:.3f}"
     return f"Tag={file_name(interval.lane)},{times},{max_ms:.3f},{interval.encoded}"

@@ -24,9 +24,9 @@ class Outcome(StrEnum):
 
 
 class Case(Struct, frozen=True, kw_only=True):
-    """One test: ``group`` is what CI sorts it under, ``message`` is one line, ``details`` as many as there are."""
+    """One test: ``classname`` is what CI sorts it under, ``message`` is one line, ``details`` as many as there are."""
 
-    group: str
+    classname: str
     name: str
     outcome: Outcome
     message: str = ""
@@ -35,7 +35,7 @@ class Case(Struct, frozen=True, kw_only=True):
 
 
 OUTCOMES = {Status.VALID: Outcome.PASSED, Status.FAILING: Outcome.FAILURE, Status.FAILED: Outcome.ERROR}
-"""A wrong answer fails, a Lane that did not run is an error; what the machine or the load spoilt is skipped."""
+"""A wrong answer fails, a Lane that did not run is an error; what the machine or the load discarded is skipped."""
 
 
 TYPE = "bench"
@@ -65,7 +65,7 @@ def _case(report: Report, lane: LaneSummary, cell: Cell, time_s: float) -> Case:
     status, reasons = cell.validity.status, cell.validity.reasons
     valid = status is Status.VALID
     return Case(
-        group=lane.lane,
+        classname=lane.lane,
         name=cell.phase,
         outcome=OUTCOMES.get(status, Outcome.SKIPPED),
         message="" if valid else f"{status}, so it is in no export for trackers: {'; '.join(reasons)}",
@@ -82,7 +82,7 @@ def _totals(tests: Sequence[Case]) -> dict[str, str]:
 
 
 def _element(test: Case) -> ET.Element:
-    named = {"classname": printable(test.group), "name": printable(test.name), "time": f"{test.time_s:.3f}"}
+    named = {"classname": printable(test.classname), "name": printable(test.name), "time": f"{test.time_s:.3f}"}
     element = ET.Element("testcase", named)
     if test.outcome is not Outcome.PASSED:
         element.append(_said(test))

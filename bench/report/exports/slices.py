@@ -17,10 +17,10 @@ from bench.model.schedule import Phase
 
 MAX = 100.0
 PERCENTILES = {**intervals.PERCENTILES, "max": MAX}
-HISTOGRAMS = ("latency_us", "latency_from_intended_us", "send_lateness_us", "hub_lateness_us")
+HISTOGRAMS = ("latency_us", "latency_from_intended_us", "send_lateness_us", "loop_lag_us")
 UNFOLDED = ("load", *HISTOGRAMS)
 """Columns that others stand for."""
-NOT_TABULAR = ("lane", "unknown", "spoilt")
+NOT_TABULAR = ("lane", "unknown", "discarded")
 """Columns that stand elsewhere, or that say why a value or a slice is not in the table."""
 TYPES = {int: "Int64", float: "Float64"}
 """Types with a place for what is not known; all else is text."""

@@ -9,7 +9,7 @@ from bench.model.records import Estimate, LaneSummary, Status, Summary, Validity
 from bench.model.schedule import Phase
 from bench.report.format import one_line
 
-OVERHEAD = "overhead_us_per_request"
+OWN_COST = "own_cost_us_per_request"
 
 
 class Point(Struct, frozen=True):
@@ -39,11 +39,11 @@ def trusted(summary: Summary) -> tuple[Point, ...]:
 def _findings(summary: Summary, lane: LaneSummary, metric: str) -> Iterator[Validity]:
     """Yields what was found of all that a metric is made from: a cell, the raw one below it, or the whole Lane."""
     yield validity.of_metric(lane.cells, metric)
-    if metric == OVERHEAD:
+    if metric == OWN_COST:
         yield from (validity.of_phase(raw.cells, Phase.SATURATED) for raw in _raw(summary, lane))
 
 
 def _raw(summary: Summary, lane: LaneSummary) -> Iterator[LaneSummary]:
     """Yields the baseline on the same Server through the same Adapter."""
     place = (lane.server, lane.adapter)
-    return (other for other in summary.lanes if other.baseline and (other.server, other.adapter) == place)
+    return (other for other in summary.lanes if other.raw and (other.server, other.adapter) == place)

@@ -20,7 +20,7 @@ def _case(name: str, found: Evidence, ratio_title: str) -> Case:
     outcome = OUTCOMES.get(found.verdict, Outcome.PASSED)
     ratio = "" if found.ratio is None else f"{ratio_title} {times(found.ratio)}"
     return Case(
-        group=name,
+        classname=name,
         name=METRIC_TITLES[found.metric],
         outcome=outcome,
         message="" if outcome is Outcome.PASSED else "; ".join(filter(None, (said(found), ratio))),

@@ -39,7 +39,7 @@ WsgiApp = Callable[[dict[str, Any], Callable[..., Callable[[bytes], Any]]], Any]
 
 
 class WrongAnswer(Exception):
-    """An answer is not what the contract says."""
+    """An answer is not what the workload says."""
 
 
 def main() -> None:
@@ -223,7 +223,7 @@ def freeze() -> None:
 
 
 def expect(target: str, status: int, found: bytes, body: bytes) -> None:
-    """Raises WrongAnswer for what the contract does not allow."""
+    """Raises WrongAnswer for what the workload does not allow."""
     if status != 200 or found != body:
         raise WrongAnswer(f"GET {target}: found {status} {found[:80]!r}, expected 200 {body[:80]!r}")
 
