@@ -27,7 +27,8 @@ import psutil
 from hdrh.histogram import HdrHistogram
 
 from bench.model.config import select_lanes
-from bench.model.protocol import Closed, Load, Open, Request, Setup, SliceOrder, SliceResult, SliceResults, Target
+from bench.model.load import Closed, Load, Open
+from bench.model.protocol import Request, Setup, SliceOrder, SliceResult, SliceResults, Target
 from bench.run import session
 from bench.servers.launch import HOST
 from bench.servers.project import open_project

@@ -25,7 +25,8 @@ from statistics import median
 import msgspec
 
 from bench.model.config import select_lanes
-from bench.model.protocol import Closed, Request, Target
+from bench.model.load import Closed
+from bench.model.protocol import Request, Target
 from bench.model.records import INSTRUCTIONS
 from bench.model.regression import Comparison, Evidence, Verdict
 from bench.regression import verdict

@@ -38,7 +38,8 @@ from driver import raw_server, target_of
 from msgspec import Struct
 
 from bench.analysis import intervals
-from bench.model.protocol import Closed, Load, Open, Request, Setup, SliceOrder, SliceResult, Target
+from bench.model.load import Closed, Load, Open
+from bench.model.protocol import Request, Setup, SliceOrder, SliceResult, Target
 from bench.run.driver_client import Driver, driver
 from bench.servers import machine
 from bench.servers.processes import open_process_group

@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.analysis import intervals
 from bench.model.experiment import Lane
-from bench.model.protocol import Closed
+from bench.model.load import Closed
 from bench.model.records import Estimate, SliceRecord
 from bench.model.schedule import Phase, Slice
 from bench.run import session

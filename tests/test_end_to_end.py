@@ -206,7 +206,7 @@ def test_broken_lanes_fail_alone(project: Path) -> None:
         "flask_hello@gunicorn-gthread": ("start", "this app is broken"),
         "django_hello@gunicorn-gthread": ("start", "no answer in 5 s"),
         "django_hello@absent": ("start", "bin/no-such-server: No such file or directory"),
-        "fastapi_hello@uvicorn": ("workload", "status: found 404"),
+        "fastapi_hello@uvicorn": ("verification", "status: found 404"),
         "raw_hello@uvicorn": ("load", "the server ended with exit code 9"),
         "raw_hello@gunicorn-uvicorn": ("load", "a process of the server ended under load"),
     }
@@ -214,10 +214,10 @@ def test_broken_lanes_fail_alone(project: Path) -> None:
     done, summary = run(project, *options)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
-    said = {each["lane"]: (each["step"], each["reason"] + each["log_tail"]) for each in summary["failures"]}
+    said = {each["lane"]: (each["stage"], each["reason"] + each["log_tail"]) for each in summary["failures"]}
     assert said.keys() == expected.keys()
-    for lane, (step, words) in expected.items():
-        assert said[lane][0] == step
+    for lane, (stage, words) in expected.items():
+        assert said[lane][0] == stage
         assert words in said[lane][1]
     by_lane = {lane["lane"]: lane for lane in summary["lanes"]}
     assert {by_lane[lane]["validity"]["status"] for lane in expected} == {"failed"}
@@ -241,7 +241,7 @@ def test_verify_checks_every_lane_without_load(project: Path) -> None:
     done = bench(project, "verify", "--lane", "flask_hello@gunicorn-gthread", "--json")
     assert done.returncode == 3
     (failure,) = json.loads(done.stdout)["failures"]
-    assert failure["step"] == "workload"
+    assert failure["stage"] == "verification"
     assert "Good day, world!" in failure["reason"]
 
 

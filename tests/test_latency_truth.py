@@ -19,7 +19,7 @@ from latency import FEW, Rig, Turn, rig
 from bench.analysis import intervals
 from bench.analysis.load_result import load_result
 from bench.driver.histogram import Histogram
-from bench.model.protocol import Closed, Load, Open
+from bench.model.load import Closed, Load, Open
 from bench.model.records import LoadResult
 from bench.report import plain
 from bench.servers import machine

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -154,9 +155,34 @@ def of_input_and_output(sources: Sources) -> Offences:
             yield from (f"{module} calls {name}: it neither reads nor writes" for name in calls if name in IO_CALLS)
 
 
-IO_CALLS = ("open", "print", "input")
+def of_loads(sources: Sources) -> Offences:
+    """A Load says what others need of it: only the model and the driver know the kinds apart."""
+    for module, source in sources.items():
+        if room(module) not in ("model", "driver"):
+            asked = (ast.unparse(node.args[1]) for node in nodes(source) if _is_isinstance(node))
+            matched = (ast.unparse(node.cls) for node in nodes(source) if isinstance(node, ast.MatchClass))
+            for name in (*asked, *matched):
+                if set(re.findall(r"\w+", name)) & set(LOADS):
+                    yield f"{module} asks whether a load is {name}: let the load say it"
 
-RULES = (in_no_room, across_rooms, in_circles, of_report, of_the_server_side, of_libraries, of_input_and_output)
+
+def _is_isinstance(node: ast.AST) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance" and len(node.args) == 2
+
+
+IO_CALLS = ("open", "print", "input")
+LOADS = ("Load", "Closed", "Open")
+
+RULES = (
+    in_no_room,
+    across_rooms,
+    in_circles,
+    of_report,
+    of_the_server_side,
+    of_libraries,
+    of_input_and_output,
+    of_loads,
+)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -199,6 +225,8 @@ def test_the_documented_table_is_this_one() -> None:
         (of_libraries, "bench.run.session", "import gevent", "only bench.driver may"),
         (of_input_and_output, "bench.report.html", "from pathlib import Path", "report neither reads nor writes"),
         (of_input_and_output, "bench.analysis.sweep", "text = open('x')", "calls open"),
+        (of_loads, "bench.analysis.sweep", "isinstance(load, (Closed, int))", "let the load say it"),
+        (of_loads, "bench.report.html", "match load:\n    case Open(rate): pass", "let the load say it"),
     ],
 )
 def test_a_breach_is_found(rule: Rule, module: str, source: str, said: str) -> None:

@@ -1,7 +1,8 @@
 """What one load against one URL came to: the result of `bench load`."""
 
 from bench.analysis import intervals
-from bench.model.protocol import Load, SliceResult
+from bench.model.load import Load
+from bench.model.protocol import SliceResult
 from bench.model.records import LoadResult
 
 

@@ -330,7 +330,7 @@ def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds, metric: str) -> Iterat
 
 
 def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.DataFrame) -> RunTotals:
-    rates = [load.rate_rps for load in table.loc[table["phase"] == Phase.FIXED, "load"]]
+    rates = [load.value for load in table.loc[table["phase"] == Phase.FIXED, "load"]]
     driver_ns = table["driver_cpu_ns"].astype(float).sum(skipna=False)
     return RunTotals(
         rounds=table["round"].nunique(),

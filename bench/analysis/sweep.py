@@ -8,7 +8,6 @@ bounds cross at N* = R0 * X_max (Lazowska, Zahorjan, Graham and Sevcik, Quantita
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, takewhile
-from math import floor
 from operator import attrgetter
 
 from msgspec.structs import replace
@@ -18,11 +17,10 @@ from bench.analysis.tidy_table import MIN_BEYOND_IN_ROUND
 from bench.analysis.validity import Shares
 from bench.model.estimate import Estimate, Status, Validity, is_busy
 from bench.model.experiment import Experiment, Sweep
-from bench.model.protocol import Closed, Load, Open
+from bench.model.load import Load
 from bench.model.records import SliceRecord
 from bench.model.schedule import Phase
 from bench.model.sweep import Knee, LaneSweep, SweepPoint, WithinSlo
-from bench.model.sweep_loads import said
 
 SERVED_SHARE = 0.95
 """A rate is served where so much of what came due in windows is got through in them, and nothing was left unsent."""
@@ -89,7 +87,7 @@ def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) 
     return SweepPoint(
         load=load,
         throughput_rps=throughput,
-        latency_ms={} if isinstance(load, Open) and _queues(load, records, shares) else _latencies(rounds),
+        latency_ms={} if load.is_open and _queues(load, records, shares) else _latencies(rounds),
         server_cpu_share=shares.server,
         driver_cpu_share=shares.driver,
         dropped=sum(record.dropped for record in records),
@@ -101,8 +99,8 @@ def knee(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], workers:
     """Returns where a Lane's throughput stops growing with its load."""
     doubtful = [each for each in points if each.validity.status in (Status.FAILING, Status.NOT_MEASURED)]
     if doubtful:
-        return _no_knee(f"{doubtful[0].validity.status} at {said(doubtful[0].load)}")
-    return _crossing(points, by_load, workers) if isinstance(points[0].load, Closed) else _last_served(points)
+        return _no_knee(f"{doubtful[0].validity.status} at {doubtful[0].load.label}")
+    return _crossing(points, by_load, workers) if not points[0].load.is_open else _last_served(points)
 
 
 def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
@@ -114,8 +112,8 @@ def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
     for each in points:
         if breach := _breach(each, slo_ms):
             passed_over = best is None and each is not points[0]
-            below = f", and too few requests for a p99 below {said(each.load)}" if passed_over else ""
-            return _within(best, f"{breach} at {said(each.load)}{below}")
+            below = f", and too few requests for a p99 below {each.load.label}" if passed_over else ""
+            return _within(best, f"{breach} at {each.load.label}{below}")
         best = each if "p99" in each.latency_ms else best
     return _within(best, "the highest load of the sweep" if best else "too few requests for a p99")
 
@@ -158,14 +156,14 @@ def _latencies(rounds: ByRound) -> dict[str, Estimate]:
     }
 
 
-def _served(load: Open, records: Sequence[SliceRecord]) -> bool:
-    """Returns whether a rate was got through. A window holds whole requests, so what came due in it is rounded down."""
-    due = sum(floor(load.rate_rps * record.window_s) for record in records)
+def _served(load: Load, records: Sequence[SliceRecord]) -> bool:
+    """Returns whether what came due was got through; of a closed load nothing does."""
+    due = sum(load.due(record.window_s) or 0 for record in records)
     answers = sum(record.answers_in_window or 0 for record in records)
     return answers >= SERVED_SHARE * due and not any(record.dropped for record in records)
 
 
-def _queues(load: Open, records: Sequence[SliceRecord], shares: Shares) -> bool:
+def _queues(load: Load, records: Sequence[SliceRecord], shares: Shares) -> bool:
     """Returns whether latency grows for as long as the load lasts: the rate is not served, or fills the server."""
     return not _served(load, records) or is_busy(shares.server)
 
@@ -190,12 +188,12 @@ def _limit(load: Load, records: Sequence[SliceRecord], shares: Shares, throughpu
     """Judges what limited a point: the driver, which makes it say nothing of the server, or overload."""
     if is_busy(shares.driver) and not is_busy(shares.server):
         return Validity(Status.DRIVER_BOUND, (f"{shares}: the server can do more",))
-    if isinstance(load, Closed) or _served(load, records):
+    if _served(load, records):
         return None
     dropped = sum(record.dropped for record in records)
     rps = throughput.point if throughput else 0.0
     unsent = f", {dropped:,} requests never sent" if dropped else ""
-    return Validity(Status.OVERLOADED, (f"{rps:,.0f} of {load.rate_rps:,.10g} requests/s served{unsent}",))
+    return Validity(Status.OVERLOADED, (f"{rps:,.0f} of {load.value:,.10g} requests/s served{unsent}",))
 
 
 def _disturbed(
@@ -203,10 +201,10 @@ def _disturbed(
 ) -> Validity | None:
     """Judges what else was in a point's figures, as in those of a cell of its kind of load."""
     if is_busy(shares.server):
-        return validity.users_under_way(records) if isinstance(load, Closed) else _no_time_left(shares)
+        return _no_time_left(shares) if load.is_open else validity.users_under_way(records)
     if unread := validity.without_cpu_times(shares):
         return unread
-    driver = validity.held_up_driver(shares) if isinstance(load, Closed) else validity.late(records)
+    driver = validity.late(records) if load.is_open else validity.held_up_driver(shares)
     return driver or validity.kept_waiting(records, own_wait_ms)
 
 
@@ -225,7 +223,7 @@ def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], wor
     if not common:
         return _no_knee("no round has both the smallest load and the best one")
     growth = intervals.ratio_estimate([top[index] for index in common], [first[index] for index in common])
-    users = measured[0].load.users if isinstance(measured[0].load, Closed) else 1
+    users = measured[0].load.value
     low, high = (None if end is None else users * end for end in (growth.low, growth.high))
     return Knee(at=users * growth.point, low=low, high=high, reason=None)
 
@@ -238,11 +236,11 @@ def _against_a_crossing(
         yield "one load alone shows no knee"
     yield from (_doubt(each) for each in _deciding(measured, best) if each.validity.status is not Status.VALID)
     if more := validity.may_do_more(records, validity.shares_of(records, workers)):
-        yield f"{more} at {said(best.load)}, so the server's maximum is not known"
+        yield f"{more} at {best.load.label}, so the server's maximum is not known"
     if _saturates(measured[0], best):
-        yield f"{said(measured[0].load)} already saturate it; sweep fewer"
+        yield f"{measured[0].load.label} already saturate it; sweep fewer"
     if best is measured[-1] and _rps(best) > STILL_GROWING * _rps(measured[-2]):
-        yield f"throughput still grows at {said(best.load)}; sweep further"
+        yield f"throughput still grows at {best.load.label}; sweep further"
 
 
 def _deciding(measured: Sequence[SweepPoint], best: SweepPoint) -> Iterator[SweepPoint]:
@@ -259,7 +257,7 @@ def _deciding(measured: Sequence[SweepPoint], best: SweepPoint) -> Iterator[Swee
 def _saturates(first: SweepPoint, best: SweepPoint) -> bool:
     """Returns whether a sweep begins beyond its knee: N / X(N) is then no R0. With one user it always is."""
     full = is_busy(first.server_cpu_share) or STILL_GROWING * _rps(first) >= _rps(best)
-    return full and first.load != Closed(1)
+    return full and first.load.value > 1
 
 
 def _last_served(points: Sequence[SweepPoint]) -> Knee:
@@ -272,17 +270,17 @@ def _last_served(points: Sequence[SweepPoint]) -> Knee:
         if each.validity.status not in (Status.VALID, Status.UNSTABLE, Status.OVERLOADED):
             return _no_knee(_doubt(each))
         if not served:
-            return _no_knee(f"{each.validity.status} at {said(each.load)} already; sweep lower rates")
+            return _no_knee(f"{each.validity.status} at {each.load.label} already; sweep lower rates")
         if each.validity.status is Status.OVERLOADED:
             return Knee(at=_rate(served[-1]), low=_rate(served[-1]), high=_rate(each), reason=None)
-    return _no_knee(f"{said(points[-1].load)} was still served; sweep further")
+    return _no_knee(f"{points[-1].load.label} was still served; sweep further")
 
 
 def _doubt(each: SweepPoint) -> str:
     """Says why nothing is derived from a point."""
     if each.validity.status is Status.DRIVER_BOUND and not is_busy(each.server_cpu_share):
-        return f"the driver was the limit at {said(each.load)}, so the server's maximum is not known"
-    return f"{each.validity.status} at {said(each.load)}"
+        return f"the driver was the limit at {each.load.label}, so the server's maximum is not known"
+    return f"{each.validity.status} at {each.load.label}"
 
 
 def _breach(each: SweepPoint, slo_ms: float) -> str:
@@ -312,5 +310,4 @@ def _rps(each: SweepPoint) -> float:
 
 
 def _rate(each: SweepPoint) -> float:
-    assert isinstance(each.load, Open)
-    return each.load.rate_rps
+    return each.load.value

@@ -7,7 +7,6 @@ from msgspec import Struct
 from bench.analysis import intervals, observations
 from bench.analysis.discard import DISCARD_STEAL
 from bench.model.estimate import BUSY_SHARE, is_busy
-from bench.model.protocol import Closed
 from bench.model.records import Cell, Failure, SliceRecord, Status, Validity
 from bench.model.schedule import Phase
 
@@ -281,7 +280,7 @@ def users_under_way(saturated: Sequence[SliceRecord]) -> Validity | None:
 
 def _under_way(saturated: Sequence[SliceRecord]) -> float:
     """Returns the share of the users who had a request under way, by throughput and mean latency."""
-    users = sum(record.load.users * record.window_s for record in saturated if isinstance(record.load, Closed))
+    users = sum((record.load.under_way or 0) * record.window_s for record in saturated)
     latencies = intervals.merged([record.latency_us for record in saturated])
     requests = sum(record.requests for record in saturated)
     return requests * intervals.mean_us(latencies) / 1e6 / users if users > 0 else 1.0

@@ -23,13 +23,14 @@ from bench import __version__
 from bench.analysis.parity import NotComparable
 from bench.cli.options import NOT_MEASURED, Percent, finite, out_option
 from bench.cli.progress import run_progress
+from bench.cli.sweep_option import DEFAULT_SLO, parse_slo_ms, parse_sweep, with_sweep
 from bench.model import schedule
 from bench.model.config import ConfigError, select_lanes
 from bench.model.experiment import Experiment, Sweep
 from bench.model.history import DamagedHistory, NoHistory
-from bench.model.protocol import Closed, Open, Request, Target
+from bench.model.load import Closed, Open
+from bench.model.protocol import Request, Target
 from bench.model.records import Manifest
-from bench.model.sweep_loads import DEFAULT_SLO, parse_slo_ms, parse_sweep, with_sweep
 from bench.report import plain as terminal
 from bench.run import footprint, session, store
 from bench.run.driver_client import DriverFailed

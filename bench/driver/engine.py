@@ -12,12 +12,12 @@ import gevent
 import msgspec
 from locust.env import Environment
 
-from bench.driver.loads import ClosedLoad, FirstCalls, Load, OpenLoad
+from bench.driver.loads import ClosedLoad, FirstCalls, Load, make_load
 from bench.driver.loop_lag import LoopLagProbe
 from bench.driver.prepared_request import Destination
 from bench.driver.timer import make_timer
 from bench.driver.users import SliceUser
-from bench.model.protocol import Closed, Open, Ready, Setup, SliceOrder, SliceResult, SliceResults
+from bench.model.protocol import Ready, Setup, SliceOrder, SliceResult, SliceResults
 
 LOAD_GENERATORS = ("gevent", "greenlet", "httptools", "locust")
 """The distributions whose versions may change what is measured."""
@@ -49,7 +49,7 @@ class Engine:
         casts = self._casts(order)
         openings = [FirstCalls(order, destination, users).run() for destination, users in casts]
         with self._probe.watching() as loop_lag:
-            results = _at_once([self._load(order, destination, users) for destination, users in casts])
+            results = _at_once([make_load(order, destination, users, self._timer) for destination, users in casts])
         lateness = loop_lag.encoded()
         return SliceResults(
             tuple(
@@ -64,19 +64,12 @@ class Engine:
 
     def _casts(self, order: SliceOrder) -> list[tuple[Destination, list[SliceUser]]]:
         """Returns where the slice goes to, and the users that go there: the same ones each time."""
-        count = order.load.users if isinstance(order.load, Closed) else self._connections
+        count = order.load.connections(self._connections)
         users = self._first_users(count * len(order.lanes))
         return [
             (self._destinations[lane], users[number * count : (number + 1) * count])
             for number, lane in enumerate(order.lanes)
         ]
-
-    def _load(self, order: SliceOrder, destination: Destination, users: list[SliceUser]) -> Load:
-        match order.load:
-            case Closed():
-                return ClosedLoad(order, destination, users)
-            case Open(rate_rps):
-                return OpenLoad(order, destination, users, rate_rps, self._timer)
 
     def _first_users(self, count: int) -> list[SliceUser]:
         if count > len(self._users):

@@ -18,6 +18,7 @@ from bench.driver.prepared_request import Destination
 from bench.driver.response import RequestError
 from bench.driver.timer import Timer
 from bench.driver.users import SliceUser
+from bench.model.load import Closed, Open
 from bench.model.protocol import SliceOrder, SliceResult
 
 ANSWER_LIMIT_S = 5
@@ -225,3 +226,12 @@ class OpenLoad(Load):
         for user in self._idle:
             get_hub().loop.run_callback(user.switch, None)
         self._idle.clear()
+
+
+def make_load(order: SliceOrder, destination: Destination, users: Sequence[SliceUser], timer: Timer) -> Load:
+    """Returns what plays an order's load on one destination."""
+    match order.load:
+        case Closed():
+            return ClosedLoad(order, destination, users)
+        case Open(rate_rps):
+            return OpenLoad(order, destination, users, rate_rps, timer)

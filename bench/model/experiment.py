@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Meta, Struct
 
-from bench.model.protocol import Closed, Load
+from bench.model.load import Load
 
 MOST = 65_535
 """More processes, connections or slices than any machine has room or time for; a backlog of more no kernel takes."""
@@ -226,7 +226,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
     def most_users(self) -> int:
         """Returns the number of users of the largest closed load, the warm-up's among them."""
         loads = self.sweep.loads if self.sweep else ()
-        return max([self.load.users, *(load.users for load in loads if isinstance(load, Closed))])
+        return max([self.load.users, *(load.under_way or 0 for load in loads)])
 
     def lane(self, name: str) -> Lane:
         """Returns the Lane of that name; raises KeyError."""

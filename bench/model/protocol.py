@@ -4,9 +4,9 @@ The runner sends a ``Setup`` and then one ``SliceOrder`` after another; the driv
 each order with ``SliceResults``. End of input ends the driver.
 """
 
-from typing import Annotated
+from msgspec import Struct
 
-from msgspec import Meta, Struct
+from bench.model.load import Load
 
 MAX_LATENCY_US = 60_000_000
 """Latencies are recorded from 1 us to 60 s (a longer one counts as 60 s) ..."""
@@ -14,27 +14,6 @@ SIGNIFICANT_DIGITS = 3
 """... to three digits: the HdrHistogram layout with 2,048 sub-buckets."""
 SEND_LIMIT_S = 1.0
 """How long after its window an open load still sends what is overdue, where nothing else is said."""
-
-
-class Closed(Struct, frozen=True, tag="closed", tag_field="kind"):
-    """Closed load: each of ``users`` sends its next request when the last one is answered."""
-
-    users: Annotated[int, Meta(ge=1)]
-
-    def __str__(self) -> str:
-        return f"closed({self.users} users)"
-
-
-class Open(Struct, frozen=True, tag="open", tag_field="kind"):
-    """Open load: requests are due on an absolute schedule, ``rate_rps`` a second, whatever the answers do."""
-
-    rate_rps: Annotated[float, Meta(gt=0)]
-
-    def __str__(self) -> str:
-        return f"open({self.rate_rps:g}/s)"
-
-
-Load = Closed | Open
 
 
 class Request(Struct, frozen=True):

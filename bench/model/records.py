@@ -18,7 +18,7 @@ from bench.model.estimate import Estimate as Estimate  # noqa: PLC0414 - found h
 from bench.model.estimate import Status as Status  # noqa: PLC0414 - found here with all else that is recorded
 from bench.model.estimate import Validity as Validity  # noqa: PLC0414 - found here with all else that is recorded
 from bench.model.experiment import Experiment
-from bench.model.protocol import Load
+from bench.model.load import Load
 from bench.model.schedule import Phase
 from bench.model.sweep import LaneSweep
 

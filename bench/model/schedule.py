@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from bench.model import footprint_plan
 from bench.model.experiment import Experiment, Preset, Sweep
-from bench.model.protocol import SEND_LIMIT_S, Closed, Load, Open
+from bench.model.load import Closed, Load, Open
+from bench.model.protocol import SEND_LIMIT_S
 
 SERVER_START_S = 0.4
 """Expected cost of starting and checking one Lane, beside the others, on two cores; used for the expected time only."""
@@ -207,12 +208,11 @@ def sweep_slices(
 
 def _swept(preset: Preset, index: int, lane: str, load: Load, slowest_rps: float) -> Slice:
     settle_s, window_s = preset.settle_s, preset.window_s
-    match load:
-        case Closed(users):  # until then the first requests, all sent at once, wait less than the later ones will
-            settle_s = max(settle_s, min(SWEEP_SETTLE_S, users / slowest_rps))
-        case Open(rate_rps):
-            needed_s = max(SWEEP_ROUND_REQUESTS, SWEEP_RUN_REQUESTS / preset.rounds) / rate_rps
-            window_s = max(window_s, min(SWEEP_WINDOW_S, needed_s))
+    if load.under_way:  # until then the first requests, all sent at once, wait less than the later ones will
+        settle_s = max(settle_s, min(SWEEP_SETTLE_S, load.under_way / slowest_rps))
+    if load.is_open:
+        needed_s = max(SWEEP_ROUND_REQUESTS, SWEEP_RUN_REQUESTS / preset.rounds) / load.value
+        window_s = max(window_s, min(SWEEP_WINDOW_S, needed_s))
     return Slice(index, Phase.SWEEP, (lane,), load, settle_s, window_s, send_limit_s=SWEEP_SEND_LIMIT_S)
 
 

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from bench.model.estimate import Estimate, Validity
-from bench.model.protocol import Load
+from bench.model.load import Load
 
 
 class SweepPoint(Struct, frozen=True, kw_only=True):

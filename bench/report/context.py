@@ -8,10 +8,10 @@ from msgspec import Struct
 
 from bench.analysis import validity
 from bench.model.experiment import Lane, Server
-from bench.model.protocol import Closed, Open
+from bench.model.load import Closed, Open
+from bench.model.load import listed as listed_loads
 from bench.model.records import Failure, LaneFacts, LaneSummary, Machine, Report, Status
 from bench.model.schedule import Phase
-from bench.model.sweep_loads import loads
 from bench.report import missing
 from bench.report.footprint_table import AT_STARTS, described
 from bench.report.format import METRICS, NO_INTERVAL, interval, listed, number, one_line
@@ -174,8 +174,10 @@ def load(report: Report, phase: Phase) -> str:
     experiment = report.manifest.experiment
     preset = experiment.preset
     if phase is Phase.SWEEP and experiment.sweep:
-        longer = "" if isinstance(experiment.sweep.loads[0], Closed) else " (longer for low rates)"
-        return f"{loads(experiment.sweep)}; a slice of {preset.window_s:g} s{longer} a lane, load and round."
+        longer = " (longer for low rates)" if experiment.sweep.loads[0].is_open else ""
+        return (
+            f"{listed_loads(experiment.sweep.loads)}; a slice of {preset.window_s:g} s{longer} a lane, load and round."
+        )
     slices = preset.fixed_slices if phase is Phase.FIXED else preset.saturated_slices
     offered = _open(report) if phase is Phase.FIXED else f"{Closed(experiment.load.users)}, saturating"
     return f"{offered}; {_plural(slices, 'slice')} of {preset.window_s:g} s a lane and round."

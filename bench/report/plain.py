@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from bench.model.estimate import is_busy
 from bench.model.experiment import Sweep
+from bench.model.load import listed as listed_loads
 from bench.model.records import Failure, LaneFacts, LoadResult
 from bench.model.schedule import Outline
-from bench.model.sweep_loads import loads
 
 
 def plan_text(outline: Outline) -> str:
@@ -22,7 +22,7 @@ def plan_text(outline: Outline) -> str:
 
 def _sweep(sweep: Sweep) -> str:
     """Returns the line on a sweep: its loads, and the objective."""
-    return f"sweep: {loads(sweep)}; p99 is to be within {sweep.slo_ms:g} ms\n"
+    return f"sweep: {listed_loads(sweep.loads)}; p99 is to be within {sweep.slo_ms:g} ms\n"
 
 
 def verified_text(facts: tuple[LaneFacts, ...], failures: tuple[Failure, ...], differences: tuple[str, ...]) -> str:

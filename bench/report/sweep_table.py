@@ -6,10 +6,8 @@ from msgspec import Struct
 
 from bench.model.estimate import Estimate, Status
 from bench.model.experiment import Sweep
-from bench.model.protocol import Closed, Open
 from bench.model.records import Report
 from bench.model.sweep import LaneSweep, SweepPoint
-from bench.model.sweep_loads import said
 from bench.report.format import NO_INTERVAL, listed, margin, number, one_line
 from bench.report.group_table import Row, Table, tables
 
@@ -44,7 +42,7 @@ class SweepRow(Struct, frozen=True, kw_only=True):
         if found.at is None:
             return NOTHING, ""
         bounds = NOTHING.join(number(end) for end in (found.low, found.high) if end is not None)
-        if isinstance(self.sweep.points[0].load, Open):
+        if self.sweep.points[0].load.is_open:
             return bounds, ""
         return number(found.at), f"({bounds or NO_INTERVAL})"
 
@@ -54,8 +52,8 @@ class SweepRow(Struct, frozen=True, kw_only=True):
         found = self.sweep.within_slo
         if found.load is None:
             return NOTHING, ""
-        served = found.throughput_rps if isinstance(found.load, Closed) else None
-        return said(found.load), f"{number(served.point)} req/s" if served else ""
+        served = None if found.load.is_open else found.throughput_rps
+        return found.load.label, f"{number(served.point)} req/s" if served else ""
 
     @property
     def up_to(self) -> str:
@@ -78,7 +76,7 @@ class SweepRow(Struct, frozen=True, kw_only=True):
         """Returns what is against some of the Lane's figures, in words; nothing where all can be trusted."""
         if not self.row.valid:
             return self.row.status
-        found = [f"{point.validity.status} at {said(point.load)}" for point in self.sweep.points if doubtful(point)]
+        found = [f"{point.validity.status} at {point.load.label}" for point in self.sweep.points if doubtful(point)]
         return found[0] + (f" and {len(found) - 1} more" if len(found) > 1 else "") if found else ""
 
     @property
@@ -92,7 +90,7 @@ class SweepRow(Struct, frozen=True, kw_only=True):
             yield f"no knee: {self.sweep.knee.reason}"
         for point in self.sweep.points:
             if point.validity.status not in (Status.VALID, Status.OVERLOADED):
-                yield f"{said(point.load)}: {_status(point)}"
+                yield f"{point.load.label}: {_status(point)}"
 
 
 class SweepTable(Struct, frozen=True, kw_only=True):
@@ -113,27 +111,27 @@ def sweep_tables(report: Report) -> tuple[SweepTable, ...]:
 def point_cells(point: SweepPoint) -> tuple[Cell, ...]:
     """Returns the cells of ``POINT_COLUMNS``."""
     return (
-        (said(point.load), ""),
+        (point.load.label, ""),
         _cell(point.throughput_rps),
         *(_cell(point.latency_ms.get(name)) for name in ("p50", "p90", "p99")),
         (_share(point.server_cpu_share), ""),
         (_share(point.driver_cpu_share), ""),
-        (f"{point.dropped:,}" if isinstance(point.load, Open) else NOTHING, ""),
+        (f"{point.dropped:,}" if point.load.is_open else NOTHING, ""),
         (_status(point), ""),
     )
 
 
 def doubtful(point: SweepPoint) -> bool:
     """Returns whether a point's figures are in doubt. They are not where a rate was too high: that is a result."""
-    results = (Status.VALID, Status.OVERLOADED, *((Status.UNSTABLE,) if isinstance(point.load, Open) else ()))
+    results = (Status.VALID, Status.OVERLOADED, *((Status.UNSTABLE,) if point.load.is_open else ()))
     return point.validity.status not in results
 
 
 def _table(report: Report, sweep: Sweep, table: Table) -> SweepTable:
     by_lane = {each.lane: each for each in report.summary.sweeps}
     rows = tuple(SweepRow(row=row, sweep=by_lane[row.lane.lane]) for row in table.rows if row.lane.lane in by_lane)
-    unit = "users" if isinstance(sweep.loads[0], Closed) else "/s"
-    columns = ("most req/s", f"p50 ms at {said(sweep.loads[0])}", f"knee, {unit}", f"p99 ≤ {sweep.slo_ms:g} ms up to")
+    unit = sweep.loads[0].unit
+    columns = ("most req/s", f"p50 ms at {sweep.loads[0].label}", f"knee, {unit}", f"p99 ≤ {sweep.slo_ms:g} ms up to")
     return SweepTable(table=table, columns=columns, rows=rows, verdict=_verdict(sweep, table, rows))
 
 

@@ -12,7 +12,8 @@ from msgspec import Struct
 from bench import __version__
 from bench.analysis import parity
 from bench.model.experiment import Experiment, Lane, without
-from bench.model.protocol import Load, Setup, SliceOrder, SliceResult, Target
+from bench.model.load import Load
+from bench.model.protocol import Setup, SliceOrder, SliceResult, Target
 from bench.model.records import FORMAT_VERSION, Failure, LaneFacts, Manifest, Observation
 from bench.run import git, instructions
 from bench.run.driver_client import driver

@@ -16,7 +16,7 @@ from bench.analysis.validity import PHASES
 from bench.model import footprint_plan
 from bench.model.experiment import Group
 from bench.model.formats import to_json
-from bench.model.protocol import Open
+from bench.model.load import Open
 from bench.model.records import (
     CpuSplit,
     Estimate,

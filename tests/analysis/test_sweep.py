@@ -9,14 +9,14 @@ from msgspec.structs import replace
 
 from bench.analysis import sweep
 from bench.analysis.summary import fold
+from bench.cli.sweep_option import MIN_RATE_RPS, parse_sweep
 from bench.driver.arrival_schedule import Schedule
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Experiment, Sweep
-from bench.model.protocol import Closed, Load, Open
+from bench.model.load import Closed, Load, Open
 from bench.model.records import SliceRecord
 from bench.model.schedule import Phase
 from bench.model.sweep import LaneSweep, SweepPoint
-from bench.model.sweep_loads import MIN_RATE_RPS, parse_sweep, said
 from tests.builders.runs import RPS, A, B, experiment, histogram, manifest, run_observations, spread, sweep_records
 
 USERS, RATES = parse_sweep("users=1..256"), parse_sweep("rate=100..20000")
@@ -133,7 +133,7 @@ def test_a_sweep_that_begins_beyond_the_knee_shows_none(text: str) -> None:
     """The true one is at 6 users; N / X(N) of more is no idle response time. With one user it always is."""
     whole = swept(parse_sweep(text))
     knee = folded(whole, sweep_records(whole, dict.fromkeys(RPS, 2000.0)))[A].knee
-    assert (knee.at, knee.reason) == (None, f"{said(parse_sweep(text)[0])} already saturate it; sweep fewer")
+    assert (knee.at, knee.reason) == (None, f"{parse_sweep(text)[0].label} already saturate it; sweep fewer")
     single = swept(USERS)
     assert folded(single, sweep_records(single, dict.fromkeys(RPS, 200.0)))[A].knee.at == pytest.approx(1, rel=0.05)
 
@@ -305,7 +305,7 @@ def test_no_knee_is_derived_from_a_point_that_cannot_be_trusted(loads: tuple[Loa
     """Its own figures stand under its finding."""
     whole = swept(loads)
     found = folded(whole, changed(sweep_records(whole), loads[0], steal_s=9.0))[A]
-    assert (found.knee.at, found.knee.reason) == (None, f"starved at {said(loads[0])}")
+    assert (found.knee.at, found.knee.reason) == (None, f"starved at {loads[0].label}")
 
 
 def test_a_load_that_was_not_reached_is_not_measured() -> None:

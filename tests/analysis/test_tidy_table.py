@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.analysis import intervals, tidy_table
-from bench.model.protocol import Closed
+from bench.model.load import Closed
 from bench.model.records import Curve, SliceRecord, Trace
 from bench.model.schedule import Phase, Slice
 from tests.builders.runs import A, B, experiment, fixed, histogram, record, run_records, saturated, spread

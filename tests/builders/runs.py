@@ -25,7 +25,8 @@ from bench.model.experiment import (
     Workload,
 )
 from bench.model.history import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
-from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS, Closed, Open
+from bench.model.load import Closed, Open
+from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
 from bench.model.records import (
     FORMAT_VERSION,
     INSTRUCTIONS,

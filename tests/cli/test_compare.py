@@ -141,7 +141,7 @@ def test_a_side_that_answers_wrongly_is_exit_code_3(repository: Path) -> None:
     done = compare(repository, "HEAD~1", "HEAD", "--no-instructions")
     assert done.returncode == 3
     assert done.stderr.startswith("bench: raw_hello@")
-    assert "#head failed at workload" in done.stderr
+    assert "#head failed at verification" in done.stderr
     assert "Goodbye" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     (folder,) = (repository / "results").iterdir()
@@ -190,7 +190,7 @@ def test_without_a_difference_there_is_nothing_to_compare(repository: Path) -> N
 @pytest.mark.parametrize(
     ("ends_with", "code", "level"),
     [
-        (NothingToMeasure("shop@gthread#head failed at workload: 100%"), 3, "error"),
+        (NothingToMeasure("shop@gthread#head failed at verification: 100%"), 3, "error"),
         (RevisionFailed("main: shop does not build"), 3, "error"),
         (ConfigError("shop: found in main only"), 2, "error"),
         (NothingDiffers("no App differs between main and HEAD"), 0, "notice"),

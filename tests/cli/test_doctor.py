@@ -14,7 +14,7 @@ from bench.cli import main
 from bench.doctor import aa_test, checks
 from bench.doctor.checks import Diagnosis
 from bench.model.experiment import Experiment, Sweep
-from bench.model.protocol import Closed
+from bench.model.load import Closed
 from bench.model.records import SliceRecord
 from bench.report.doctor import diagnosis_text, verdict
 from bench.run import store

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from bench.cli.progress import run_progress
 from bench.model import schedule
-from bench.model.protocol import Closed
+from bench.model.load import Closed
 from bench.model.schedule import Phase, Slice
 from bench.run import footprint, session
 from tests.builders.runs import experiment, failure, saturated

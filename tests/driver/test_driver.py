@@ -29,12 +29,10 @@ from bench.driver.histogram import Histogram
 from bench.driver.loop_lag import INTERVAL_NS, LoopLagProbe
 from bench.driver.response import AnswerParser, RequestError, known_answer
 from bench.driver.timer import GeventTimer, Timer, TimerfdTimer
+from bench.model.load import Closed, Load, Open
 from bench.model.protocol import (
     MAX_LATENCY_US,
     SIGNIFICANT_DIGITS,
-    Closed,
-    Load,
-    Open,
     Ready,
     Request,
     Setup,

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from bench.analysis import intervals
 from bench.analysis.tidy_table import MIN_BEYOND_IN_ROUND
+from bench.cli.sweep_option import parse_sweep
 from bench.model import schedule
 from bench.model.experiment import Experiment, Sweep, only
-from bench.model.protocol import SEND_LIMIT_S, Closed, Open
+from bench.model.load import Closed, Open
+from bench.model.protocol import SEND_LIMIT_S
 from bench.model.schedule import Phase, RoundPlan, Slice
-from bench.model.sweep_loads import parse_sweep
 from tests.builders.runs import USERS, A, B, experiment
 
 WHOLE = experiment()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench.model.experiment import Lane, Side
-from bench.model.protocol import Open
+from bench.model.load import Open
 from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.model.regression import Evidence, Verdict
 from bench.model.schedule import ROUND_START_S, SERVER_START_S, SLICE_GAP_S, Phase, RoundPlan, Slice

@@ -10,7 +10,7 @@ from bench.analysis.normalise import METRICS
 from bench.analysis.summary import Folded, fold
 from bench.model.experiment import Experiment, Side, Sweep, only
 from bench.model.history import HistoryRecord, NoHistory
-from bench.model.protocol import Closed
+from bench.model.load import Closed
 from bench.model.records import INSTRUCTIONS, Failure, Observation, SliceRecord
 from bench.regression.history_line import record
 from tests.builders.runs import (

@@ -16,11 +16,11 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from bench.analysis.summary import fold
+from bench.cli.sweep_option import parse_sweep
 from bench.model.experiment import Sweep
-from bench.model.protocol import Closed, Open
+from bench.model.load import Closed, Open
 from bench.model.records import Report, SliceRecord
 from bench.model.schedule import Phase
-from bench.model.sweep_loads import parse_sweep
 from bench.report import CHARTS, charts, charts_of, context, html, markdown
 from bench.report import terminal as text
 from bench.report.sweep_table import sweep_tables

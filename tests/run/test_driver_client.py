@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.model.protocol import Closed, Setup, SliceOrder
+from bench.model.load import Closed
+from bench.model.protocol import Setup, SliceOrder
 from bench.run.driver_client import Driver, DriverFailed, driver
 from bench.servers.processes import open_process_group
 

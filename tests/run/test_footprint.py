@@ -64,7 +64,7 @@ def project(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def site_of(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Iterator[Testbed]:
+def testbed_of(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Iterator[Testbed]:
     project: Project = open_project(root / "bench.toml")
     whole = select_lanes(project.experiment("standard", seed=1), lanes)
     whole = replace(whole, preset=replace(whole.preset, cold_starts=cold_starts))
@@ -74,7 +74,7 @@ def site_of(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Iterator[T
 
 def measured(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Seen:
     seen = Seen()
-    with site_of(root, lanes, cold_starts=cold_starts) as testbed:
+    with testbed_of(root, lanes, cold_starts=cold_starts) as testbed:
         before = set(psutil.Process().children(recursive=True))
         footprint.measure(testbed, seen, seen)
         assert set(psutil.Process().children(recursive=True)) <= before
@@ -125,7 +125,7 @@ def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, tim
     config = project / "bench.toml"
     config.write_text(config.read_text() + f"[serving]\nready_timeout_s = {timeout_s}\n")
     seen = Seen()
-    with site_of(project, [FLASK], cold_starts=3) as testbed:
+    with testbed_of(project, [FLASK], cold_starts=3) as testbed:
         footprint.measure(testbed, seen, seen)
     missing = observations.missing(seen.of(FLASK))
     assert set(missing) >= STARTED
@@ -173,7 +173,7 @@ def test_a_system_that_does_not_tell_when_it_booted_ends_no_run(project: Path, m
     monkeypatch.setattr(psutil.Process, "create_time", not_told)
     monkeypatch.setattr(psutil.Process, "memory_info", not_told)
     seen = Seen()
-    with site_of(project, [UVICORN], cold_starts=1) as testbed:
+    with testbed_of(project, [UVICORN], cold_starts=1) as testbed:
         with testbed.open_servers(0, testbed.experiment.lanes) as servers:
             assert [facts.workers for facts in servers.facts] == [1]
             assert servers.pids[UVICORN][0] == servers.running[UVICORN].process.pid

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.model.protocol import Closed, SliceResult
+from bench.model.load import Closed
+from bench.model.protocol import SliceResult
 from bench.model.schedule import Phase, Slice
 from bench.run.round import Readings, _record
 from bench.servers import machine

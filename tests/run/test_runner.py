@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench.analysis.parity import NotComparable
+from bench.cli.sweep_option import parse_sweep
 from bench.model import schedule
 from bench.model.experiment import Experiment, Lane, Sweep, without
-from bench.model.protocol import Closed, Open
+from bench.model.load import Closed, Open
 from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord, Stage
 from bench.model.schedule import Phase, Slice
-from bench.model.sweep_loads import parse_sweep
 from bench.run.runner import NothingToMeasure, Runner
 from tests.builders.runs import RPS, A, B, G, R, experiment, facts, failure, manifest, record
 

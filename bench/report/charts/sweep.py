@@ -13,10 +13,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from bench.model.estimate import Status
 from bench.model.experiment import Sweep
-from bench.model.protocol import Closed
 from bench.model.records import Report
 from bench.model.sweep import SweepPoint
-from bench.model.sweep_loads import value
 from bench.report.charts.page import (
     BACKED,
     INK,
@@ -90,8 +88,7 @@ def _panels(report: Report, name: str, unit: str) -> tuple[Figure, list[tuple[Ax
         _legend(axes, table.rows, of_rows, ["\n".join(lines) for lines in names])
         found.append((axes, table, of_rows))
     sweep = report.manifest.experiment.sweep
-    closed = sweep is None or isinstance(sweep.loads[0], Closed)
-    name_axis(panels, "users of the closed load (log)" if closed else "offered rate, requests/s (log)")
+    name_axis(panels, f"{sweep.loads[0].axis} (log)" if sweep else "")
     return figure, found
 
 
@@ -117,13 +114,13 @@ def _throughput_line(axes: Axes, each: SweepRow, look: Look) -> None:
 
 def _throughputs(each: SweepRow) -> Points:
     found = [(point.load, point.throughput_rps) for point in each.sweep.points]
-    return [(value(load), throughput.point) for load, throughput in found if throughput]
+    return [(load.value, throughput.point) for load, throughput in found if throughput]
 
 
 def _interval(axes: Axes, point: SweepPoint, look: Look) -> None:
     estimate = point.throughput_rps
     if estimate and estimate.low is not None and estimate.high is not None:
-        axes.plot([value(point.load)] * 2, [estimate.low, estimate.high], color=look.colour, linewidth=3, alpha=0.35)
+        axes.plot([point.load.value] * 2, [estimate.low, estimate.high], color=look.colour, linewidth=3, alpha=0.35)
 
 
 def _latency_lines(axes: Axes, each: SweepRow, look: Look) -> None:
@@ -134,7 +131,7 @@ def _latency_lines(axes: Axes, each: SweepRow, look: Look) -> None:
 
 def _overload(axes: Axes, each: SweepRow, look: Look, height: float) -> None:
     """Marks the lowest load at which a Lane is overloaded, at a height of its own so that no mark hides another."""
-    overloaded = next((value(at.load) for at in each.sweep.points if at.validity.status is Status.OVERLOADED), None)
+    overloaded = next((at.load.value for at in each.sweep.points if at.validity.status is Status.OVERLOADED), None)
     if overloaded is not None:
         top: Any = axes.get_xaxis_transform()
         axes.plot(overloaded, height, "^", color=look.colour, markersize=6, transform=top, clip_on=False, zorder=5)
@@ -142,7 +139,7 @@ def _overload(axes: Axes, each: SweepRow, look: Look, height: float) -> None:
 
 def _latencies(each: SweepRow, name: str) -> Points:
     found = [(point.load, point.latency_ms.get(name)) for point in each.sweep.points]
-    return [(value(load), latency.point) for load, latency in found if latency]
+    return [(load.value, latency.point) for load, latency in found if latency]
 
 
 def _line(axes: Axes, points: Points, look: Look, are_hollow: Sequence[bool]) -> None:
@@ -198,7 +195,7 @@ def _legend(axes: Axes, rows: Sequence[SweepRow], looks: Sequence[Look], names: 
 def _scale(report: Report, panels: Sequence[Axes], points: Sequence[float]) -> None:
     """Gives all panels the same logarithmic axes: across, the loads of the sweep; upwards, as far as points lie."""
     sweep = report.manifest.experiment.sweep
-    offered = [value(load) for load in sweep.loads] if sweep else [1.0]
+    offered = [load.value for load in sweep.loads] if sweep else [1.0]
     for axes in panels:
         axes.set(xscale="log", xlim=(offered[0] / X_MARGIN, offered[-1] * X_MARGIN))
         axes.set(yscale="log", ylim=(min(points, default=1.0) / Y_MARGIN, max(points, default=1.0) * Y_MARGIN))

@@ -11,7 +11,7 @@ import pandas as pd
 from hdrh.histogram import HdrHistogram
 
 from bench.analysis import intervals, validity
-from bench.model.protocol import Closed
+from bench.model.load import LOADS
 from bench.model.records import Report, SliceRecord
 from bench.model.schedule import Phase
 
@@ -65,11 +65,11 @@ def _lanes(report: Report, rows: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
 
 
 def _loads(rows: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
-    """Returns the Load of each row: users of a closed one, or the rate of an open one."""
+    """Returns the Load of each row, in the column of its kind: users of a closed one, or the rate of an open one."""
     loads = [row["load"] for row in rows]
-    users = [load.users if isinstance(load, Closed) else None for load in loads]
-    rates = [None if isinstance(load, Closed) else load.rate_rps for load in loads]
-    return pd.DataFrame({"users": pd.array(users, dtype="Int64"), "rate_rps": pd.array(rates, dtype="Float64")})
+    columns = {name: _type(get_type_hints(kind)[name]) for kind in LOADS for name in kind.__struct_fields__}
+    found = {name: [getattr(load, name, None) for load in loads] for name in columns}
+    return pd.DataFrame({name: pd.Series(found[name], dtype=kind) for name, kind in columns.items()})
 
 
 def _percentiles(rows: Sequence[Mapping[Any, Any]], column: str) -> pd.DataFrame:

@@ -1,14 +1,15 @@
 """Parses ``--sweep`` and ``--slo``, once, into a Sweep that an Experiment and its settings have room for."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count, takewhile
 
 import msgspec
+from msgspec import Struct
 
 from bench.model.config import ConfigError
 from bench.model.experiment import Experiment, Sweep, without
-from bench.model.protocol import Closed, Load, Open
+from bench.model.load import Closed, Load, Open
 
 MS_PER_UNIT = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 DEFAULT_SLO = "10ms"
@@ -23,22 +24,58 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s)", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 
+def _one_two_five(low: float) -> Iterator[float]:
+    """Yields 1, 2 and 5 times the powers of ten, from the power that is not above ``low`` on."""
+    for power in count(int(f"{low:e}".partition("e")[2])):
+        yield from (float(f"{digit}e{power}") for digit in (1, 2, 5))
+
+
+def _powers_of_two(_low: float) -> Iterator[float]:
+    return (2.0**power for power in count())
+
+
+class _Kind(Struct, frozen=True):
+    """How loads of one kind are swept: what a value makes, which values there are, and those between two ends."""
+
+    load: Callable[[float], Load]
+    fits: Callable[[float], bool]
+    expected: str
+    between: Callable[[float], Iterator[float]]
+
+
+_KINDS = {
+    Closed.name: _Kind(
+        load=lambda users: Closed(int(users)),
+        fits=lambda users: users >= 1 and users.is_integer(),
+        expected="a whole number of users from 1 on",
+        between=_powers_of_two,
+    ),
+    Open.name: _Kind(
+        load=Open,
+        fits=lambda rate_rps: MIN_RATE_RPS <= rate_rps <= MAX_RATE_RPS,
+        expected=f"{MIN_RATE_RPS:g} to {MAX_RATE_RPS:,.0f} requests a second",
+        between=_one_two_five,
+    ),
+}
+"""The loads that can be swept, by what they are called in the option."""
+
+
 def parse_sweep(text: str) -> tuple[Load, ...]:
     """Returns the loads of ``users=1..256``, ``rate=100..20000`` or a list such as ``rate=500,1000``, lowest first.
 
     A range has its two ends, and between them powers of two for users, and for rates 1, 2 and 5 times the powers of
     ten. Raises ConfigError.
     """
-    kind, _, values = text.partition("=")
-    if kind not in ("users", "rate"):
+    name, _, values = text.partition("=")
+    if name not in _KINDS:
         raise ConfigError(f"--sweep: found {text!r}, expected users=1..256, rate=100..20000 or a list: rate=500,1000")
-    first, is_range, last = values.partition("..")
+    kind, (first, is_range, last) = _KINDS[name], values.partition("..")
     numbers = [_number(text, kind, part) for part in ((first, last) if is_range else values.split(","))]
     if is_range:
         numbers = _range(text, kind, *numbers)
     if len(set(numbers)) > MAX_LOADS:
         raise ConfigError(f"--sweep: found {len(set(numbers))} loads in {text!r}, expected at most {MAX_LOADS}")
-    return tuple(Closed(int(number)) if kind == "users" else Open(number) for number in sorted(set(numbers)))
+    return tuple(kind.load(number) for number in sorted(set(numbers)))
 
 
 def parse_slo_ms(text: str) -> float:
@@ -67,46 +104,16 @@ def with_sweep(file: str, whole: Experiment, sweep: Sweep) -> Experiment:
     return experiment
 
 
-def _number(text: str, kind: str, part: str) -> float:
-    """Returns one value of a sweep: a whole number of users, or a rate."""
+def _number(text: str, kind: _Kind, part: str) -> float:
+    """Returns one value of a sweep."""
     number = float(part) if _NUMBER.fullmatch(part) else 0.0
-    fits = part.isdigit() if kind == "users" else MIN_RATE_RPS <= number <= MAX_RATE_RPS
-    if not 0 < number < float("inf") or not fits:
-        rates = f"{MIN_RATE_RPS:g} to {MAX_RATE_RPS:,.0f} requests a second"
-        expected = "a whole number of users from 1 on" if kind == "users" else rates
-        raise ConfigError(f"--sweep: found {part!r} in {text!r}, expected {expected}")
+    if not 0 < number < float("inf") or not kind.fits(number):
+        raise ConfigError(f"--sweep: found {part!r} in {text!r}, expected {kind.expected}")
     return number
 
 
-def _range(text: str, kind: str, low: float, high: float) -> list[float]:
+def _range(text: str, kind: _Kind, low: float, high: float) -> list[float]:
     if low >= high:
         raise ConfigError(f"--sweep: found {text!r}, expected a range from a lower to a higher value")
-    steps = (2.0**power for power in count()) if kind == "users" else _one_two_five(low)
-    between = takewhile(lambda step: step < high, steps)
+    between = takewhile(lambda step: step < high, kind.between(low))
     return [low, *(step for step in between if step > low), high]
-
-
-def _one_two_five(low: float) -> Iterator[float]:
-    """Yields 1, 2 and 5 times the powers of ten, from the power that is not above ``low`` on."""
-    for power in count(int(f"{low:e}".partition("e")[2])):
-        yield from (float(f"{digit}e{power}") for digit in (1, 2, 5))
-
-
-def loads(sweep: Sweep) -> str:
-    """Says which loads a sweep has: ``closed(1, 2, 4 users)``, ``open(100, 200/s)``."""
-    numbers = ", ".join(f"{value(load):,.10g}" for load in sweep.loads)
-    return f"closed({numbers} users)" if isinstance(sweep.loads[0], Closed) else f"open({numbers}/s)"
-
-
-def value(load: Load) -> float:
-    """Returns the users of a load, or its rate."""
-    return load.users if isinstance(load, Closed) else load.rate_rps
-
-
-def said(load: Load) -> str:
-    """Writes a load: ``16 users``, ``2,000/s``."""
-    match load:
-        case Closed(users):
-            return f"{users:,} user{'s' if users > 1 else ''}"
-        case Open(rate_rps):
-            return f"{rate_rps:,.10g}/s"
