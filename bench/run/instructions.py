@@ -17,11 +17,11 @@ import msgspec
 from msgspec import Struct
 
 from bench.model.experiment import Interface, Lane, Workload
+from bench.model.metrics import INSTRUCTIONS
 from bench.model.records import Observation
 from bench.servers.launch import SERVERSIDE
 from bench.servers.processes import ProcessGroup, stop
 
-METRIC = "instructions_per_request"
 PROGRAM = SERVERSIDE / "bench_requests.py"
 COUNTS = (25, 125)
 """n and 5n requests: what is between the two is counted, so that start-up and the first requests cancel."""
@@ -86,7 +86,7 @@ def count(subjects: Mapping[str, Subject], process_group: ProcessGroup, scratch:
     Equal subjects are counted once, and as many at once as there are cores. A Lane without a count has the reason.
     """
     if shutil.which("valgrind") is None:
-        yield from (Observation(lane=lane, metric=METRIC, value=None, reason=NO_VALGRIND) for lane in subjects)
+        yield from (Observation(lane=lane, metric=INSTRUCTIONS, value=None, reason=NO_VALGRIND) for lane in subjects)
         return
     waiting = distinct(subjects.values())
     cores, running = free_cores(), list[_Counting]()
@@ -208,4 +208,4 @@ def _observations(counting: _Counting, lanes: Sequence[str]) -> Iterator[Observa
         value, reason = counting.result(), None
     except NotCounted as error:
         value, reason = None, str(error)
-    yield from (Observation(lane=lane, metric=METRIC, value=value, reason=reason) for lane in lanes)
+    yield from (Observation(lane=lane, metric=INSTRUCTIONS, value=value, reason=reason) for lane in lanes)
