@@ -14,6 +14,7 @@ from bench.driver.arrival_schedule import Schedule
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Experiment, Sweep
 from bench.model.load import Closed, Load, Open
+from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
 from bench.model.schedule import Phase
 from bench.model.sweep import LaneSweep, SweepPoint
@@ -197,7 +198,7 @@ def test_discarded_slices_do_not_count() -> None:
     """They were measured again."""
     whole = swept(USERS)
     records = sweep_records(whole)
-    discarded = [replace(row, discarded="steal", answers_in_window=1, errors={"x": 1}) for row in records]
+    discarded = [replace(row, discarded=reason(Code.STEAL), answers_in_window=1, errors={"x": 1}) for row in records]
     assert sweep.fold(whole, [*records, *discarded]) == sweep.fold(whole, records)
 
 
