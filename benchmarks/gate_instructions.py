@@ -21,6 +21,7 @@ from bench.model.metrics import INSTRUCTIONS
 from bench.model.regression import Verdict
 from bench.regression import verdict
 from bench.regression.checkouts import Sides, Wanted, open_sides
+from bench.report.wording import said
 from bench.run import session
 from bench.servers.environments import Recipe
 from bench.servers.project import open_project
@@ -69,7 +70,7 @@ def once(sides: Sides) -> Counted:
     counts = {observation.lane: observation for observation in session.instructions_per_request(sides.testbed)}
     base, head = (counts[name] for name in (sides.pairs[0].base, sides.pairs[0].head))
     if base.value is None or head.value is None:
-        sys.exit(f"{APP}: {base.reason or head.reason}")
+        sys.exit(f"{APP}: {'; '.join(said(each.reason) for each in (base, head) if each.reason)}")
     ratio = verdict.exact(base.value, head.value)
     said = verdict.judge(INSTRUCTIONS, ratio, ALLOWED, []).verdict
     print(f"{ratio.point:.6f} {said}", file=sys.stderr)

@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.model.config import select_lanes
+from bench.report.wording import said
 from bench.run import session
 from bench.servers.processes import clean_environment, stop
 from bench.servers.project import open_project
@@ -51,7 +52,7 @@ def repeat(testbed: Testbed, counts: Counts) -> float:
     began = time.monotonic()
     for observation in session.instructions_per_request(testbed):
         if observation.value is None:
-            sys.exit(f"{observation.lane}: {observation.reason}")
+            sys.exit(f"{observation.lane}: {said(observation.reason) if observation.reason else 'no reason was given'}")
         counts[observation.lane].append(observation.value)
     return time.monotonic() - began
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from bench.model.load import Phase
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import SliceRecord
 
 DISCARD_STEAL = 0.2
@@ -13,24 +14,24 @@ DISCARD_STEP_S = 0.05
 """So is one in which the wall clock moved by more than this against the monotonic one."""
 
 
-def why_discarded(record: SliceRecord) -> str | None:
+def why_discarded(record: SliceRecord) -> Reason | None:
     """Returns why a slice says more of the machine than of the Lane, or None."""
     if abs(record.clock_step_s) > DISCARD_STEP_S:
-        return f"the clock stepped by {record.clock_step_s:+.2f} s, as it does where a machine was paused"
+        return reason(Code.CLOCK_STEPPED, step_s=record.clock_step_s)
     if record.steal_s is not None and record.steal_s > DISCARD_STEAL * record.slice_s:
-        return f"steal {record.steal_s:.2f} s in {record.slice_s:.2f} s"
+        return reason(Code.STEAL, steal_s=record.steal_s, slice_s=record.slice_s)
     return None
 
 
-def judged(records: Sequence[SliceRecord], repeats_left: int, repeats: int) -> tuple[SliceRecord, ...]:
+def judged(records: Sequence[SliceRecord], repeats_left: int) -> tuple[SliceRecord, ...]:
     """Returns the records of one Slice with what discarded it, if anything did: for one Lane of a Duet is for both.
 
     A Slice that can't be repeated counts all the same.
     """
-    reason = next(filter(None, map(why_discarded, records)), None)
-    if reason is None:
+    why = next(filter(None, map(why_discarded, records)), None)
+    if why is None:
         return tuple(records)
-    return tuple(_marked(record, reason, repeats_left, repeats) for record in records)
+    return tuple(_marked(record, why, repeats_left) for record in records)
 
 
 def note(records: Sequence[SliceRecord]) -> tuple[str, ...]:
@@ -43,9 +44,7 @@ def note(records: Sequence[SliceRecord]) -> tuple[str, ...]:
     return (f"Slices discarded by others on this machine: {len(repeated)} measured again{left}.",)
 
 
-def _marked(record: SliceRecord, reason: str, repeats_left: int, repeats: int) -> SliceRecord:
-    if record.phase is Phase.WARM_UP:
-        return replace(record, not_repeated=f"{reason}; a warm-up is not repeated")
-    if repeats_left == 0:
-        return replace(record, not_repeated=f"{reason}; not repeated, as the round's repeats ({repeats}) were used up")
-    return replace(record, discarded=reason)
+def _marked(record: SliceRecord, why: Reason, repeats_left: int) -> SliceRecord:
+    if record.phase is Phase.WARM_UP or repeats_left == 0:
+        return replace(record, not_repeated=why)
+    return replace(record, discarded=why)

@@ -7,6 +7,7 @@ from bench.analysis.folds import MIN_BEYOND_IN_ROUND, counts, of_phase
 from bench.model.load import Phase
 from bench.model.metrics import METRICS, Metric, Source
 from bench.model.records import SliceRecord
+from bench.report.wording import said
 
 SILENT = "no right answer in the windows that count"
 STOOD_STILL = "the counter did not move"
@@ -50,16 +51,22 @@ def _of_metric(records: Sequence[SliceRecord], metric: Metric, planned: Collecti
     if metric.counter and (unknown := _unknown(own, metric.counter)):
         return unknown
     if metric.needs_answers and not any(record.requests_in_slice for record in own):
-        return own[0].unknown.get("requests", SILENT)
+        return _silent(own[0])
     if metric.percentile is not None and any(record.requests for record in own):
         return _too_few(metric.percentile)
-    return STOOD_STILL if metric.counter else own[0].unknown.get("requests", SILENT)
+    return STOOD_STILL if metric.counter else _silent(own[0])
+
+
+def _silent(record: SliceRecord) -> str:
+    return said(record.unknown["requests"]) if "requests" in record.unknown else SILENT
 
 
 def _unknown(records: Sequence[SliceRecord], counter: str) -> str | None:
     """Returns why a counter has no value, as the first of its slices says."""
     without = [record for record in records if getattr(record, counter) is None]
-    return without[0].unknown.get(counter, "no reason was recorded") if without else None
+    if not without:
+        return None
+    return said(without[0].unknown[counter]) if counter in without[0].unknown else "no reason was recorded"
 
 
 def _too_few(percentile: float) -> str:

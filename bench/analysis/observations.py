@@ -6,6 +6,7 @@ from itertools import groupby
 from bench.analysis import intervals
 from bench.model.metrics import CODE_LINES, METRICS, Average, Metric
 from bench.model.records import Estimate, Observation
+from bench.report.wording import said
 
 
 def estimates(observations: Sequence[Observation]) -> dict[str, Estimate]:
@@ -62,7 +63,8 @@ def code_lines_by_file(observations: Sequence[Observation]) -> dict[str, int]:
 
 def _reasons(observations: Sequence[Observation]) -> list[str]:
     """Returns why values are absent, each reason once."""
-    return list(dict.fromkeys(each.reason or "no reason was given" for each in observations if each.value is None))
+    found = (each.reason for each in observations if each.value is None)
+    return list(dict.fromkeys(said(reason) if reason else "no reason was given" for reason in found))
 
 
 def _by_metric(observations: Sequence[Observation]) -> list[tuple[str, list[Observation]]]:

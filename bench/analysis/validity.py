@@ -10,6 +10,7 @@ from bench.model.estimate import BUSY_SHARE, is_busy
 from bench.model.load import Phase
 from bench.model.metrics import METRICS
 from bench.model.records import Cell, Failure, SliceRecord, Status, Validity
+from bench.report import wording
 
 USERS_SHARE = 0.5
 """So many of a closed load's users have to be waiting for the server at any time; else they mostly wait for the driver.
@@ -160,7 +161,7 @@ def _silent(records: Sequence[SliceRecord]) -> Iterator[str]:
     if not records:
         yield "none of its slices counts; run it again"
     if own:
-        said = next((record.unknown["requests"] for record in own if "requests" in record.unknown), "")
+        said = next((wording.said(record.unknown["requests"]) for record in own if "requests" in record.unknown), "")
         yield (
             f"no right answer came in the {len(own)} slices that count of {numbered(silent)}"
             f"{f' ({said})' if said else ''}; look at it with `bench serve`"

@@ -14,6 +14,7 @@ from bench.model import schedule
 from bench.model.experiment import Experiment, Lane
 from bench.model.load import Phase
 from bench.model.records import Estimate, Failure, Manifest, SliceRecord, Status, Validity
+from bench.report.wording import said
 
 TRIAL_S = 20.0
 """About how long an A/A takes."""
@@ -87,7 +88,7 @@ def judge(
 
 def _silences(records: Sequence[SliceRecord]) -> list[str]:
     """Returns what the records of slices without a right answer say, each with its Lane."""
-    return [f"{record.lane}: {why}" for record in records if (why := record.unknown.get("requests"))]
+    return [f"{record.lane}: {said(why)}" for record in records if (why := record.unknown.get("requests"))]
 
 
 def _untold(found: Validity) -> str | None:

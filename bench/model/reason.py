@@ -4,8 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-Value = float | int | str | tuple[str, ...] | None
-"""A number or a name that belongs to a reason; None where it is not known."""
+Value = float | int | str | tuple[str, ...] | dict[str, int] | None
+"""A number, a name, or counts by name that belong to a reason; None where it is not known."""
 
 
 class Code(StrEnum):
@@ -13,6 +13,38 @@ class Code(StrEnum):
 
     SAID = "said"
     """Something else said why: a program, the system, or a file of an older format. ``text`` is what it said."""
+
+    UNREADABLE = "unreadable"
+    """The system does not tell, or a process has ended."""
+    COUNTER_WENT_BACKWARDS = "counter-went-backwards"
+    """From ``before`` to ``after``."""
+    NO_RIGHT_ANSWER = "no-right-answer"
+    """None in the window: ``errors`` by kind, ``dropped`` requests, and right answers ``outside`` of it."""
+
+    STEAL = "steal"
+    """The hypervisor took ``steal_s`` in ``slice_s``."""
+    CLOCK_STEPPED = "clock-stepped"
+    """The wall clock moved by ``step_s`` against the monotonic one."""
+
+    NO_WORKERS = "no-workers"
+    """The server's command does not take a number of workers."""
+    WORKERS_BUSY = "workers-busy"
+    """``workers`` did not come to rest in ``timeout_s``."""
+    IMPORT_TIMED_OUT = "import-timed-out"
+    """Importing ``application`` took more than ``timeout_s``."""
+    IMPORT_FAILED = "import-failed"
+    """Importing ``application`` failed; ``text`` is what the interpreter said last."""
+    CODE_UNREADABLE = "code-unreadable"
+    """``file`` of an App can't be read as code, as ``text`` says."""
+
+    NO_VALGRIND = "no-valgrind"
+    """It is not on the PATH."""
+    VALGRIND_FAILED = "valgrind-failed"
+    """It ended with ``exit_code`` and said nothing."""
+    COUNT_TIMED_OUT = "count-timed-out"
+    """A count of instructions took more than ``timeout_s``."""
+    PROFILE_INCOMPLETE = "profile-incomplete"
+    """callgrind's profile has ``found`` parts in place of ``expected``: start-up, ``requests``, and the end."""
 
 
 class Reason(Struct, frozen=True):

@@ -20,6 +20,7 @@ from bench.model.estimate import Validity as Validity  # noqa: PLC0414 - found h
 from bench.model.experiment import Experiment
 from bench.model.load import Load, Phase
 from bench.model.metrics import THROUGHPUT
+from bench.model.reason import Reason
 from bench.model.sweep import LaneSweep
 
 FORMAT_VERSION = 4
@@ -35,7 +36,7 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     why, by field; under ``requests`` it says why there is no right answer in the window. ``clock_step_s`` is how far
     the wall clock moved against the monotonic one, which all times are of. ``discarded`` is why a slice does not count
     and was measured again, by the one whose ``repeat_of`` is its index. ``not_repeated`` is what would have discarded a
-    slice that could not be measured again, and why it could not: it counts as it is.
+    slice that counts as it is: a warm-up is not repeated, and any other is not where its Round's repeats are used up.
     """
 
     round: int
@@ -64,10 +65,10 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     steal_s: float | None
     answers_in_window: int | None = None
     clock_step_s: float = 0.0
-    unknown: dict[str, str] = {}
-    discarded: str | None = None
+    unknown: dict[str, Reason] = {}
+    discarded: Reason | None = None
     repeat_of: int | None = None
-    not_repeated: str | None = None
+    not_repeated: Reason | None = None
 
 
 class Observation(Struct, frozen=True, kw_only=True):
@@ -79,7 +80,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     lane: str
     metric: str
     value: float | None
-    reason: str | None = None
+    reason: Reason | None = None
     part: str | None = None
 
 

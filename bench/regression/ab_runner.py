@@ -193,7 +193,7 @@ class Comparison:
     def _measured(self, live: Round, planned: Slice, *, repeats_left: int) -> tuple[SliceRecord, ...]:
         if self._app_of[planned.lanes[0]] in self._failed:
             return ()
-        records = discard.judged(live.measure_all(planned), repeats_left, self._repeats)
+        records = discard.judged(live.measure_all(planned), repeats_left)
         for record in records:
             self._sink.append(record)
         self._fail([failure for record in records if (failure := live.failure(record.lane))])

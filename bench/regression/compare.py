@@ -10,6 +10,7 @@ from bench.model.regression import AppComparison, Comparison
 from bench.regression import ab_runner
 from bench.regression.ab_runner import Terms
 from bench.regression.checkouts import Sides, differences
+from bench.report.wording import said
 from bench.run.round import open_round
 from bench.run.runner import Sink
 from bench.run.session import draft, instructions_per_request
@@ -29,7 +30,7 @@ def compare(
 
     def count() -> Sequence[Observation]:
         counted = list(instructions_per_request(sides.testbed)) if instructions_too else []
-        reasons = (f"Instructions of {each.lane}: {each.reason}." for each in counted if each.value is None)
+        reasons = (f"Instructions of {each.lane}: {said(each.reason)}." for each in counted if each.reason)
         uncounted.update(dict.fromkeys(reasons))
         return counted
 

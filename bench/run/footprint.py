@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from bench.model import footprint_plan
 from bench.model.experiment import Lane
 from bench.model.metrics import CODE_LINES, METRICS, STARTS, Source
+from bench.model.reason import Code, Reason, Unknown, reason
 from bench.model.records import Observation
 from bench.run import code_lines
 from bench.servers import machine
@@ -37,11 +38,10 @@ FEW, MORE = 2, 3
 QUIET_S, QUIET_SHARE = 0.15, 0.5
 """A server has started once its processes ran, or waited for a core, for less than this share of this time."""
 
-Finding = float | str
+Finding = float | Unknown
 """A value, or why there is none."""
 FOOTPRINT = "footprint"
 """What a Watcher hears is measured."""
-NO_WORKERS = "the server's command has no {workers}"
 
 
 class Sink(Protocol):
@@ -75,8 +75,8 @@ def at_rest(testbed: Testbed, lane: Lane) -> Iterator[Observation]:
     """Yields what needs no process: lines of code, in all and by file, packages, and their size."""
     environment = testbed.environments[lane.home]
     by_file = _lines_by_file(testbed.folders[lane.home])
-    broken = next((found for found in by_file.values() if isinstance(found, str)), None)
-    whole = broken or sum(found for found in by_file.values() if not isinstance(found, str))
+    broken = next((found for found in by_file.values() if isinstance(found, Unknown)), None)
+    whole = broken or sum(found for found in by_file.values() if not isinstance(found, Unknown))
     yield _observation(lane.name, CODE_LINES, whole)
     for path, lines in by_file.items():
         yield _observation(lane.name, CODE_LINES, lines, part=path)
@@ -118,7 +118,7 @@ class Starts:
             answers = first_answers(servers, rules.request(rules.names[0]), self._timeout_s)
             for server, answer in zip(servers, answers, strict=True):
                 if isinstance(answer, NotReady):
-                    self._give_up(Source.COLD_START, server.launch.lane, str(answer))
+                    self._give_up(Source.COLD_START, server.launch.lane, reason(Code.SAID, text=str(answer)))
                 else:
                     self._found(
                         server.launch.lane,
@@ -155,19 +155,18 @@ class Starts:
             said, complained = process.communicate(timeout=self._timeout_s)
             self._found(lane.name, import_ms=float(said.split()[-1]))
         except subprocess.TimeoutExpired:
-            self._give_up(
-                Source.IMPORT, lane.name, f"importing {lane.application} took more than {self._timeout_s:g} s"
-            )
+            late = reason(Code.IMPORT_TIMED_OUT, application=lane.application, timeout_s=self._timeout_s)
+            self._give_up(Source.IMPORT, lane.name, late)
         except (IndexError, ValueError):
             last = (complained.decode(errors="replace").splitlines() or ["no reason was given"])[-1]
-            self._give_up(Source.IMPORT, lane.name, f"importing {lane.application} failed: {last}")
+            self._give_up(Source.IMPORT, lane.name, reason(Code.IMPORT_FAILED, application=lane.application, text=last))
 
     def _add_worker(self, lanes: Sequence[Lane]) -> None:
         """Starts servers with a few workers, and again with one more; the difference is what that one takes."""
         able = [lane for lane in lanes if any("{workers}" in part for part in lane.server.command)]
         for lane in lanes:
             if lane not in able:
-                self._give_up(Source.ADDED_WORKER, lane.name, NO_WORKERS)
+                self._give_up(Source.ADDED_WORKER, lane.name, reason(Code.NO_WORKERS))
         few, more = (self._pss_with(workers, able) for workers in (FEW, MORE))
         for name in few.keys() & more.keys():
             self._found(name, pss_per_worker_mib=_difference(few[name], more[name]))
@@ -183,7 +182,8 @@ class Starts:
                     if _is_quiet(before[server.launch.lane], _looked_at(server), workers):
                         found[server.launch.lane] = _pss_mib(server)
                     elif time.monotonic() - server.started_s > self._timeout_s:
-                        found[server.launch.lane] = f"{workers} workers did not come to rest in {self._timeout_s:g} s"
+                        busy = reason(Code.WORKERS_BUSY, workers=workers, timeout_s=self._timeout_s)
+                        found[server.launch.lane] = Unknown(busy)
         return found
 
     @contextmanager
@@ -197,7 +197,7 @@ class Starts:
                     running.append(start(launch, self._testbed.process_group, self._testbed.logs))
                     machine.pin([running[-1].process.pid], cores)
                 except OSError as error:
-                    self._give_up(kind, launch.lane, refusal(launch, error))
+                    self._give_up(kind, launch.lane, reason(Code.SAID, text=refusal(launch, error)))
             yield running
         finally:
             kill(server.process for server in running)
@@ -213,16 +213,16 @@ class Starts:
         for metric, finding in findings.items():
             self._sink.observe(_observation(lane, metric, finding))
 
-    def _give_up(self, kind: Source, lane: str, reason: str) -> None:
+    def _give_up(self, kind: Source, lane: str, why: Reason) -> None:
         """Writes why a Lane has no value of this kind or of those still to come."""
         self._failed.add(lane)
         for metric in METRICS.from_sources(*STARTS[STARTS.index(kind) :]):
-            self._found(lane, **{metric.name: reason})
+            self._found(lane, **{metric.name: Unknown(why)})
 
 
 def _observation(lane: str, metric: str, finding: Finding, part: str | None = None) -> Observation:
-    value, reason = (None, finding) if isinstance(finding, str) else (float(finding), None)
-    return Observation(lane=lane, metric=metric, value=value, reason=reason, part=part)
+    value, why = (None, finding.reason) if isinstance(finding, Unknown) else (float(finding), None)
+    return Observation(lane=lane, metric=metric, value=value, reason=why, part=part)
 
 
 def _lines_by_file(folder: Path) -> dict[str, Finding]:
@@ -233,18 +233,18 @@ def _lines(path: Path) -> Finding:
     try:
         return code_lines.count(path.read_text(encoding="utf-8"), path.suffix)
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
-        return f"{path.name}: {error}"
+        return Unknown(reason(Code.CODE_UNREADABLE, file=path.name, text=str(error)))
 
 
 def _pss_mib(server: Running) -> Finding:
     pss_bytes = machine.pss_bytes(_pids(server))
-    return machine.UNREADABLE if pss_bytes is None else pss_bytes / MIB
+    return Unknown(machine.UNREADABLE) if pss_bytes is None else pss_bytes / MIB
 
 
 def _difference(few: Finding, more: Finding) -> Finding:
-    if isinstance(few, str) or isinstance(more, str):
-        return few if isinstance(few, str) else more
-    return more - few
+    if isinstance(few, Unknown):
+        return few
+    return more if isinstance(more, Unknown) else more - few
 
 
 def _looked_at(server: Running) -> tuple[list[int], machine.Counters]:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from bench.model.experiment import Interface, Lane, Workload
 from bench.model.metrics import INSTRUCTIONS
+from bench.model.reason import Code, Reason, Unknown, reason
 from bench.model.records import Observation
 from bench.servers.launch import SERVERSIDE
 from bench.servers.processes import ProcessGroup, stop
@@ -30,14 +31,9 @@ MARK = "getppid"
 TIMEOUT_S = 300.0
 """A count takes some seconds of CPU time; a machine that is busy makes it longer, not different."""
 POLL_S = 0.05
-NO_VALGRIND = "found no valgrind on the PATH, expected it; install it (Debian and Ubuntu: apt install valgrind)"
 
 _SUM = re.compile(r"^summary: (\d+)$", re.MULTILINE)
 _VALGRIND_SAYS = re.compile(r"^==\d+== ?", re.MULTILINE)
-
-
-class NotCounted(Exception):
-    """There is no count; the message says why."""
 
 
 class Work(Struct, frozen=True):
@@ -86,7 +82,7 @@ def count(subjects: Mapping[str, Subject], process_group: ProcessGroup, scratch:
     Equal subjects are counted once, and as many at once as there are cores. A Lane without a count has the reason.
     """
     if shutil.which("valgrind") is None:
-        yield from (Observation(lane=lane, metric=INSTRUCTIONS, value=None, reason=NO_VALGRIND) for lane in subjects)
+        yield from _observations(Unknown(reason(Code.NO_VALGRIND)), subjects)
         return
     waiting = distinct(subjects.values())
     cores, running = free_cores(), list[_Counting]()
@@ -98,7 +94,8 @@ def count(subjects: Mapping[str, Subject], process_group: ProcessGroup, scratch:
             for done in [counting for counting in running if counting.is_over()]:
                 running.remove(done)
                 cores.append(done.core)
-                yield from _observations(done, [lane for lane, found in subjects.items() if found == done.subject])
+                lanes = [lane for lane, found in subjects.items() if found == done.subject]
+                yield from _observations(done.result(), lanes)
     finally:
         stop(counting.process for counting in running)
 
@@ -129,24 +126,22 @@ def command(python: Path, profile: Path, core: int | None) -> tuple[str, ...]:
     )
 
 
-def per_request(profile: str) -> float:
+def per_request(profile: str) -> float | Unknown:
     """Returns instructions per request from what callgrind wrote: start-up, the counted part, and the end.
 
-    Raises NotCounted where there are other parts (Valgrind User Manual, "Callgrind Format Specification": ``summary``).
+    Unknown where there are other parts (Valgrind User Manual, "Callgrind Format Specification": ``summary``).
     """
     sums = [int(found) for found in _SUM.findall(profile)]
-    if len(sums) != len(COUNTS) + 1:
-        raise NotCounted(
-            f"found {len(sums)} parts in callgrind's profile, expected {len(COUNTS) + 1}: "
-            f"start-up, {COUNTS[1] - COUNTS[0]} requests, and the end"
-        )
-    return sums[1] / (COUNTS[1] - COUNTS[0])
+    requests, expected = COUNTS[1] - COUNTS[0], len(COUNTS) + 1
+    if len(sums) != expected:
+        return Unknown(reason(Code.PROFILE_INCOMPLETE, found=len(sums), expected=expected, requests=requests))
+    return sums[1] / requests
 
 
-def why(log: str, exit_code: int) -> str:
+def why(log: str, exit_code: int) -> Reason:
     """Returns the reason why the program ended early: the last line that it, or valgrind, wrote."""
     lines = [line for line in _VALGRIND_SAYS.sub("", log).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else f"valgrind ended with exit code {exit_code}, expected 0"
+    return reason(Code.SAID, text=lines[-1].strip()) if lines else reason(Code.VALGRIND_FAILED, exit_code=exit_code)
 
 
 def free_cores() -> list[int | None]:
@@ -170,14 +165,14 @@ class _Counting:
         """Returns whether it has ended, or has to be ended."""
         return self.process.poll() is not None or time.monotonic() > self._deadline_s
 
-    def result(self) -> float:
-        """Returns instructions per request; ends what is late. Raises NotCounted."""
+    def result(self) -> float | Unknown:
+        """Returns instructions per request, or why there is no count; ends what is late."""
         exit_code = self.process.poll()
         if exit_code is None:
             stop([self.process])
-            raise NotCounted(f"found no end after {TIMEOUT_S:g} s, expected one")
+            return Unknown(reason(Code.COUNT_TIMED_OUT, timeout_s=TIMEOUT_S))
         if exit_code:
-            raise NotCounted(why(self._log.read_text(errors="replace"), exit_code))
+            return Unknown(why(self._log.read_text(errors="replace"), exit_code))
         return per_request(self._profile.read_text(errors="replace"))
 
     @property
@@ -203,9 +198,6 @@ class _Counting:
             )
 
 
-def _observations(counting: _Counting, lanes: Sequence[str]) -> Iterator[Observation]:
-    try:
-        value, reason = counting.result(), None
-    except NotCounted as error:
-        value, reason = None, str(error)
-    yield from (Observation(lane=lane, metric=INSTRUCTIONS, value=value, reason=reason) for lane in lanes)
+def _observations(found: float | Unknown, lanes: Iterable[str]) -> Iterator[Observation]:
+    value, why_none = (None, found.reason) if isinstance(found, Unknown) else (found, None)
+    yield from (Observation(lane=lane, metric=INSTRUCTIONS, value=value, reason=why_none) for lane in lanes)

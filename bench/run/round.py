@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from bench.model.experiment import Lane
 from bench.model.protocol import Request, Setup, SliceOrder, SliceResult, Target
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import Failure, SliceRecord, Stage
 from bench.model.schedule import Slice
 from bench.run.driver_client import Driver, driver
@@ -165,7 +166,9 @@ def _record(
     )
 
 
-def _measured(before: Readings, after: Readings, pids: Sequence[int]) -> tuple[dict[str, int | None], dict[str, str]]:
+def _measured(
+    before: Readings, after: Readings, pids: Sequence[int]
+) -> tuple[dict[str, int | None], dict[str, Reason]]:
     """Returns what the kernel's counters say by field, and why some of them say nothing."""
     counters = {
         f"{whose}_{what}": (getattr(getattr(before, whose), what), getattr(getattr(after, whose), what))
@@ -181,12 +184,9 @@ def _measured(before: Readings, after: Readings, pids: Sequence[int]) -> tuple[d
     return known, unknown
 
 
-def _why_silent(result: SliceResult) -> dict[str, str]:
+def _why_silent(result: SliceResult) -> dict[str, Reason]:
     """Returns why there is no right answer in the window, where there is none."""
     if result.requests:
         return {}
-    outside = f"{result.requests_in_slice} right answers outside it" if result.requests_in_slice else ""
-    dropped = f"{result.dropped} requests never sent" if result.dropped else ""
-    kinds = [f"{count} x {kind}" for kind, count in result.errors.items()]
-    seen = ", ".join(filter(None, (*kinds, dropped, outside)))
-    return {"requests": f"no right answer in the window: {seen or 'nothing was answered'}"}
+    why = reason(Code.NO_RIGHT_ANSWER, errors=result.errors, dropped=result.dropped, outside=result.requests_in_slice)
+    return {"requests": why}

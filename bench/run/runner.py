@@ -145,7 +145,7 @@ class Runner:
     def _measure(self, live: Round, planned: Slice, *, repeats_left: int) -> SliceRecord:
         """Measures one slice, and records whether it is discarded."""
         self._watcher.slice_started(planned)
-        (record,) = judged([live.measure(planned)], repeats_left, self._repeats)
+        (record,) = judged([live.measure(planned)], repeats_left)
         self._sink.append(record)
         self._watcher.slice_ended(record)
         if failure := live.failure(record.lane):

@@ -13,6 +13,7 @@ from typing import TypeVar
 import psutil
 from msgspec import Struct
 
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import Machine
 
 PROC = Path("/proc")
@@ -20,7 +21,7 @@ TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
 _Number = TypeVar("_Number", int, float)
-UNREADABLE = "the system does not tell, or a process has ended"
+UNREADABLE = reason(Code.UNREADABLE)
 
 
 class Counters(Struct, frozen=True):
@@ -136,11 +137,11 @@ def steal_s(cores: Iterable[int]) -> float | None:
     return sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
 
 
-def why_unknown(before: float | None, after: float | None) -> str:
-    """Says why a counter has no difference."""
+def why_unknown(before: float | None, after: float | None) -> Reason:
+    """Returns why a counter has no difference."""
     if before is None or after is None:
         return UNREADABLE
-    return f"the counter went backwards, from {before} to {after}"
+    return reason(Code.COUNTER_WENT_BACKWARDS, before=before, after=after)
 
 
 def difference(before: _Number | None, after: _Number | None) -> _Number | None:

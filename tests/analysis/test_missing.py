@@ -8,7 +8,9 @@ from msgspec.structs import replace
 from bench.analysis import missing
 from bench.model.load import Phase
 from bench.model.metrics import METRICS, Source
+from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
+from bench.report.wording import said
 from tests.builders.runs import fixed, histogram, saturated, spread
 
 NOTHING_FOUND: list[str] = []
@@ -21,10 +23,10 @@ def silent(record: SliceRecord, **changes: object) -> SliceRecord:
 
 def test_a_counter_says_itself_why_it_is_unknown() -> None:
     """The reason is the one that was recorded with the slice; one without a reason says so."""
-    reason = "the counter went backwards, from 9 to 5"
-    unknown = saturated(server_cpu_ns=None, unknown={"server_cpu_ns": reason}, server_rss_bytes=None)
+    why = reason(Code.COUNTER_WENT_BACKWARDS, before=9, after=5)
+    unknown = saturated(server_cpu_ns=None, unknown={"server_cpu_ns": why}, server_rss_bytes=None)
     found = missing.reasons([saturated(), unknown], ["throughput_rps", "error_ratio"])
-    assert found["cpu_us_per_request"] == reason
+    assert found["cpu_us_per_request"] == said(why)
     assert found["rss_mib"] == "no reason was recorded"
 
 
@@ -37,7 +39,7 @@ def test_a_counter_that_stood_still_says_so() -> None:
 def test_no_right_answer_is_the_reason_for_all_that_needs_one() -> None:
     """Throughput, CPU time per request and latencies; memory does not."""
     found = missing.reasons([silent(saturated())], ["rss_mib", "pss_mib"])
-    assert {name for name, reason in found.items() if reason == missing.SILENT} == {
+    assert {name for name, said in found.items() if said == missing.SILENT} == {
         "throughput_rps",
         "cpu_us_per_request",
         "error_ratio",
@@ -58,7 +60,7 @@ def test_a_run_without_such_slices_needs_no_reason() -> None:
     """Nobody expects a latency at a fixed rate of a run that had none; nor anything of no slices, or discarded ones."""
     assert not [name for name in missing.reasons([saturated()], NOTHING_FOUND) if "fixed" in name]
     assert missing.reasons([], NOTHING_FOUND) == {}
-    assert missing.reasons([saturated(discarded="steal 0.30 s in 0.30 s")], NOTHING_FOUND) == {}
+    assert missing.reasons([saturated(discarded=reason(Code.STEAL))], NOTHING_FOUND) == {}
 
 
 def test_slices_of_no_length_say_so() -> None:
@@ -76,16 +78,16 @@ def test_what_was_found_is_not_missing(found: set[str]) -> None:
 @pytest.mark.parametrize("metric", FROM_SLICES)
 def test_reasons_are_sentences(metric: str) -> None:
     """Each says something, in one line."""
-    reason = missing.reasons([silent(saturated()), fixed()], NOTHING_FOUND)[metric]
-    assert reason
-    assert "\n" not in reason
+    found = missing.reasons([silent(saturated()), fixed()], NOTHING_FOUND)[metric]
+    assert found
+    assert "\n" not in found
 
 
 def test_a_slice_without_a_right_answer_says_itself_why() -> None:
     """The reason is the one that was recorded with it."""
-    reason = "no right answer in the window: 3 x timeout"
-    found = missing.reasons([silent(saturated(unknown={"requests": reason}))], ["rss_mib", "pss_mib"])
-    assert set(found.values()) == {reason}
+    why = reason(Code.NO_RIGHT_ANSWER, errors={"timeout": 3})
+    found = missing.reasons([silent(saturated(unknown={"requests": why}))], ["rss_mib", "pss_mib"])
+    assert set(found.values()) == {said(why)}
 
 
 def test_slices_that_were_planned_and_not_measured_are_a_reason() -> None:
@@ -98,7 +100,9 @@ def test_slices_that_were_planned_and_not_measured_are_a_reason() -> None:
 
 def test_a_mean_over_fewer_rounds_says_which_and_why() -> None:
     """Of those metrics alone that other Rounds have; a Round without slices is none of the Lane's."""
-    lost = saturated(round=1, server_cpu_ns=None, unknown={"server_cpu_ns": "the counter went backwards"})
+    lost = saturated(
+        round=1, server_cpu_ns=None, unknown={"server_cpu_ns": reason(Code.SAID, text="the counter went backwards")}
+    )
     records = [saturated(round=0), lost, silent(saturated(), round=2), saturated(round=4)]
     rounds = {"throughput_rps": {0, 1, 4}, "cpu_us_per_request": {0, 4}, "rss_mib": {0, 1, 2, 4}}
     found = missing.in_rounds(records, {**rounds, "pss_mib": rounds["rss_mib"], "error_ratio": {0, 1, 4}})

@@ -6,11 +6,13 @@ from hypothesis import strategies as st
 
 from bench.analysis import observations
 from bench.model.metrics import METRICS, Average
+from bench.model.reason import Code, reason
 from bench.model.records import Observation
 
 
-def seen(metric: str, value: float | None, reason: str | None = None, part: str | None = None) -> Observation:
-    return Observation(lane="x@y", metric=metric, value=value, reason=reason, part=part)
+def seen(metric: str, value: float | None, said: str | None = None, part: str | None = None) -> Observation:
+    why = reason(Code.SAID, text=said) if said else None
+    return Observation(lane="x@y", metric=metric, value=value, reason=why, part=part)
 
 
 @given(st.lists(st.floats(1, 1e6), min_size=1, max_size=20))
@@ -33,7 +35,7 @@ def test_a_metric_without_any_value_is_missing_with_its_reason() -> None:
 
 def test_what_has_fewer_values_says_how_many_and_why() -> None:
     """Each reason once; where all values are there, or none is, there is nothing to say."""
-    lost = [seen("import_ms", None, reason) for reason in ("gone", "it broke", "gone")]
+    lost = [seen("import_ms", None, said) for said in ("gone", "it broke", "gone")]
     assert observations.partial([seen("import_ms", 1.0), *lost, seen("import_ms", 2.0)]) == {
         "import_ms": "n = 2: gone; it broke"
     }

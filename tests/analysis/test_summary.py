@@ -17,6 +17,7 @@ from bench.model.experiment import Group
 from bench.model.formats import to_json
 from bench.model.load import Open, Phase
 from bench.model.metrics import METRICS, Average, Source
+from bench.model.reason import Code, reason
 from bench.model.records import (
     CpuSplit,
     Estimate,
@@ -30,7 +31,7 @@ from bench.model.records import (
     Status,
     Summary,
 )
-from bench.report import context
+from bench.report import context, wording
 from tests.builders.runs import (
     CPU_US,
     LANES,
@@ -196,7 +197,7 @@ def test_totals_add_up(whole: Folded) -> None:
 
 def test_slices_that_were_discarded_are_counted() -> None:
     """Those that were repeated and do not count, and those that count although they were discarded; no warm-up."""
-    rows = [*changed(RECORDS[:6], discarded="steal"), *changed(RECORDS, A, not_repeated="steal; no repeats")]
+    rows = [*changed(RECORDS[:6], discarded=reason(Code.STEAL)), *changed(RECORDS, A, not_repeated=reason(Code.STEAL))]
     totals = fold(rows).report.summary.totals
     assert (totals.repeated, totals.not_repeated) == (6, 9)
 
@@ -462,16 +463,17 @@ def test_a_round_without_an_answer_is_not_left_out_in_silence() -> None:
 
 def test_starts_that_ended_early_are_not_left_out_in_silence() -> None:
     """Of a Lane that failed at its third start the figures are of two, and say so; what came later is missing."""
-    home, reason = footprint_plan.footprint_lanes(WHOLE)[0].name, "the server ended with exit code 1"
+    home, said = footprint_plan.footprint_lanes(WHOLE)[0].name, "the server ended with exit code 1"
     first = [Observation(lane=home, metric="first_response_ms", value=value) for value in (7.0, 9.0)]
     lost = [
-        Observation(lane=home, metric=each, value=None, reason=reason) for each in ("first_response_ms", "import_ms")
+        Observation(lane=home, metric=each, value=None, reason=reason(Code.SAID, text=said))
+        for each in ("first_response_ms", "import_ms")
     ]
     report = fold_run(MANIFEST, RECORDS, (), [*first, *lost]).report
     lane = Folded(report).lanes[home]
     assert lane.metrics["first_response_ms"].n == 2
-    assert lane.partial == {"first_response_ms": f"n = 2: {reason}"}
-    assert lane.missing["import_ms"] == reason
+    assert lane.partial == {"first_response_ms": f"n = 2: {said}"}
+    assert lane.missing["import_ms"] == said
     assert msgspec.json.decode(to_json(report.summary), type=Summary) == report.summary
 
 
@@ -541,10 +543,10 @@ def test_a_lane_without_answers_at_the_fixed_rate_has_no_curve() -> None:
 
 def test_a_metric_that_is_absent_says_why() -> None:
     """Every metric of a slice is either there or has its reason; a counter's reason is the one in its record."""
-    reason = "the counter went backwards, from 9 to 5"
-    rows = changed(RECORDS, A, server_cpu_ns=None, unknown={"server_cpu_ns": reason})
+    why = reason(Code.COUNTER_WENT_BACKWARDS, before=9, after=5)
+    rows = changed(RECORDS, A, server_cpu_ns=None, unknown={"server_cpu_ns": why})
     lane = fold(rows).lanes[A]
-    assert lane.missing["cpu_us_per_request"] == reason
+    assert lane.missing["cpu_us_per_request"] == wording.said(why)
     assert not set(lane.missing) & set(lane.metrics)
     whole = fold(RECORDS).lanes[A]
     assert set(lane.missing) | set(lane.metrics) == set(whole.missing) | set(whole.metrics)
@@ -678,7 +680,7 @@ def any_records(draw: st.DrawFn) -> list[SliceRecord]:
             loop_lag_us=draw(st.none() | HISTOGRAMS),
             steal_s=draw(st.sampled_from([None, 0.0, 0.01, 9.0])),
             clock_step_s=draw(st.sampled_from([0.0, -3600.0, 1e9])),
-            discarded=draw(st.sampled_from([None, None, "steal"])),
+            discarded=draw(st.sampled_from([None, None, reason(Code.STEAL)])),
             **{counter: draw(RARE) for counter in COUNTERS if counter != "steal_s"},
         )
         for row in rows

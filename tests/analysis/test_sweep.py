@@ -14,6 +14,7 @@ from bench.driver.arrival_schedule import Schedule
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Experiment, Sweep
 from bench.model.load import Closed, Load, Open, Phase
+from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
 from bench.model.sweep import LaneSweep, SweepPoint
 from tests.builders.runs import RPS, A, B, experiment, histogram, manifest, run_observations, spread, sweep_records
@@ -196,7 +197,7 @@ def test_discarded_slices_do_not_count() -> None:
     """They were measured again."""
     whole = swept(USERS)
     records = sweep_records(whole)
-    discarded = [replace(row, discarded="steal", answers_in_window=1, errors={"x": 1}) for row in records]
+    discarded = [replace(row, discarded=reason(Code.STEAL), answers_in_window=1, errors={"x": 1}) for row in records]
     assert sweep.fold(whole, [*records, *discarded]) == sweep.fold(whole, records)
 
 

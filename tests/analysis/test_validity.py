@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from bench.analysis import validity
 from bench.model.load import Phase
+from bench.model.reason import Code, reason
 from bench.model.records import Cell, SliceRecord, Status, Validity
 from tests.builders.runs import failure, fixed, histogram, saturated, spread
 
@@ -198,7 +199,7 @@ def test_what_is_not_known_is_no_zero() -> None:
 
 def test_discarded_slices_do_not_count() -> None:
     """They were measured again, and what they say is in no metric."""
-    discarded = saturated(server_cpu_ns=0, steal_s=0.3, discarded="steal 0.30 s in 0.30 s")
+    discarded = saturated(server_cpu_ns=0, steal_s=0.3, discarded=reason(Code.STEAL))
     assert judged([discarded, discarded, *at_shares(0.97, 0.5)]).status is Status.VALID
 
 
@@ -319,7 +320,7 @@ def test_a_metric_stands_under_the_finding_of_its_phase(metric: str, status: Sta
 
 def test_one_round_without_a_right_answer_is_enough_to_be_failing() -> None:
     """Its mean would be that of the other Rounds, in silence. The reason names the Round, and what its record says."""
-    why = {"requests": "no right answer in the window: 3 x timeout"}
+    why = {"requests": reason(Code.NO_RIGHT_ANSWER, errors={"timeout": 3})}
     empty = [saturated(requests=0, latency_us=histogram(), round=1, unknown=why) for _ in range(2)]
     found = judged([*at_shares(0.97, 0.5), *empty])
     assert found.status is Status.FAILING
@@ -382,10 +383,10 @@ def test_a_server_at_a_fixed_rate_has_to_have_its_core(usual_ms: float, fixed_ms
     cells = cells_of([*waiting(usual_ms, saturated), *waiting(fixed_ms, fixed)])
     assert cells[Phase.SATURATED] == Validity(Status.VALID)
     assert cells[Phase.FIXED].status is status
-    for reason in cells[Phase.FIXED].reasons:
-        assert f"the server waited for a core for {fixed_ms:.2f} ms a request" in reason
-        assert f"its own threads explain {1.5 * usual_ms:.2f} ms" in reason
-        assert reason.endswith("end what else runs on its cores")
+    for each in cells[Phase.FIXED].reasons:
+        assert f"the server waited for a core for {fixed_ms:.2f} ms a request" in each
+        assert f"its own threads explain {1.5 * usual_ms:.2f} ms" in each
+        assert each.endswith("end what else runs on its cores")
 
 
 def test_a_server_that_was_starved_when_saturated_shows_nothing_usual() -> None:

@@ -9,6 +9,7 @@ from bench.doctor.aa_test import Trial, short_experiment
 from bench.model import schedule
 from bench.model.experiment import Experiment, only
 from bench.model.load import Phase
+from bench.model.reason import Code, reason
 from bench.model.records import Failure, SliceRecord, Stage
 from tests.builders.runs import A, B, R, experiment, histogram, manifest, record, twinned
 
@@ -140,7 +141,7 @@ def test_the_worse_of_the_two_lanes_speaks_for_both() -> None:
 def test_a_lane_that_was_silent_says_why() -> None:
     """A round without an answer is no round; its record knows the reason, and trying again would not help."""
     short = short_experiment(twinned())
-    why = {"requests": "no right answer in the window: 4 x timeout"}
+    why = {"requests": reason(Code.NO_RIGHT_ANSWER, errors={"timeout": 4})}
     rows = [
         replace(row, requests=0, latency_us=histogram(), unknown=why) if row.lane == TWIN and row.round == 1 else row
         for row in records(short)

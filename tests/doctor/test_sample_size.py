@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from bench.doctor import power, sample_size
 from bench.doctor.power import Rule
+from bench.model.reason import Code, reason
 from tests.builders.runs import A, B, G, experiment, manifest, run_records, saturated, twinned
 
 logs = st.floats(-0.5, 0.5).map(lambda value: round(value, 6))
@@ -68,7 +69,7 @@ def test_log_ratios_are_of_the_rounds_that_both_have() -> None:
     records = [
         saturated(A, round=0, requests=300),
         saturated(B, round=0, requests=100),
-        saturated(B, round=0, requests=999, discarded="steal"),
+        saturated(B, round=0, requests=999, discarded=reason(Code.STEAL)),
         saturated(A, round=1, requests=200),
         saturated(A, round=1, requests=400),
         saturated(B, round=1, requests=200),

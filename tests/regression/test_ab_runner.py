@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from bench.model.experiment import Lane, Side
 from bench.model.load import Open, Phase
+from bench.model.reason import Code
 from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.model.regression import Evidence, Verdict
 from bench.model.schedule import ROUND_START_S, SERVER_START_S, SLICE_GAP_S, RoundPlan, Slice
@@ -410,7 +411,7 @@ def test_a_duet_that_was_discarded_for_one_lane_is_measured_again_for_both() -> 
     assert {(seen.phase, seen.slice, seen.lane) for seen in discarded} == {
         (Phase.DUET, discarded_index, lane.name) for lane in (BASE, HEAD)
     }
-    assert all("steal" in (seen.discarded or "") for seen in discarded)
+    assert {seen.discarded.code for seen in discarded if seen.discarded} == {Code.STEAL}
     repeats = of_round[-2:]
     assert {(seen.repeat_of, seen.lane, seen.load) for seen in repeats} == {
         (discarded_index, seen.lane, seen.load) for seen in discarded

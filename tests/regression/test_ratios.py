@@ -11,6 +11,7 @@ from bench.model import schedule
 from bench.model.estimate import CONFIDENCE
 from bench.model.experiment import Side
 from bench.model.load import Phase
+from bench.model.reason import Code, reason
 from bench.model.records import Estimate, SliceRecord
 from bench.model.schedule import RoundPlan
 from bench.regression import ratios
@@ -81,7 +82,7 @@ def test_a_discarded_slice_is_in_no_ratio(phase: Phase) -> None:
     chosen = [seen for seen in RECORDS if seen.slice == last]
     others = [seen for seen in RECORDS if seen.slice != last]
     slow = {"requests": 1, "server_cpu_ns": 10**9, "latency_from_intended_us": spread(250, 90_000)}
-    disturbed = [replace(seen, **slow, discarded="steal 0.30 s in 0.30 s") for seen in chosen]
+    disturbed = [replace(seen, **slow, discarded=reason(Code.STEAL)) for seen in chosen]
     found = ratios.ratios(PAIRS[0], [*others, *disturbed], apps=1)
     assert found == ratios.ratios(PAIRS[0], others, apps=1)
     assert found.keys() == PHASES.keys()

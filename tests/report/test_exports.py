@@ -30,6 +30,7 @@ from bench.analysis.tidy_table import tidy
 from bench.model.load import Phase
 from bench.model.metrics import METRICS
 from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
+from bench.model.reason import Code, reason
 from bench.model.records import Observation, Report, SliceRecord, Status
 from bench.report import exports
 from bench.report.exports import hgrm, junit
@@ -41,7 +42,7 @@ RECORDS = run_records(WHOLE)
 OBSERVATIONS = [
     *(Observation(lane=lane, metric="first_response_ms", value=100.0 + i) for lane in (A, B) for i in range(3)),
     *(Observation(lane=lane, metric="instructions_per_request", value=352_752.0) for lane in (A, B)),
-    Observation(lane=B, metric="import_ms", value=None, reason="no reader"),
+    Observation(lane=B, metric="import_ms", value=None, reason=reason(Code.SAID, text="no reader")),
 ]
 TRACKERS = ("bencher.json", "custom-smaller-is-better.json", "custom-bigger-is-better.json", "pyperf.json")
 BMF = {
@@ -359,7 +360,7 @@ def test_columns_have_the_same_types_in_every_run() -> None:
 
 def test_a_discarded_slice_is_in_no_table() -> None:
     """It does not count, as in every figure."""
-    records = [replace(record, discarded="steal" if record.slice == 7 else None) for record in RECORDS]
+    records = [replace(record, discarded=reason(Code.UNREADABLE) if record.slice == 7 else None) for record in RECORDS]
     found = pd.read_csv(BytesIO(exports.render(report_of(records), tidy(records)).files["slices.csv"]))
     assert len(found) == len(tidy_table.tidy(RECORDS)) - 3
     assert 7 not in set(found["slice"])

@@ -19,6 +19,7 @@ from bench.analysis.summary import fold
 from bench.cli.sweep_option import parse_sweep
 from bench.model.experiment import Sweep
 from bench.model.load import Closed, Open, Phase
+from bench.model.reason import Code, reason
 from bench.model.records import Report, SliceRecord
 from bench.report import CHARTS, charts, charts_of, context, html, markdown
 from bench.report import terminal as text
@@ -149,7 +150,9 @@ def test_the_verdict_claims_no_load_only_where_that_was_seen() -> None:
     """A p99 above the objective at the first load; where that p99 is not known, the objective is not either."""
     assert "p99 stayed within 0.001 ms at no load for Alpha, at no load for Beta" in verdict_of(lambda row: row, 0.001)
     robbed = verdict_of(
-        lambda row: replace(row, steal_s=0.3 * row.slice_s, not_repeated="steal") if row.load == Open(100) else row
+        lambda row: (
+            replace(row, steal_s=0.3 * row.slice_s, not_repeated=reason(Code.STEAL)) if row.load == Open(100) else row
+        )
     )
     assert "p99 stayed within 10 ms up to 500/s for Beta" in robbed
     assert robbed.endswith("; not known for Alpha (starved at 100/s).")

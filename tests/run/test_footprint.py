@@ -13,7 +13,9 @@ from msgspec.structs import replace
 from bench.analysis import observations
 from bench.model.config import select_lanes
 from bench.model.metrics import METRICS, STARTS, Source
+from bench.model.reason import Code, reason
 from bench.model.records import Estimate, Observation
+from bench.report.wording import said
 from bench.run import code_lines, footprint, session
 from bench.servers import machine
 from bench.servers.project import Project, open_project, source_files
@@ -64,7 +66,7 @@ def project(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def testbed_of(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Iterator[Testbed]:
+def prepared(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Iterator[Testbed]:
     project: Project = open_project(root / "bench.toml")
     whole = select_lanes(project.experiment("standard", seed=1), lanes)
     whole = replace(whole, preset=replace(whole.preset, cold_starts=cold_starts))
@@ -74,7 +76,7 @@ def testbed_of(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Iterato
 
 def measured(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Seen:
     seen = Seen()
-    with testbed_of(root, lanes, cold_starts=cold_starts) as testbed:
+    with prepared(root, lanes, cold_starts=cold_starts) as testbed:
         before = set(psutil.Process().children(recursive=True))
         footprint.measure(testbed, seen, seen)
         assert set(psutil.Process().children(recursive=True)) <= before
@@ -125,7 +127,7 @@ def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, tim
     config = project / "bench.toml"
     config.write_text(config.read_text() + f"[serving]\nready_timeout_s = {timeout_s}\n")
     seen = Seen()
-    with testbed_of(project, [FLASK], cold_starts=3) as testbed:
+    with prepared(project, [FLASK], cold_starts=3) as testbed:
         footprint.measure(testbed, seen, seen)
     missing = observations.missing(seen.of(FLASK))
     assert set(missing) >= STARTED
@@ -160,7 +162,7 @@ def test_memory_that_the_system_does_not_tell_has_a_reason(project: Path, monkey
     monkeypatch.setattr(machine, "pss_bytes", lambda _: None)
     seen = measured(project, [UVICORN], cold_starts=1)
     missing = observations.missing(seen.of(UVICORN))
-    assert missing == dict.fromkeys(("idle_pss_mib", "pss_per_worker_mib"), machine.UNREADABLE)
+    assert missing == dict.fromkeys(("idle_pss_mib", "pss_per_worker_mib"), said(machine.UNREADABLE))
     assert seen.estimates(UVICORN)["first_response_ms"].n == 1
 
 
@@ -173,7 +175,7 @@ def test_a_system_that_does_not_tell_when_it_booted_ends_no_run(project: Path, m
     monkeypatch.setattr(psutil.Process, "create_time", not_told)
     monkeypatch.setattr(psutil.Process, "memory_info", not_told)
     seen = Seen()
-    with testbed_of(project, [UVICORN], cold_starts=1) as testbed:
+    with prepared(project, [UVICORN], cold_starts=1) as testbed:
         with testbed.open_servers(0, testbed.experiment.lanes) as servers:
             assert [facts.workers for facts in servers.facts] == [1]
             assert servers.pids[UVICORN][0] == servers.running[UVICORN].process.pid
@@ -187,7 +189,7 @@ def test_a_server_without_a_number_of_workers_has_a_reason(project: Path) -> Non
     config = project / "bench.toml"
     config.write_text(config.read_text() + ALONE)
     seen = measured(project, [UVICORN], cold_starts=1)
-    assert observations.missing(seen.of(UVICORN)) == {"pss_per_worker_mib": footprint.NO_WORKERS}
+    assert observations.missing(seen.of(UVICORN)) == {"pss_per_worker_mib": said(reason(Code.NO_WORKERS))}
 
 
 def test_only_an_apps_own_source_is_counted(tmp_path: Path) -> None:

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from bench.model.experiment import Lane
+from bench.model.reason import Code, Unknown, reason
 from bench.model.records import Observation
 from bench.run import instructions
 from bench.run.instructions import (
     COUNTS,
-    NO_VALGRIND,
-    NotCounted,
     Subject,
     command,
     distinct,
@@ -78,8 +77,8 @@ def test_the_counted_part_is_divided_by_its_requests() -> None:
 @pytest.mark.parametrize("profile", ["", "summary: 5\n", "summary: 1\n" * 4])
 def test_a_profile_without_its_marks_is_no_count(profile: str) -> None:
     """A profile that was cut off, or where callgrind did not know the mark, is never divided."""
-    with pytest.raises(NotCounted, match="expected 3"):
-        per_request(profile)
+    found = reason(Code.PROFILE_INCOMPLETE, found=profile.count("summary"), expected=3, requests=COUNTS[1] - COUNTS[0])
+    assert per_request(profile) == Unknown(found)
 
 
 def test_the_command_reads_nobodys_settings() -> None:
@@ -107,9 +106,9 @@ def test_lanes_that_serve_the_same_callable_are_counted_once() -> None:
 
 def test_the_last_line_is_the_reason() -> None:
     """Of a traceback it is the exception; valgrind's marks are left out; silence is told by the exit code."""
-    assert why("Traceback:\n  File \"x\"\nKeyError: 'name'\n", 1) == "KeyError: 'name'"
-    assert why("==12== Unrecognised instruction\n==12== \n", 132) == "Unrecognised instruction"
-    assert why("", -9) == "valgrind ended with exit code -9, expected 0"
+    assert why("Traceback:\n  File \"x\"\nKeyError: 'name'\n", 1) == reason(Code.SAID, text="KeyError: 'name'")
+    assert why("==12== Unrecognised instruction\n==12== \n", 132) == reason(Code.SAID, text="Unrecognised instruction")
+    assert why("", -9) == reason(Code.VALGRIND_FAILED, exit_code=-9)
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="only Linux pins, and has these turns")
@@ -139,7 +138,7 @@ def test_without_valgrind_every_lane_has_the_reason(
     monkeypatch.setenv("PATH", str(tmp_path))
     (observation,) = instructions.count({"raw": of(tmp_path / "raw", RAW_APP)}, process_group, tmp_path)
     assert observation.value is None
-    assert observation.reason == NO_VALGRIND
+    assert observation.reason == reason(Code.NO_VALGRIND)
 
 
 @needs_valgrind
@@ -188,8 +187,10 @@ def test_a_wrong_answer_has_no_count(process_group: ProcessGroup, tmp_path: Path
         seen.lane: seen for seen in instructions.count({"wrong": wrong, "broken": broken}, process_group, tmp_path)
     }
     assert found["wrong"].value is None
-    assert found["wrong"].reason == "GET /hello/user0: found 200 b'Bye!', expected 200 b'Hello, user0!'"
-    assert found["broken"].reason == "RuntimeError: no database"
+    assert found["wrong"].reason == reason(
+        Code.SAID, text="GET /hello/user0: found 200 b'Bye!', expected 200 b'Hello, user0!'"
+    )
+    assert found["broken"].reason == reason(Code.SAID, text="RuntimeError: no database")
 
 
 @needs_valgrind
@@ -201,4 +202,4 @@ def test_a_count_that_does_not_end_is_ended(
     hanging = of(tmp_path / "hanging", "import time\nwhile True: time.sleep(1)")
     (observation,) = instructions.count({"hanging": hanging}, process_group, tmp_path)
     assert observation.value is None
-    assert observation.reason == "found no end after 0.5 s, expected one"
+    assert observation.reason == reason(Code.COUNT_TIMED_OUT, timeout_s=0.5)

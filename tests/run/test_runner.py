@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from bench.analysis import discard
 from bench.analysis.parity import NotComparable
 from bench.cli.sweep_option import parse_sweep
 from bench.model import schedule
 from bench.model.experiment import Experiment, Lane, Sweep, without
 from bench.model.load import Closed, Open, Phase
+from bench.model.reason import Code, reason
 from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord, Stage
 from bench.model.schedule import Slice
 from bench.run.runner import NothingToMeasure, Runner
@@ -190,7 +192,8 @@ def test_a_discarded_slice_is_measured_again_at_the_end_of_its_round() -> None:
     ]
     (discarded,) = (seen for seen in first_round if seen.discarded)
     assert discarded.slice == discarded_index
-    assert "steal" in (discarded.discarded or "")
+    assert discarded.discarded
+    assert discarded.discarded.code is Code.STEAL
     repeat = first_round[-1]
     assert (repeat.repeat_of, repeat.lane, repeat.phase, repeat.load) == (
         discarded.slice,
@@ -218,9 +221,11 @@ def test_a_slice_that_was_discarded_and_counts_says_why() -> None:
     whole = replace(WHOLE, preset=replace(WHOLE.preset, repeats=1))
     warm, measured = 0, len(WHOLE.lanes)
     seen = {row.slice: row for row in Rehearsal(stolen_in({warm, measured, measured + 1}), whole=whole).run().records}
-    assert (seen[warm].not_repeated or "").endswith("a warm-up is not repeated")
-    assert (seen[measured].discarded is not None, seen[measured].not_repeated) == (True, None)
-    assert (seen[measured + 1].not_repeated or "").endswith("the round's repeats (1) were used up")
+    why = reason(Code.STEAL, steal_s=seen[measured].steal_s, slice_s=seen[measured].slice_s)
+    assert (seen[measured].discarded, seen[measured].not_repeated) == (why, None)
+    for index in (warm, measured + 1):
+        assert (seen[index].discarded, seen[index].not_repeated) == (None, discard.why_discarded(seen[index]))
+        assert seen[index].not_repeated
 
 
 @pytest.mark.parametrize("text", ["users=1..8", "rate=100..1000"])

@@ -13,7 +13,9 @@ from hdrh.histogram import HdrHistogram
 from bench.analysis import intervals, validity
 from bench.model.load import LOADS, Phase
 from bench.model.metrics import PERCENTILES
+from bench.model.reason import Reason
 from bench.model.records import Report, SliceRecord
+from bench.report.wording import said
 
 MAX = 100.0
 PERCENTILES = {**PERCENTILES, "max": MAX}
@@ -31,7 +33,9 @@ def slices(report: Report, table: pd.DataFrame) -> pd.DataFrame:
     rows = table.to_dict("records")
     types = {name: _type(hint) for name, hint in get_type_hints(SliceRecord).items()}
     kept = [name for name in table.columns if name not in (*UNFOLDED, *NOT_TABULAR)]
-    plain = table[kept].astype({name: types[name] for name in kept})
+    plain = (
+        table[kept].assign(not_repeated=table["not_repeated"].map(_said)).astype({name: types[name] for name in kept})
+    )
     histograms = (_percentiles(rows, name) for name in HISTOGRAMS)
     return pd.concat([_lanes(report, rows), plain, _loads(rows), *histograms], axis=1)
 
@@ -46,6 +50,10 @@ def parquet(frame: pd.DataFrame) -> bytes:
     buffer = BytesIO()
     frame.to_parquet(buffer, engine="pyarrow", index=False)
     return buffer.getvalue()
+
+
+def _said(reason: Reason | None) -> str | None:
+    return said(reason) if isinstance(reason, Reason) else None
 
 
 def _type(hint: Any) -> str:
