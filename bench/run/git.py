@@ -157,6 +157,18 @@ def current(project: Path) -> str | None:
     return commit and f"{commit}{'' if changes == '' else '+'}"
 
 
+def of_checkout(folder: Path) -> str | None:
+    """Returns what ``current`` says of a folder that is the top of a checkout.
+
+    None for all others: packages that are installed within a user's checkout are not at the user's commit.
+    """
+    try:
+        top = _said(folder, "rev-parse", "--show-toplevel")
+    except RevisionFailed:
+        return None
+    return current(folder) if top and Path(top).resolve() == folder.resolve() else None
+
+
 def fingerprints(project: Path, folder: Path) -> dict[str, str]:
     """Returns what is the same for files with the same content and mode, by their names in a folder of a side."""
     return {
