@@ -10,6 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from bench.model.errors import BenchError, WrongUsage
 from bench.model.estimate import Estimate
 
 HISTORY_VERSION = 2
@@ -18,11 +19,11 @@ Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[
 """In UTC and to the second, so that the order of the texts is that of the times: ``2026-03-01T10:15:00Z``."""
 
 
-class NoHistory(Exception):
+class NoHistory(BenchError):
     """There is nothing to show, or a run cannot be in the history; the message says why, and what to do."""
 
 
-class DamagedHistory(Exception):
+class DamagedHistory(WrongUsage):
     """A line is not what it should be; the message names the file, the line, what was found and what to do."""
 
 

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.model.errors import BenchError
+
 WORKTREE = "WORKTREE"
 """The name of what is not committed, where a revision is expected."""
 PREFIX = "bench-compare-"
@@ -47,7 +49,7 @@ LEFT_OUT = ("__pycache__", ".git")
 git's file in a worktree. What git ignores is in no side, and all else is the user's, whatever its name."""
 
 
-class RevisionFailed(Exception):
+class RevisionFailed(BenchError):
     """A revision cannot be had; one line names the repository or the revision, what was found and what was expected."""
 
 
