@@ -34,7 +34,7 @@ def render(report: Report, charts: Mapping[str, bytes]) -> str:
         footprint_described=described(report),
         code_files=code_files(report),
         reading=context.reading(report),
-        measured=context.measured(report),
+        measured=context.what_was_measured(report),
         proofs=context.proofs(report),
         differences=[one_line(difference) for difference in report.manifest.irremovable_differences],
         failures=[(context.failed(failure), printable(failure.log_tail)) for failure in report.summary.failures],
