@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from bench.cli import compare as compare_command
 from bench.cli import main
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.regression.checkouts import NothingDiffers
 from bench.run.git import RevisionFailed
 from bench.run.runner import NothingToMeasure

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.model.experiment import Side
 from bench.regression import checkouts
 from bench.regression.checkouts import NothingDiffers, Sides, Wanted, open_sides
