@@ -9,15 +9,14 @@ import tomllib
 from pathlib import Path
 from runpy import run_path
 
-import click
 import pytest
 from jsonschema import Draft202012Validator
 
-from bench.cli import main
+from bench.cli import COMMANDS as NAMES
+from bench.cli import Later
 from tests.builders.runs import git
 
-CONTEXT = click.Context(main)
-COMMANDS = {name: main.get_command(CONTEXT, name) for name in main.list_commands(CONTEXT)}
+COMMANDS = {name: Later(name).load() for name in NAMES}
 PROJECT = Path(__file__).parent.parent
 PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *(PROJECT / "docs").glob("*.md")])
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE))

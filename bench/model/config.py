@@ -135,14 +135,16 @@ def select_lanes(whole: Experiment, patterns: Iterable[str]) -> Experiment:
     chosen = {pattern: fnmatch.filter(names, pattern) for pattern in patterns}
     for pattern, matches in chosen.items():
         if not matches:
-            raise ConfigError(f"lane: found {pattern!r}, expected {one_of(pattern, names, patterns=_patterns(whole))}")
+            raise ConfigError(
+                f"lane: found {pattern!r}, expected {one_of(pattern, names, patterns=_patterns(whole, pattern))}"
+            )
     return only(whole, (name for matches in chosen.values() for name in matches))
 
 
-def _patterns(whole: Experiment) -> list[str]:
-    """Returns the patterns that match all Lanes of an App, or on a Server: what a misspelt one may have meant."""
-    of_apps = (f"{lane.app.name}@*" for lane in whole.lanes)
-    return list(dict.fromkeys([*of_apps, *(f"*@{lane.server.name}" for lane in whole.lanes)]))
+def _patterns(whole: Experiment, misspelt: str) -> list[str]:
+    """Returns what else may have been meant: all Lanes of an App, or all on a Server."""
+    of_servers = [f"*@{lane.server.name}" for lane in whole.lanes] if misspelt.startswith("*") else []
+    return list(dict.fromkeys([*(f"{lane.app.name}@*" for lane in whole.lanes), *of_servers]))
 
 
 def _only_workload(config: Config) -> Workload:

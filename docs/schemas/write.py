@@ -9,6 +9,7 @@ import msgspec
 from bench.doctor.checks import Diagnosis
 from bench.model.config_schema import DIALECT, app_schema, published_schema
 from bench.model.history import History, HistoryRecord
+from bench.model.inventory import Inventory
 from bench.model.metrics import METRICS
 from bench.model.records import Estimate, Failure, LaneSummary, Manifest, Observation, SliceRecord, Summary
 from bench.model.regression import Check, Comparison
@@ -24,6 +25,7 @@ FILES = {
     "doctor.json": Diagnosis,
     "history.jsonl": HistoryRecord,
     "history.json": History,
+    "list.json": Inventory,
 }
 
 
