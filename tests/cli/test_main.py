@@ -10,7 +10,7 @@ import pytest
 
 from bench import __version__
 from bench.cli import COMMANDS, Later, main
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.model.errors import BenchError, ExitCode
 from tests.builders.commands import CONFIG, PROJECT, assert_refused, call, copied_project
 
