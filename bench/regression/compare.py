@@ -7,23 +7,22 @@ from contextlib import AbstractContextManager
 from bench.model.experiment import Lane, Side
 from bench.model.records import FORMAT_VERSION, Observation
 from bench.model.regression import AppComparison, Comparison
-from bench.regression import ab_runner
-from bench.regression.ab_runner import Terms
+from bench.regression.ab_runner import AbPlan, AbRunner, AbWatcher, Terms
 from bench.regression.checkouts import Sides, differences
 from bench.report.wording import said
 from bench.run.round import open_round
-from bench.run.runner import Sink
+from bench.run.runner import Round, Sink
 from bench.run.session import draft, instructions_per_request
 
 
 def compare(
-    sides: Sides, terms: Terms, sink: Sink, watcher: ab_runner.Watcher, *, run_id: str, instructions_too: bool
+    sides: Sides, terms: Terms, sink: Sink, watcher: AbWatcher, *, run_id: str, instructions_too: bool
 ) -> Comparison:
     """Compares two sides into the sink. Raises NothingToMeasure or DriverFailed."""
     began = time.monotonic()
     sink.describe(draft(sides.testbed, run_id))
 
-    def live_round(index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[ab_runner.Round]:
+    def live_round(index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[Round]:
         return open_round(sides.testbed, index, lanes, began)
 
     uncounted: dict[str, None] = {}
@@ -34,8 +33,8 @@ def compare(
         uncounted.update(dict.fromkeys(reasons))
         return counted
 
-    job = ab_runner.Comparison(sides.testbed.experiment, sides.pairs, terms, live_round, count, sink)
-    outcome = job.run(watcher, time.monotonic)
+    plan = AbPlan(sides.testbed.experiment, sides.pairs, terms)
+    found = AbRunner(plan, live_round, count, sink, watcher, time.monotonic).run()
     return Comparison(
         format_version=FORMAT_VERSION,
         run_id=run_id,
@@ -44,17 +43,17 @@ def compare(
         max_regression=terms.allowed.time,
         max_instructions=terms.allowed.instructions,
         budget_s=terms.budget_s,
-        spent_s=round(outcome.spent_s, 1),
-        rounds=outcome.rounds,
-        measured_again=outcome.measured_again,
+        spent_s=round(found.spent_s, 1),
+        rounds=found.rounds,
+        measured_again=found.measured_again,
         apps=tuple(
             AppComparison(
                 app=pair.app,
                 lane=sides.testbed.experiment.lane(pair.head).original,
-                evidence=outcome.evidence[pair.app],
-                differences=differences(pair, outcome.facts),
+                evidence=found.evidence[pair.app],
+                differences=differences(pair, found.facts),
             )
             for pair in sides.pairs
         ),
-        notes=(*sides.notes, *uncounted, *outcome.notes),
+        notes=(*sides.notes, *uncounted, *found.notes),
     )
