@@ -56,9 +56,13 @@ Count = Callable[[], Sequence[Observation]]
 
 
 class AbResult(Struct, frozen=True):
-    """What a comparison came to: evidence by App; ``measured_again`` where a regression had to be seen twice."""
+    """What a comparison came to: evidence by App; ``measured_again`` where a regression had to be seen twice.
+
+    ``counted`` are all counts of instructions, of both measurements.
+    """
 
     evidence: Mapping[str, tuple[Evidence, ...]]
+    counted: tuple[Observation, ...]
     facts: tuple[LaneFacts, ...]
     rounds: int
     measured_again: bool
@@ -134,6 +138,7 @@ class AbRunner:
         stands = any(item.verdict is Verdict.SLOWER for of_app in found.values() for item in of_app)
         return AbResult(
             evidence=found,
+            counted=(*first.counted, *counted_again),
             facts=self._facts,
             rounds=len(self._folded),
             measured_again=bool(first.slower) or stands,
