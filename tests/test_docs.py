@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from bench.cli import COMMANDS as NAMES
 from bench.cli import Later
-from tests.builders.runs import git
+from tests.builders.repositories import git
 
 COMMANDS = {name: Later(name).load() for name in NAMES}
 PROJECT = Path(__file__).parent.parent
