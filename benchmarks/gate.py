@@ -26,8 +26,8 @@ import msgspec
 
 from bench.model.config import select_lanes
 from bench.model.load import Closed
+from bench.model.metrics import INSTRUCTIONS
 from bench.model.protocol import Request, Target
-from bench.model.records import INSTRUCTIONS
 from bench.model.regression import Comparison, Evidence, Verdict
 from bench.regression import verdict
 from bench.regression.ratios import CPU

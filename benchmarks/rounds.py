@@ -20,8 +20,8 @@ from scipy.stats import f, t
 from bench.analysis.autocorrelation import Floats, own
 from bench.model import schedule
 from bench.model.experiment import Experiment
+from bench.model.load import Phase
 from bench.model.records import SliceRecord
-from bench.model.schedule import Phase
 from bench.run import store
 
 LAYOUTS = ((18, 1), (10, 1), (7, 2), (6, 3), (5, 4), (4, 5), (3, 8))

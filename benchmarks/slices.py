@@ -20,9 +20,9 @@ import numpy as np
 
 from bench.analysis import intervals
 from bench.model.experiment import Lane
-from bench.model.load import Closed
+from bench.model.load import Closed, Phase
 from bench.model.records import Estimate, SliceRecord
-from bench.model.schedule import Phase, Slice
+from bench.model.schedule import Slice
 from bench.run import session
 from bench.run.round import LiveRound, open_round
 from bench.servers.project import open_project

@@ -2,6 +2,7 @@
 
 from bench.analysis import intervals
 from bench.model.load import Load
+from bench.model.metrics import PERCENTILES
 from bench.model.protocol import SliceResult
 from bench.model.records import LoadResult
 
@@ -30,6 +31,6 @@ def _percentiles_ms(encoded: str | None) -> dict[str, float] | None:
     histogram = intervals.merged([encoded])
     return {
         name: intervals.percentile_ms(histogram, percentile)
-        for name, percentile in intervals.PERCENTILES.items()
+        for name, percentile in PERCENTILES.items()
         if intervals.beyond(histogram.total_count, percentile) >= intervals.MIN_BEYOND
     }

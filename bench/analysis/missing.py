@@ -2,24 +2,17 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from bench.analysis import intervals, tidy_table, validity
-from bench.analysis.validity import PHASES
+from bench.analysis import intervals, validity
+from bench.analysis.folds import MIN_BEYOND_IN_ROUND, counts, of_phase
+from bench.model.load import Phase
+from bench.model.metrics import METRICS, Metric, Source
 from bench.model.records import SliceRecord
-from bench.model.schedule import Phase
 from bench.report.wording import said
 
 SILENT = "no right answer in the windows that count"
 STOOD_STILL = "the counter did not move"
 CLOCK_STOOD_STILL = "the clock stood still in all of its slices"
 NOT_REACHED = "none of its slices was measured"
-MEMORY = ("rss_mib", "pss_mib")
-COUNTERS = {
-    "cpu_us_per_request": "server_cpu_ns",
-    "rss_mib": "server_rss_bytes",
-    "pss_mib": "server_pss_bytes",
-}
-"""Metrics that need more than answers: a field of every slice."""
-LATENCIES = [name for name in PHASES if name.startswith(("latency_", "service_"))]
 
 
 def reasons(records: Sequence[SliceRecord], found: Collection[str], planned: Collection[Phase] = ()) -> dict[str, str]:
@@ -28,8 +21,8 @@ def reasons(records: Sequence[SliceRecord], found: Collection[str], planned: Col
     Of a phase without slices nothing is expected, unless it was ``planned`` and others of the Lane were measured.
     """
     measured = [record for record in records if record.phase is not Phase.WARM_UP and not record.discarded]
-    expected = ("throughput_rps", "cpu_us_per_request", *LATENCIES, *MEMORY, "error_ratio")
-    missing = ((name, _of_metric(measured, name, planned)) for name in expected if name not in found)
+    expected = [metric for metric in METRICS.from_sources(Source.SLICES) if metric.name not in found]
+    missing = ((metric.name, _of_metric(measured, metric, planned)) for metric in expected)
     return {name: reason for name, reason in missing if reason}
 
 
@@ -48,21 +41,20 @@ def in_rounds(records: Sequence[SliceRecord], found: Mapping[str, Collection[int
     }
 
 
-def _of_metric(records: Sequence[SliceRecord], metric: str, planned: Collection[Phase]) -> str | None:
-    own = [record for record in records if record.phase is PHASES.get(metric, record.phase)]
+def _of_metric(records: Sequence[SliceRecord], metric: Metric, planned: Collection[Phase]) -> str | None:
+    own = of_phase(metric, records)
     if not own:
-        return NOT_REACHED if records and PHASES.get(metric) in planned else None
-    own = [record for record in own if tidy_table.counts(record)]
+        return NOT_REACHED if records and metric.phase in planned else None
+    own = [record for record in own if counts(record)]
     if not own:
         return CLOCK_STOOD_STILL
-    counter = COUNTERS.get(metric)
-    if counter and (unknown := _unknown(own, counter)):
+    if metric.counter and (unknown := _unknown(own, metric.counter)):
         return unknown
-    if metric not in MEMORY and not any(record.requests_in_slice for record in own):
+    if metric.needs_answers and not any(record.requests_in_slice for record in own):
         return _silent(own[0])
-    if metric in LATENCIES and any(record.requests for record in own):
-        return _too_few(metric)
-    return STOOD_STILL if counter else _silent(own[0])
+    if metric.percentile is not None and any(record.requests for record in own):
+        return _too_few(metric.percentile)
+    return STOOD_STILL if metric.counter else _silent(own[0])
 
 
 def _silent(record: SliceRecord) -> str:
@@ -77,14 +69,12 @@ def _unknown(records: Sequence[SliceRecord], counter: str) -> str | None:
     return said(without[0].unknown[counter]) if counter in without[0].unknown else "no reason was recorded"
 
 
-def _too_few(metric: str) -> str:
+def _too_few(percentile: float) -> str:
     """Returns how many answers it takes, which is the same for all Lanes."""
-    percentile = next(at for name, at in intervals.PERCENTILES.items() if f"_{name}_" in metric)
     in_run, in_round = (
-        round(beyond / intervals.beyond(1, percentile))
-        for beyond in (intervals.MIN_BEYOND, tidy_table.MIN_BEYOND_IN_ROUND)
+        round(beyond / intervals.beyond(1, percentile)) for beyond in (intervals.MIN_BEYOND, MIN_BEYOND_IN_ROUND)
     )
     return (
         f"too few answers: it takes {in_run:,} in the run and {in_round:,} in each round for "
-        f"{intervals.MIN_BEYOND} and {tidy_table.MIN_BEYOND_IN_ROUND} to be expected beyond {percentile:g} %"
+        f"{intervals.MIN_BEYOND} and {MIN_BEYOND_IN_ROUND} to be expected beyond {percentile:g} %"
     )

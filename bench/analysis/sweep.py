@@ -12,21 +12,21 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
-from bench.analysis import intervals, tidy_table, validity
-from bench.analysis.tidy_table import MIN_BEYOND_IN_ROUND
+from bench.analysis import intervals, validity
+from bench.analysis.folds import counts, is_known
 from bench.analysis.validity import Shares
 from bench.model.estimate import Estimate, Status, Validity, is_busy
 from bench.model.experiment import Experiment, Sweep
-from bench.model.load import Load
+from bench.model.load import Load, Phase
+from bench.model.metrics import PERCENTILES, Better, Unit
 from bench.model.records import SliceRecord
-from bench.model.schedule import Phase
 from bench.model.sweep import Knee, LaneSweep, SweepPoint, WithinSlo
 
 SERVED_SHARE = 0.95
 """A rate is served where so much of what came due in windows is got through in them, and nothing was left unsent."""
 STILL_GROWING = 1.05
 """Where the largest load gets so many times the throughput of the one before it, the maximum is not in the sweep."""
-PERCENTILES = {name: intervals.PERCENTILES[name] for name in ("p50", "p90", "p99")}
+SHOWN = ("p50", "p90", "p99")
 
 ByRound = Mapping[int, Sequence[SliceRecord]]
 
@@ -40,7 +40,7 @@ def fold(
     """
     if experiment.sweep is None:
         return ()
-    counted = [record for record in records if record.phase is Phase.SWEEP and tidy_table.counts(record)]
+    counted = [record for record in records if record.phase is Phase.SWEEP and counts(record)]
     sweeps = (
         lane_sweep(
             lane.name,
@@ -76,7 +76,7 @@ def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) 
     """Folds what one Lane did under one Load; its own threads may have kept a request waiting for ``own_wait_ms``."""
     records = _records(rounds)
     positive = [rps for rps in _throughputs_rps(rounds).values() if rps > 0]
-    throughput = intervals.log_estimate(positive, "requests/s", "higher") if positive else None
+    throughput = intervals.log_estimate(positive, Unit.REQUESTS_PER_S, Better.HIGHER) if positive else None
     shares = validity.shares_of(records, workers)
     found = (
         _wrong(rounds)
@@ -146,13 +146,13 @@ def _latencies(rounds: ByRound) -> dict[str, Estimate]:
         intervals.merged([record.latency_from_intended_us or record.latency_us for record in records])
         for records in rounds.values()
     ]
-    counts = [histogram.total_count for histogram in histograms]
+    answers = [histogram.total_count for histogram in histograms]
     return {
-        name: intervals.log_estimate([intervals.percentile_ms(each, at) for each in histograms], "ms", "lower")
-        for name, at in PERCENTILES.items()
-        if counts
-        and intervals.beyond(min(counts), at) >= MIN_BEYOND_IN_ROUND
-        and intervals.beyond(sum(counts), at) >= intervals.MIN_BEYOND
+        name: intervals.log_estimate(
+            [intervals.percentile_ms(each, PERCENTILES[name]) for each in histograms], Unit.MS, Better.LOWER
+        )
+        for name in SHOWN
+        if is_known(answers, PERCENTILES[name])
     }
 
 

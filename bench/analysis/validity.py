@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from bench.analysis import intervals, observations
+from bench.analysis import intervals
 from bench.analysis.discard import DISCARD_STEAL
 from bench.model.estimate import BUSY_SHARE, is_busy
+from bench.model.load import Phase
+from bench.model.metrics import METRICS
 from bench.model.records import Cell, Failure, SliceRecord, Status, Validity
-from bench.model.schedule import Phase
 from bench.report import wording
 
 USERS_SHARE = 0.5
@@ -46,14 +47,6 @@ SEVERITY = (
 """Statuses from the best to the worst."""
 UNUSABLE = (Status.FAILING, Status.NOT_MEASURED, Status.FAILED)
 """With one of these a Lane says nothing, not even of what needs no load."""
-PHASES = {
-    "throughput_rps": Phase.SATURATED,
-    "cpu_us_per_request": Phase.SATURATED,
-    "own_cost_us_per_request": Phase.SATURATED,
-    **{f"latency_saturated_{name}_ms": Phase.SATURATED for name in intervals.PERCENTILES},
-    **{f"{what}_fixed_{name}_ms": Phase.FIXED for what in ("latency", "service") for name in intervals.PERCENTILES},
-}
-"""The phase that a metric is measured in; the others are measured in all phases, or outside."""
 
 
 def judge_cells(records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> tuple[Cell, ...]:
@@ -90,10 +83,11 @@ def of_metric(cells: Sequence[Cell], metric: str) -> Validity:
 
     What was observed without load needs a Lane that answers rightly, and no more.
     """
-    if metric in PHASES:
-        return of_phase(cells, PHASES[metric])
+    row = METRICS[metric]
+    if row.phase is not None:
+        return of_phase(cells, row.phase)
     found = worst(cells)
-    return Validity(Status.VALID) if metric in observations.UNITS and found.status not in UNUSABLE else found
+    return Validity(Status.VALID) if row.is_observed and found.status not in UNUSABLE else found
 
 
 def said_of(name: str, found: Validity) -> Validity:

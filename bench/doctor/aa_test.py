@@ -12,8 +12,8 @@ from bench.doctor import sample_size
 from bench.doctor.sample_size import Resolution
 from bench.model import schedule
 from bench.model.experiment import Experiment, Lane
+from bench.model.load import Phase
 from bench.model.records import Estimate, Failure, Manifest, SliceRecord, Status, Validity
-from bench.model.schedule import Phase
 from bench.report.wording import said
 
 TRIAL_S = 20.0

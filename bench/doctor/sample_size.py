@@ -15,8 +15,8 @@ from bench.doctor.power import Rule
 from bench.model import schedule
 from bench.model.estimate import CONFIDENCE
 from bench.model.experiment import Experiment, Group
+from bench.model.load import Phase
 from bench.model.records import Estimate, Failure, Manifest, Ratio, SliceRecord
-from bench.model.schedule import Phase
 
 
 class Resolution(Struct, frozen=True, kw_only=True):

@@ -18,14 +18,12 @@ from bench.model.estimate import Estimate as Estimate  # noqa: PLC0414 - found h
 from bench.model.estimate import Status as Status  # noqa: PLC0414 - found here with all else that is recorded
 from bench.model.estimate import Validity as Validity  # noqa: PLC0414 - found here with all else that is recorded
 from bench.model.experiment import Experiment
-from bench.model.load import Load
+from bench.model.load import Load, Phase
+from bench.model.metrics import THROUGHPUT
 from bench.model.reason import Reason
-from bench.model.schedule import Phase
 from bench.model.sweep import LaneSweep
 
 FORMAT_VERSION = 4
-INSTRUCTIONS = "instructions_per_request"
-"""The metric that is counted, and needs neither raw nor rounds."""
 
 
 class SliceRecord(Struct, frozen=True, kw_only=True):
@@ -215,7 +213,7 @@ class NoiseFloor(Struct, frozen=True, kw_only=True):
     twin: str
     ratio: Estimate
     difference: float | None
-    metric: str = "throughput_rps"
+    metric: str = THROUGHPUT
 
 
 class GroupSummary(Struct, frozen=True, kw_only=True):

@@ -12,9 +12,11 @@ from msgspec.structs import replace
 from bench.analysis import discard
 from bench.model import schedule
 from bench.model.experiment import Experiment, Lane
-from bench.model.records import INSTRUCTIONS, Estimate, Failure, LaneFacts, Observation, SliceRecord, Stage
+from bench.model.load import Phase
+from bench.model.metrics import INSTRUCTIONS
+from bench.model.records import Estimate, Failure, LaneFacts, Observation, SliceRecord, Stage
 from bench.model.regression import Evidence, Verdict
-from bench.model.schedule import Phase, Slice
+from bench.model.schedule import Slice
 from bench.regression import ratios, verdict
 from bench.regression.ratios import Allowed, Pair
 from bench.run.runner import NothingToMeasure, Sink, measure_with_repeats

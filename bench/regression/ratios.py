@@ -5,10 +5,12 @@ from math import exp, fsum, log
 
 from msgspec import Struct
 
-from bench.analysis import tidy_table, validity
-from bench.model.records import INSTRUCTIONS, Estimate, Observation, SliceRecord, Validity
+from bench.analysis import validity
+from bench.analysis.folds import round_values
+from bench.model.load import Phase
+from bench.model.metrics import INSTRUCTIONS
+from bench.model.records import Estimate, Observation, SliceRecord, Validity
 from bench.model.regression import Evidence, Verdict
-from bench.model.schedule import Phase
 from bench.regression import verdict
 
 CPU = "cpu_us_per_request"
@@ -46,7 +48,7 @@ def ratios(pair: Pair, records: Sequence[SliceRecord], *, apps: int) -> dict[str
     The intervals of a metric hold for all of so many ``apps`` at once.
     """
     own = [record for record in records if record.lane in (pair.base, pair.head)]
-    by_lane = tidy_table.by_lane(tidy_table.by_round(tidy_table.tidy(own)))
+    by_lane = round_values(own).by_lane
     base, head = (by_lane.get(lane, {}) for lane in (pair.base, pair.head))
     found = {metric: verdict.paired(base.get(metric, {}), head.get(metric, {}), apps) for metric in PHASES}
     found[CPU] = verdict.paired(*_duets(pair, records), apps)

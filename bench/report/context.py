@@ -8,14 +8,13 @@ from msgspec import Struct
 
 from bench.analysis import validity
 from bench.model.experiment import Lane, Server
-from bench.model.load import Closed, Open
+from bench.model.load import Closed, Open, Phase
 from bench.model.load import listed as listed_loads
+from bench.model.metrics import METRICS, THROUGHPUT
 from bench.model.records import Failure, LaneFacts, LaneSummary, Machine, Report, Status
-from bench.model.schedule import Phase
 from bench.report import missing
-from bench.report.footprint_table import AT_STARTS, described
-from bench.report.format import METRICS, NO_INTERVAL, interval, listed, number, one_line
-from bench.report.group_table import THROUGHPUT
+from bench.report.footprint_table import at_starts, described
+from bench.report.format import NO_INTERVAL, interval, listed, number, one_line
 
 UNPINNED = "NOT PINNED: servers and load driver shared cores and slowed each other; take every number as a hint."
 BASELINE = "raw: the server with no framework, a ceiling, not ranked."
@@ -262,7 +261,7 @@ def totals(report: Report) -> str:
 def absent(report: Report, metrics: Sequence[str]) -> tuple[str, ...]:
     """Says why some of these metrics are absent, or of fewer rounds; those of a footprint stand below its table."""
     lanes = {lane.lane: lane for lane in report.summary.lanes if not lane.twin}
-    return missing.sentences(lanes, [metric for metric in metrics if metric not in AT_STARTS])
+    return missing.sentences(lanes, [metric for metric in metrics if metric not in at_starts()])
 
 
 def proofs(report: Report) -> tuple[Proof, ...]:

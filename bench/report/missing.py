@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.analysis.observations import UNITS as OBSERVED
+from bench.model.metrics import METRICS
 from bench.model.records import LaneSummary
-from bench.report.format import METRICS, listed, one_line
+from bench.report.format import listed, one_line
 
 
 def sentences(lanes: Mapping[str, LaneSummary], metrics: Sequence[str]) -> tuple[str, ...]:
@@ -13,8 +13,10 @@ def sentences(lanes: Mapping[str, LaneSummary], metrics: Sequence[str]) -> tuple
     partial = {name: lane.partial for name, lane in lanes.items()}
     return (
         *_sentences("Not measured of", missing, metrics),
-        *_sentences("Not of all rounds, of", partial, [metric for metric in metrics if metric not in OBSERVED]),
-        *_sentences("Not of all starts, of", partial, [metric for metric in metrics if metric in OBSERVED]),
+        *_sentences(
+            "Not of all rounds, of", partial, [metric for metric in metrics if not METRICS[metric].is_observed]
+        ),
+        *_sentences("Not of all starts, of", partial, [metric for metric in metrics if METRICS[metric].is_observed]),
     )
 
 

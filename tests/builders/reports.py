@@ -21,6 +21,7 @@ from bench.model.experiment import (
     Serving,
     Workload,
 )
+from bench.model.load import Phase
 from bench.model.records import (
     FORMAT_VERSION,
     AdapterCost,
@@ -44,7 +45,6 @@ from bench.model.records import (
     Trace,
     Validity,
 )
-from bench.model.schedule import Phase
 
 ROUNDS = 7
 RATE_RPS = 1100.0

@@ -9,7 +9,6 @@ from typing import Any
 from hdrh.histogram import HdrHistogram
 from msgspec.structs import replace
 
-from bench.analysis import completeness
 from bench.model import footprint_plan, schedule
 from bench.model.experiment import (
     Adapter,
@@ -25,20 +24,11 @@ from bench.model.experiment import (
     Workload,
 )
 from bench.model.history import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
-from bench.model.load import Closed, Open
+from bench.model.load import Closed, Open, Phase
+from bench.model.metrics import INSTRUCTIONS, METRICS, Source
 from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
-from bench.model.records import (
-    FORMAT_VERSION,
-    INSTRUCTIONS,
-    Failure,
-    LaneFacts,
-    Machine,
-    Manifest,
-    Observation,
-    SliceRecord,
-    Stage,
-)
-from bench.model.schedule import Phase, Slice
+from bench.model.records import FORMAT_VERSION, Failure, LaneFacts, Machine, Manifest, Observation, SliceRecord, Stage
+from bench.model.schedule import Slice
 
 WSGI, ASGI = Interface.WSGI, Interface.ASGI
 
@@ -267,9 +257,8 @@ def run_records(
 
 def run_observations(whole: Experiment) -> list[Observation]:
     """Returns what a run that came to its end observed outside slices."""
-    counts = dict.fromkeys(completeness.AT_REST, 1)
-    for kind, count in footprint_plan.counts(whole.preset).items():
-        counts |= dict.fromkeys(footprint_plan.METRICS[kind], count)
+    starts = {Source.AT_REST: 1, **footprint_plan.counts(whole.preset)}
+    counts = {metric.name: starts[metric.source] for metric in METRICS.values() if metric.source in starts}
     footprint = [
         Observation(lane=lane.name, metric=metric, value=7.0)
         for lane in footprint_plan.footprint_lanes(whole)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from bench.model.history import History, HistoryRecord, Reading
-from bench.model.records import INSTRUCTIONS
+from bench.model.metrics import INSTRUCTIONS
 from bench.regression import trends
 from bench.report import charts
 from bench.report.charts.history import MOST_POINTS, history_chart
