@@ -59,7 +59,7 @@ def lines(runs: int, lanes: int, seed: int) -> Iterator[bytes]:
             format_version=HISTORY_VERSION,
             run_id=f"{at:%Y%m%dT%H%M%SZ}-{run:06x}",
             started_utc=f"{at:%Y-%m-%dT%H:%M:%SZ}",
-            git_revision=f"{run:07x}00000",
+            project_revision=f"{run:07x}00000",
             bench_version="0.1.0",
             preset="standard",
             conditions="0123456789ab",

@@ -139,13 +139,18 @@ class LaneFacts(Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """What a run was made from: enough to judge it, and to do it again."""
+    """What a run was made from: enough to judge it, and to do it again.
+
+    Revisions are commits, with ``+`` where something was not committed. ``bench_revision`` is that of bench's own
+    checkout, None where bench is installed; ``project_revision`` is that of the project, None outside of git.
+    """
 
     format_version: int
     run_id: str
     started_utc: str
     bench_version: str
-    git_revision: str | None
+    bench_revision: str | None
+    project_revision: str | None
     experiment: Experiment
     machine: Machine
     driver_versions: dict[str, str]

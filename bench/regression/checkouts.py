@@ -13,6 +13,7 @@ from bench.model.config import ConfigError
 from bench.model.experiment import Experiment, Lane, Side, only
 from bench.model.records import LaneFacts
 from bench.model.regression import SideFacts
+from bench.model.suggest import one_of
 from bench.regression.ratios import Pair
 from bench.run import git
 from bench.run.git import WORKTREE, RevisionFailed
@@ -160,7 +161,7 @@ def _chosen(
         if name in one_sided:
             raise ConfigError(f"{name}: found in {one_sided[name]} only, expected an App that both sides have")
         if name not in both:
-            raise ConfigError(f"app: found {name!r}, expected one of {', '.join(both)}")
+            raise ConfigError(f"app: found {name!r}, expected {one_of(name, both)}")
     notes = tuple(f"{name} is in {revision} only, and is not compared" for name, revision in one_sided.items())
     if app_names:
         return list(dict.fromkeys(app_names)), notes

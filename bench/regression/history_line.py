@@ -32,7 +32,7 @@ def record(run: Folded) -> HistoryRecord:
         format_version=HISTORY_VERSION,
         run_id=manifest.run_id,
         started_utc=manifest.started_utc,
-        git_revision=manifest.git_revision,
+        project_revision=manifest.project_revision,
         bench_version=manifest.bench_version,
         preset=manifest.experiment.preset_name,
         conditions=comparability.digest(manifest),

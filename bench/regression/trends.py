@@ -175,7 +175,7 @@ def _trend(one: Series, records: Sequence[HistoryRecord]) -> Trend:
 
 def _level_step(step: Step, runs: Sequence[HistoryRecord]) -> LevelStep:
     first, last = runs[step.earliest - 1], runs[step.latest]
-    revisions = (first.git_revision, last.git_revision)
+    revisions = (first.project_revision, last.project_revision)
     return LevelStep(
         ratio=step.ratio,
         before=runs[step.at - 1].run_id,

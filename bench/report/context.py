@@ -228,12 +228,13 @@ def machine(described: Machine) -> str:
 
 
 def provenance(report: Report) -> str:
-    """Says which bench made the run, when, and how to do it again."""
+    """Says which bench made the run, of which project, when, and how to do it again."""
     manifest = report.manifest
-    revision = f" ({manifest.git_revision[:12]})" if manifest.git_revision else ""
+    bench = f" at commit {manifest.bench_revision}" if manifest.bench_revision else ""
+    project = f"project at commit {manifest.project_revision}, " if manifest.project_revision else ""
     experiment = manifest.experiment
     return one_line(
-        f"bench {manifest.bench_version}{revision}, run {manifest.run_id}, {manifest.started_utc}, "
+        f"bench {manifest.bench_version}{bench}, {project}run {manifest.run_id}, {manifest.started_utc}, "
         f"preset {experiment.preset_name}, seed {experiment.seed}."
     )
 

@@ -159,8 +159,7 @@ class Starts:
             self._give_up(Source.IMPORT, lane.name, late)
         except (IndexError, ValueError):
             last = (complained.decode(errors="replace").splitlines() or ["no reason was given"])[-1]
-            broken = reason(Code.IMPORT_FAILED, application=lane.application, text=last)
-            self._give_up(Source.IMPORT, lane.name, broken)
+            self._give_up(Source.IMPORT, lane.name, reason(Code.IMPORT_FAILED, application=lane.application, text=last))
 
     def _add_worker(self, lanes: Sequence[Lane]) -> None:
         """Starts servers with a few workers, and again with one more; the difference is what that one takes."""

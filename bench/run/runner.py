@@ -10,12 +10,13 @@ import msgspec
 from bench.analysis import parity
 from bench.analysis.discard import judged
 from bench.model import schedule
+from bench.model.errors import BenchError
 from bench.model.experiment import Experiment, Lane, without
 from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.model.schedule import Slice
 
 
-class NothingToMeasure(Exception):
+class NothingToMeasure(BenchError):
     """Every Lane has failed."""
 
 

@@ -105,7 +105,8 @@ def manifest(whole: Experiment | None = None, **changes: Any) -> Manifest:
         run_id="20260301T101500Z-3f9a1c",
         started_utc="2026-03-01T10:15:00Z",
         bench_version="0.1.0",
-        git_revision=None,
+        bench_revision=None,
+        project_revision=None,
         experiment=whole,
         machine=Machine(
             cpu="Example",
@@ -324,7 +325,7 @@ def history_record(**changes: Any) -> HistoryRecord:
         format_version=HISTORY_VERSION,
         run_id="20260301T101500Z-3f9a1c",
         started_utc="2026-03-01T10:15:00Z",
-        git_revision="0123456789ab",
+        project_revision="0123456789ab",
         bench_version="0.1.0",
         preset="standard",
         conditions="0123456789ab",
@@ -341,7 +342,7 @@ def history_records(*cpu: float, lane: str = A, **changes: Any) -> list[HistoryR
         history_record(
             run_id=f"run-{index:04}",
             started_utc=f"2026-03-{1 + index // 24:02}T{index % 24:02}:00:00Z",
-            git_revision=f"{index:07}00000",
+            project_revision=f"{index:07}00000",
             lanes={lane: {"cpu_us_per_request": Reading(value, value / 1.03, value * 1.03)}},
             **changes,
         )

@@ -76,7 +76,7 @@ def test_what_the_run_was_stands_beside() -> None:
     """The manifest's fields, as they are."""
     written, made_from = line(), manifest(WHOLE)
     assert (written.run_id, written.started_utc) == (made_from.run_id, made_from.started_utc)
-    assert (written.bench_version, written.git_revision) == (made_from.bench_version, made_from.git_revision)
+    assert (written.bench_version, written.project_revision) == (made_from.bench_version, made_from.project_revision)
     assert written.machine.server_cores == made_from.machine.server_cores
     assert written.fixed_rate_rps == of(run_records(WHOLE)).summary.totals.fixed_rate_rps is not None
 

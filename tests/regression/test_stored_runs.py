@@ -205,7 +205,7 @@ def test_ports_and_dates_may_differ() -> None:
         replace(facts, port=20009, command=tuple(part.replace("20001", "20009") for part in facts.command))
         for facts in changed_fact(MANIFEST, A, response_headers=headers).lanes
     )
-    comparability.prove_comparable(replace(MANIFEST, lanes=launched, run_id="other", git_revision="abc"), MANIFEST)
+    comparability.prove_comparable(replace(MANIFEST, lanes=launched, run_id="other", project_revision="abc"), MANIFEST)
 
 
 @given(

@@ -56,7 +56,7 @@ def test_commits_are_named_as_git_takes_them(
 ) -> None:
     """A range, one commit where it is the same, None where one is not known; what was not committed is said beside."""
     records = [
-        replace(record, git_revision=before if index < 12 else after)
+        replace(record, project_revision=before if index < 12 else after)
         for index, record in enumerate(history_records(*STEP))
     ]
     (step,) = only(records).steps

@@ -338,6 +338,18 @@ def test_every_form_says_that_cores_were_shared() -> None:
         assert "NOT PINNED" not in said, name
 
 
+def test_every_form_says_whose_each_commit_is() -> None:
+    """Bench's own and the project's; of one that is not known none says anything."""
+    report = standard()
+    known = report.manifest
+    for name, said in everywhere(report).items():
+        words_of = " ".join(said.split())
+        assert f"bench {known.bench_version} at commit {known.bench_revision}" in words_of, name
+        assert f"project at commit {known.project_revision}" in words_of, name
+    unknown = replace(report, manifest=replace(known, bench_revision=None, project_revision=None))
+    assert "commit" not in context.provenance(unknown)
+
+
 def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
     """The noise floor stands beside the results, in every form but the charts."""
     report = standard()

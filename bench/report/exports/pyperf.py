@@ -55,7 +55,8 @@ def _metadata(manifest: Manifest) -> dict[str, str | int]:
     known = {
         "bench_run_id": manifest.run_id,
         "bench_version": manifest.bench_version,
-        "git_revision": manifest.git_revision or "",
+        "bench_revision": manifest.bench_revision or "",
+        "project_revision": manifest.project_revision or "",
         "cpu_model_name": machine.cpu,
         "platform": machine.system,
         "date": manifest.started_utc.replace("T", " ").removesuffix("Z"),
