@@ -1,10 +1,6 @@
-"""From slices to metrics: a fold for each metric, over the slices of one Lane in one Round.
-
-Sums of times are exact (``fsum``), so that they do not depend on the order of slices.
-"""
+"""From slices to metrics: a fold for each metric, over the slices of one Lane in one Round."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import fsum
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
@@ -12,6 +8,7 @@ from msgspec import Struct
 
 from bench.analysis import intervals
 from bench.analysis.autocorrelation import Floats
+from bench.model import quotients
 from bench.model.load import Phase
 from bench.model.metrics import METRICS, Metric, Source
 from bench.model.records import SliceRecord
@@ -19,7 +16,6 @@ from bench.model.records import SliceRecord
 MIN_BEYOND_IN_ROUND = 1
 """Of the answers that have to be expected beyond a percentile, so many in each round."""
 MIB = 2**20
-NS_PER_US = 1000
 
 Records = Sequence[SliceRecord]
 ByRound = Mapping[int, float]
@@ -109,17 +105,6 @@ def is_known(answers_by_round: Sequence[int], percentile: float) -> bool:
     )
 
 
-def _throughput_rps(records: Records) -> float | None:
-    window_s = fsum(record.window_s for record in records)
-    return _positive(sum(record.requests for record in records) / window_s) if window_s else None
-
-
-def _cpu_us_per_request(records: Records) -> float | None:
-    cpu_ns = _known_sum([record.server_cpu_ns for record in records])
-    answers = sum(record.requests_in_slice for record in records)
-    return _positive(cpu_ns / NS_PER_US / answers) if cpu_ns and answers else None
-
-
 def _most_mib(sizes: Iterable[int | None]) -> float | None:
     most = max((size for size in sizes if size is not None), default=0)
     return _positive(most / MIB)
@@ -131,20 +116,14 @@ def _error_ratio(records: Records) -> float | None:
     return errors / answers if answers else None
 
 
-def _known_sum(values: Sequence[int | None]) -> int | None:
-    """Returns a sum; None where one of the values is unknown."""
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
-
-
 def _positive(value: float) -> float | None:
     """Returns a value, or None where it is not above zero: it is neither a divisor nor has it a logarithm."""
     return value if value > 0 else None
 
 
 FOLDS: dict[str, Fold] = {
-    "throughput_rps": _throughput_rps,
-    "cpu_us_per_request": _cpu_us_per_request,
+    "throughput_rps": lambda records: quotients.throughput_rps(*records),
+    "cpu_us_per_request": lambda records: quotients.cpu_us_per_request(*records),
     "rss_mib": lambda records: _most_mib(record.server_rss_bytes for record in records),
     "pss_mib": lambda records: _most_mib(record.server_pss_bytes for record in records),
     "error_ratio": _error_ratio,

@@ -1,6 +1,7 @@
 """What one load against one URL came to: the result of `bench load`."""
 
 from bench.analysis import intervals
+from bench.model import quotients
 from bench.model.load import Load
 from bench.model.metrics import PERCENTILES
 from bench.model.protocol import SliceResult
@@ -14,7 +15,7 @@ def load_result(url: str, load: Load, result: SliceResult, driver_cpu_share: flo
         load=load,
         window_s=result.window_s,
         requests=result.requests,
-        throughput_rps=result.requests / result.window_s,
+        throughput_rps=quotients.throughput_rps(result) or 0.0,
         errors=result.errors,
         dropped=result.dropped,
         bytes_received=result.bytes_received,

@@ -218,24 +218,24 @@ def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
 
     Returns why not where the Lane or raw behind the same Adapter can't be trusted, and None for raw and in a sweep.
     """
-    bare, ceiling = (rounds.experiment.raw(lane, adapted=adapted) for adapted in (False, True))
+    bare, raw = (rounds.experiment.raw(lane, adapted=adapted) for adapted in (False, True))
     if lane.app.raw or rounds.experiment.sweep:
         return None
-    if not bare or not ceiling:
+    if not bare or not raw:
         return "raw was not run on the same server" + (", through the same adapter" if bare else "")
-    names = [who.name for who in (lane, ceiling, bare)]
+    names = [who.name for who in (lane, raw, bare)]
     cpu_us = _cpu_us(rounds, names)
     if not cpu_us:
         return "no round has both its CPU time and raw's"
-    for name, unusable in ((ceiling.name, "nothing to compare with"), (lane.name, "nothing is derived from it")):
+    for name, unusable in ((raw.name, "nothing to compare with"), (lane.name, "nothing is derived from it")):
         if not rounds.valid(name, CPU):
             return f"{name} is {validity.of_metric(rounds.cells[name], CPU).status}: {unusable}"
     rho = rounds.resemblances[CPU]
     return CpuSplit(
         lane=lane.name,
         raw=_mean_us(cpu_us[bare.name], rho.of_estimates),
-        adapter=_mean_us(cpu_us[ceiling.name] - cpu_us[bare.name], rho.of_ratios) if lane.adapter else None,
-        framework=_mean_us(cpu_us[lane.name] - cpu_us[ceiling.name], rho.of_ratios),
+        adapter=_mean_us(cpu_us[raw.name] - cpu_us[bare.name], rho.of_ratios) if lane.adapter else None,
+        framework=_mean_us(cpu_us[lane.name] - cpu_us[raw.name], rho.of_ratios),
     )
 
 
@@ -276,7 +276,7 @@ def _mean_us(by_round_us: autocorrelation.Floats, rho: float) -> Estimate:
 
 
 def _group_summary(group: Group, rounds: _Rounds) -> GroupSummary:
-    """Ranks the Group's valid Lanes; baselines are no contenders."""
+    """Ranks the Group's valid Lanes; raw is no contender."""
     lanes = [lane for lane in rounds.experiment.lanes if lane.name in group.lanes]
     contenders = [lane.name for lane in lanes if not (lane.app.raw or lane.twin)]
     values = {lane: rounds.of(lane, THROUGHPUT) for lane in contenders if rounds.valid(lane, THROUGHPUT)}

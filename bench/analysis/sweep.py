@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from bench.analysis import intervals, validity
 from bench.analysis.folds import counts, is_known
 from bench.analysis.validity import Shares
+from bench.model import quotients
 from bench.model.estimate import Estimate, Status, Validity, is_busy
 from bench.model.experiment import Experiment, Sweep
 from bench.model.load import Load, Phase
@@ -75,8 +76,8 @@ def _trusted(found: LaneSweep, lane: Validity) -> LaneSweep:
 def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) -> SweepPoint:
     """Folds what one Lane did under one Load; its own threads may have kept a request waiting for ``own_wait_ms``."""
     records = _records(rounds)
-    positive = [rps for rps in _throughputs_rps(rounds).values() if rps > 0]
-    throughput = intervals.log_estimate(positive, Unit.REQUESTS_PER_S, Better.HIGHER) if positive else None
+    by_round = list(_throughputs_rps(rounds).values())
+    throughput = intervals.log_estimate(by_round, Unit.REQUESTS_PER_S, Better.HIGHER) if by_round else None
     shares = validity.shares_of(records, workers)
     found = (
         _wrong(rounds)
@@ -133,11 +134,8 @@ def _by_round(records: Sequence[SliceRecord]) -> ByRound:
 
 
 def _throughputs_rps(rounds: ByRound) -> dict[int, float]:
-    """Returns the right answers a second of the windows, by round."""
-    return {
-        index: sum(record.answers_in_window or 0 for record in records) / sum(record.window_s for record in records)
-        for index, records in rounds.items()
-    }
+    """Returns the right answers a second of the windows, by round; nothing of a round without one."""
+    return {index: rps for index, records in rounds.items() if (rps := quotients.served_rps(*records))}
 
 
 def _latencies(rounds: ByRound) -> dict[str, Estimate]:
@@ -219,7 +217,7 @@ def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], wor
     if reason := next(_against_a_crossing(measured, best, _records(by_load[best.load]), workers), None):
         return _no_knee(reason)
     first, top = (_throughputs_rps(by_load[each.load]) for each in (measured[0], best))
-    common = [index for index in top if first.get(index) and top[index]]
+    common = [index for index in top if index in first]
     if not common:
         return _no_knee("no round has both the smallest load and the best one")
     growth = intervals.ratio_estimate([top[index] for index in common], [first[index] for index in common])

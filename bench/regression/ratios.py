@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from bench.analysis import validity
 from bench.analysis.folds import round_values
+from bench.model import quotients
 from bench.model.load import Phase
 from bench.model.metrics import INSTRUCTIONS
 from bench.model.records import Estimate, Observation, SliceRecord, Validity
@@ -110,14 +111,13 @@ def _duets(pair: Pair, records: Sequence[SliceRecord]) -> tuple[dict[int, float]
     """
     costs: dict[tuple[int, int], dict[str, float]] = {}
     for record in records:
-        if record.phase is Phase.DUET and record.server_cpu_ns and record.requests_in_slice and not record.discarded:
-            costs.setdefault((record.round, record.slice), {})[record.lane] = (
-                record.server_cpu_ns / record.requests_in_slice
-            )
+        cost = quotients.cpu_ns_per_request(record)
+        if record.phase is Phase.DUET and cost and not record.discarded:
+            costs.setdefault((record.round, record.slice), {})[record.lane] = cost
     logs: dict[int, list[float]] = {}
-    for (round_index, _), cost in costs.items():
-        if {pair.base, pair.head} <= cost.keys():
-            logs.setdefault(round_index, []).append(log(cost[pair.head] / cost[pair.base]))
+    for (round_index, _), by_lane in costs.items():
+        if {pair.base, pair.head} <= by_lane.keys():
+            logs.setdefault(round_index, []).append(log(by_lane[pair.head] / by_lane[pair.base]))
     return dict.fromkeys(logs, 1.0), {index: exp(fsum(of_round) / len(of_round)) for index, of_round in logs.items()}
 
 

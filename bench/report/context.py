@@ -17,7 +17,7 @@ from bench.report.footprint_table import at_starts, described
 from bench.report.format import NO_INTERVAL, interval, listed, number, one_line
 
 UNPINNED = "NOT PINNED: servers and load driver shared cores and slowed each other; take every number as a hint."
-BASELINE = "raw: the server with no framework, a ceiling, not ranked."
+RAW = "raw: the same server with no framework; it is not ranked."
 GROUP_READING = ("A Group holds the lanes that may be ranked together: compare within a Group, not across Groups.",)
 RANK_READING = (
     "Throughput is what a closed load got out of a lane once it was saturated. Latencies are at one rate, the same for "
@@ -95,7 +95,7 @@ def caption(report: Report, chart: str) -> tuple[str, ...]:
     """Returns the sentences under a chart: what its points are and n, load, servers, versions, machine, bench."""
     points, phase = _CHARTS[chart]
     return (
-        f"{points(report)} {BASELINE}",
+        f"{points(report)} {RAW}",
         f"Load: {load(report, phase)}",
         servers(report),
         versions(report),
@@ -104,7 +104,7 @@ def caption(report: Report, chart: str) -> tuple[str, ...]:
     )
 
 
-def measured(report: Report) -> tuple[str, ...]:
+def what_was_measured(report: Report) -> tuple[str, ...]:
     """Returns all that was measured, with what and on what, a sentence a fact."""
     of_sweep = (f"Throughput and latency: {load(report, Phase.SWEEP)}",)
     of_others = (

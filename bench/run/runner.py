@@ -9,7 +9,7 @@ import msgspec
 
 from bench.analysis import parity
 from bench.analysis.discard import judged
-from bench.model import schedule
+from bench.model import quotients, schedule
 from bench.model.errors import BenchError
 from bench.model.experiment import Experiment, Lane, without
 from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
@@ -108,10 +108,10 @@ class Runner:
         self._expect_lanes()
         if self._slowest_rps is None:
             self._slowest_rps = _slowest_rps([record for record in warm if self._is_left(record.lane)])
-        slices = self._measured(index, self._slowest_rps, first_index=len(warm))
+        slices = self._planned(index, self._slowest_rps, first_index=len(warm))
         measure_with_repeats(slices, self._repeats, partial(self._attempt, live))
 
-    def _measured(self, index: int, slowest_rps: float, *, first_index: int) -> list[Slice]:
+    def _planned(self, index: int, slowest_rps: float, *, first_index: int) -> list[Slice]:
         """Returns the Round's slices after its warm-up. The rate of all fixed slices of the run is the same."""
         if sweep := self._left.sweep:
             return schedule.sweep_slices(self._left, sweep, index, slowest_rps, first_index=first_index)
@@ -180,7 +180,7 @@ def measure_with_repeats(slices: Sequence[Slice], repeats: int, attempt: Attempt
 
 def _slowest_rps(warm: Sequence[SliceRecord]) -> float:
     """Returns the throughput of the slowest Lane. One without one right answer has no say in it."""
-    throughputs = [record.requests / record.window_s for record in warm if record.requests and record.window_s > 0]
+    throughputs = [rps for record in warm if (rps := quotients.throughput_rps(record))]
     if not throughputs:
         raise NothingToMeasure("no Lane gave one right answer under load")
     return min(throughputs)
