@@ -189,6 +189,7 @@ def record(planned: Slice, **changes: Any) -> SliceRecord:
         errors={},
         dropped=0,
         requests_in_slice=300,
+        answers_in_window=250,
         bytes_received=40_000,
         latency_us=latencies,
         latency_from_intended_us=latencies if fixed else None,
@@ -201,6 +202,7 @@ def record(planned: Slice, **changes: Any) -> SliceRecord:
         driver_cpu_ns=100_000_000,
         driver_run_queue_ns=1_000_000,
         steal_s=0.0,
+        clock_step_s=0.0,
         repeat_of=planned.repeat_of,
     )
     return replace(seen, **changes)
