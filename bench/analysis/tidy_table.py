@@ -8,7 +8,6 @@ import pandas as pd
 from bench.analysis.folds import counts
 from bench.model.records import SliceRecord
 
-
 PLACE = ("round", "slice", "lane", "phase", "load", "at_s")
 """Columns that say which slice a row is of; they come first."""
 COLUMNS = (*PLACE, *(name for name in SliceRecord.__struct_fields__ if name not in PLACE))

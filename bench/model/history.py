@@ -1,10 +1,4 @@
-"""What the history holds, a HistoryRecord a run, and the trends that are made from it. No I/O.
-
-``HISTORY_VERSION`` is that of every line, and of ``bench history --json``. History:
-
-1. The first format.
-2. ``git_revision`` is ``project_revision``.
-"""
+"""What the history holds, a HistoryRecord a run, and the trends that are made from it. No I/O."""
 
 from typing import Annotated
 
@@ -13,7 +7,6 @@ from msgspec import Meta, Struct
 from bench.model.errors import BenchError, WrongUsage
 from bench.model.estimate import Estimate
 
-HISTORY_VERSION = 2
 Positive = Annotated[float, Meta(gt=0)]
 Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z$")]
 """In UTC and to the second, so that the order of the texts is that of the times: ``2026-03-01T10:15:00Z``."""

@@ -17,6 +17,8 @@ class Code(StrEnum):
     SAID = "said"
     """Something else said why: a program, the system, or a file of an older format. ``text`` is what it said."""
 
+    OLD_FORMAT = "old-format"
+    """The format ``version`` that a record was written in has no place for the value, or for why it is unknown."""
     UNREADABLE = "unreadable"
     """The system does not tell, or a process has ended."""
     COUNTER_WENT_BACKWARDS = "counter-went-backwards"

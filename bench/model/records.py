@@ -1,14 +1,4 @@
-"""What a run leaves behind: manifest, slice records, failures, and the summary that is made from them. No I/O.
-
-``FORMAT_VERSION`` is that of every file in a run's folder. History:
-
-1. The first format.
-2. ``slices.jsonl``: loop lag, PSS, discarded and repeated slices, answers in the window, why a value is unknown.
-   ``observations.jsonl``: what is measured of a Lane outside slices. ``manifest.json``: a sweep. ``summary.json``:
-   validity of cells, noise floors, why a metric is missing, sweeps, costs of adapters.
-3. Latencies end when the kernel took an answer in, no longer when the driver read it: they are shorter by 0.05 to
-   0.15 ms. ``manifest.json``: the machine's memory may be unknown.
-"""
+"""What a run leaves behind: manifest, slice records, failures, and the summary that is made from them. No I/O."""
 
 from enum import StrEnum
 
@@ -23,8 +13,6 @@ from bench.model.metrics import THROUGHPUT
 from bench.model.protocol import SliceResult
 from bench.model.reason import Reason
 from bench.model.sweep import LaneSweep
-
-FORMAT_VERSION = 4
 
 
 class SliceRecord(SliceResult, frozen=True, kw_only=True):
@@ -126,11 +114,21 @@ class LaneFacts(Struct, frozen=True, kw_only=True):
     response_body: str
 
 
+class LatencyEnd(StrEnum):
+    """When an answer is there, by the definition of the format that its latency was measured in."""
+
+    RECEIVED = "received"
+    """When the kernel took it in, as far as it tells."""
+    READ = "read"
+    """When the driver read it, which is 0.05 to 0.15 ms later."""
+
+
 class Manifest(Struct, frozen=True, kw_only=True):
     """What a run was made from: enough to judge it, and to do it again.
 
     Revisions are commits, with ``+`` where something was not committed. ``bench_revision`` is that of bench's own
     checkout, None where bench is installed; ``project_revision`` is that of the project, None outside of git.
+    ``latency_end`` is when latencies end: those of two runs can be compared where it is the same.
     """
 
     format_version: int
@@ -142,6 +140,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     experiment: Experiment
     machine: Machine
     driver_versions: dict[str, str]
+    latency_end: LatencyEnd
     lanes: tuple[LaneFacts, ...]
     irremovable_differences: tuple[str, ...]
 

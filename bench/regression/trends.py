@@ -9,8 +9,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from bench.analysis.autocorrelation import Floats
+from bench.model.formats import HISTORY_VERSION
 from bench.model.history import (
-    HISTORY_VERSION,
     History,
     HistoryRecord,
     LevelStep,

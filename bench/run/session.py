@@ -12,10 +12,11 @@ from msgspec import Struct
 from bench import __version__
 from bench.analysis import parity
 from bench.model.experiment import Experiment, Lane, without
+from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Load
 from bench.model.protocol import Setup, SliceOrder, SliceResult, Target
 from bench.model.reason import known
-from bench.model.records import FORMAT_VERSION, Failure, LaneFacts, Manifest, Observation
+from bench.model.records import Failure, LaneFacts, LatencyEnd, Manifest, Observation
 from bench.run import git, instructions
 from bench.run.driver_client import driver
 from bench.run.round import open_round
@@ -63,6 +64,7 @@ def draft(testbed: Testbed, run_id: str) -> Manifest:
         experiment=testbed.experiment,
         machine=testbed.machine,
         driver_versions={},
+        latency_end=LatencyEnd.RECEIVED,
         lanes=(),
         irremovable_differences=(),
     )

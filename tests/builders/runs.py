@@ -23,11 +23,12 @@ from bench.model.experiment import (
     Serving,
     Workload,
 )
-from bench.model.history import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
+from bench.model.formats import FORMAT_VERSION, HISTORY_VERSION
+from bench.model.history import HistoryRecord, MachineIdentity, Reading
 from bench.model.load import Closed, Open, Phase
 from bench.model.metrics import INSTRUCTIONS, METRICS, Source
 from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
-from bench.model.records import FORMAT_VERSION, Failure, LaneFacts, Machine, Manifest, Observation, SliceRecord, Stage
+from bench.model.records import Failure, LaneFacts, LatencyEnd, Machine, Manifest, Observation, SliceRecord, Stage
 from bench.model.schedule import Slice
 
 WSGI, ASGI = Interface.WSGI, Interface.ASGI
@@ -118,6 +119,7 @@ def manifest(whole: Experiment | None = None, **changes: Any) -> Manifest:
             driver_cores=(1,),
         ),
         driver_versions={"locust": "2.47.0"},
+        latency_end=LatencyEnd.RECEIVED,
         lanes=tuple(facts(lane) for lane in whole.lanes),
         irremovable_differences=(),
     )
