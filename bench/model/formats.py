@@ -264,11 +264,12 @@ _RUN: tuple[Upgrades, ...] = (
 
 
 # ---------------------------------------------------------------- lines of the history, 1 to 2
-# The revision is that of the project: project_revision in place of git_revision.
+# The revision is that of the project: project_revision in place of git_revision. The first lines of version 1 do not say
+# under which conditions and at which rate they were measured.
 
 
 def _history_2(line: Document) -> Document:
-    return _renamed(line, git_revision="project_revision")
+    return {"conditions": None, "fixed_rate_rps": None} | _renamed(line, git_revision="project_revision")
 
 
 _HISTORY: tuple[Upgrades, ...] = ({HistoryRecord: _history_2},)

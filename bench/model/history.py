@@ -44,7 +44,7 @@ class HistoryRecord(Struct, frozen=True, kw_only=True):
     Readings are of the Lane divided by raw on the same Server and Adapter in the same run; instructions per request are
     counted, and stand as they are. ``project_revision`` is the commit of the Apps' repository. ``conditions`` is the
     digest of the machine and of what was asked of all Lanes (workload, serving, loads, length of a Slice),
-    ``fixed_rate_rps`` the rate at which latencies were measured, None where there was none.
+    ``fixed_rate_rps`` the rate at which latencies were measured, None where there was none. The first lines say neither.
     """
 
     format_version: int
@@ -53,7 +53,7 @@ class HistoryRecord(Struct, frozen=True, kw_only=True):
     project_revision: str | None
     bench_version: str
     preset: str
-    conditions: str
+    conditions: str | None
     fixed_rate_rps: float | None
     machine: MachineIdentity
     lanes: dict[str, dict[str, Reading]]
@@ -96,7 +96,7 @@ class History(Struct, frozen=True, kw_only=True):
     format_version: int
     machine: MachineIdentity
     preset: str
-    conditions: str
+    conditions: str | None
     fixed_rate_rps: float | None
     runs: int
     other_machines: int
