@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from bench.model.config import ConfigError
+from bench.model.errors import BenchError, ExitCode
 from bench.model.experiment import Experiment, Lane, Side, only
 from bench.model.records import LaneFacts
 from bench.model.regression import SideFacts
@@ -40,11 +41,13 @@ class Sides(Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-class NothingDiffers(Exception):
+class NothingDiffers(BenchError):
     """No App differs between the two sides, so there is nothing to compare.
 
     ``elsewhere`` are the files outside of the Apps' folders that differ: whether Apps use them is not known.
     """
+
+    exit_code = ExitCode.FINE
 
     def __init__(self, message: str, elsewhere: Sequence[str] = ()) -> None:
         super().__init__(message)

@@ -171,6 +171,12 @@ def of_checkout(folder: Path) -> str | None:
     return current(folder) if top and Path(top).resolve() == folder.resolve() else None
 
 
+def names(project: Path) -> list[str]:
+    """Returns the names of branches and tags, those of this repository first; none outside of git."""
+    said = _said(project, "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags", "refs/remotes")
+    return said.splitlines() if said else []
+
+
 def fingerprints(project: Path, folder: Path) -> dict[str, str]:
     """Returns what is the same for files with the same content and mode, by their names in a folder of a side."""
     return {
