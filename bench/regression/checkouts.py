@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.model.errors import BenchError, ExitCode
 from bench.model.experiment import Experiment, Lane, Side, only
 from bench.model.records import LaneFacts

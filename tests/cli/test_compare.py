@@ -14,9 +14,8 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import compare as compare_command
 from bench.cli import main
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.regression.checkouts import NothingDiffers
 from bench.run.git import RevisionFailed
 from bench.run.runner import NothingToMeasure
@@ -205,7 +204,7 @@ def test_github_is_told_why_there_is_no_comparison(
     def open_sides(*_: object) -> None:
         raise ends_with
 
-    monkeypatch.setattr(compare_command, "open_sides", open_sides)
+    monkeypatch.setattr("bench.regression.checkouts.open_sides", open_sides)
     summary = tmp_path / "summary.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     options = ["--config", str(PROJECT / "bench.toml"), "--out", str(tmp_path), "--github", "--json"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.model.experiment import Side
 from bench.regression import checkouts
 from bench.regression.checkouts import NothingDiffers, Sides, Wanted, open_sides
@@ -185,7 +185,7 @@ def test_what_is_wrong_in_a_revision_is_said_of_it(project: Path) -> None:
     write(project, table("shop"), table("till"))
     with pytest.raises(ConfigError) as caught:
         opened(project)
-    assert str(caught.value).startswith("HEAD: bench.toml: apps.shop: native: found 5, expected ")
+    assert str(caught.value).startswith("HEAD: bench.toml: apps.shop.native: found 5, expected ")
     write(project, table("shop", 'native = "none"'), table("till"))
     commit(project)
     write(project, table("shop"), table("till"))
