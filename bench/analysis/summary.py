@@ -21,10 +21,10 @@ from bench.analysis.autocorrelation import Resemblance
 from bench.analysis.curves import curve, trace
 from bench.analysis.folds import ByRound, Records, RoundValues, counts, round_values
 from bench.model.experiment import Experiment, Group, Lane
+from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
 from bench.model.metrics import CPU, METRICS, OWN_COST, THROUGHPUT, Average, Source
 from bench.model.records import (
-    FORMAT_VERSION,
     AdapterCost,
     Cell,
     CpuSplit,

@@ -1,8 +1,11 @@
 """Why a value is unknown, or can't be trusted: a code with its numbers. ``report`` puts it into words."""
 
 from enum import StrEnum
+from typing import TypeVar
 
 from msgspec import Struct
+
+_Value = TypeVar("_Value")
 
 Value = float | int | str | tuple[str, ...] | dict[str, int] | None
 """A number, a name, or counts by name that belong to a reason; None where it is not known."""
@@ -14,6 +17,8 @@ class Code(StrEnum):
     SAID = "said"
     """Something else said why: a program, the system, or a file of an older format. ``text`` is what it said."""
 
+    OLD_FORMAT = "old-format"
+    """The format ``version`` that a record was written in has no place for the value, or for why it is unknown."""
     UNREADABLE = "unreadable"
     """The system does not tell, or a process has ended."""
     COUNTER_WENT_BACKWARDS = "counter-went-backwards"
@@ -63,3 +68,8 @@ class Unknown(Struct, frozen=True):
 def reason(code: Code, **values: Value) -> Reason:
     """Returns a Reason: ``reason(Code.SAID, text="no such file")``."""
     return Reason(code, values)
+
+
+def known(value: _Value | Unknown) -> _Value | None:
+    """Returns a value, or None where it is not known: as records have it, which keep the reason beside it."""
+    return None if isinstance(value, Unknown) else value

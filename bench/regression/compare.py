@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 
 from bench.model.experiment import Lane, Side
-from bench.model.records import FORMAT_VERSION, LaneFacts, Observation
+from bench.model.formats import FORMAT_VERSION
+from bench.model.records import LaneFacts, Observation
 from bench.model.regression import AppComparison, Comparison
 from bench.regression.ab_runner import AbPlan, AbRunner, AbWatcher, Terms
 from bench.regression.ab_testbed import AbTestbed

@@ -44,6 +44,7 @@ def _no_right_answer(values: Values) -> str:
 
 WORDS: Mapping[Code, str | Callable[[Values], str]] = {
     Code.SAID: "{text}",
+    Code.OLD_FORMAT: "runs of format {version} do not say",
     Code.UNREADABLE: "the system does not tell, or a process has ended",
     Code.COUNTER_WENT_BACKWARDS: "the counter went backwards, from {before} to {after}",
     Code.NO_RIGHT_ANSWER: _no_right_answer,

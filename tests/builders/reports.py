@@ -23,9 +23,9 @@ from bench.model.experiment import (
     Serving,
     Workload,
 )
+from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
 from bench.model.records import (
-    FORMAT_VERSION,
     AdapterCost,
     Cell,
     CpuSplit,
@@ -35,6 +35,7 @@ from bench.model.records import (
     GroupSummary,
     LaneFacts,
     LaneSummary,
+    LatencyEnd,
     Machine,
     Manifest,
     Ratio,
@@ -367,6 +368,7 @@ def _manifest(experiment: Experiment) -> Manifest:
         experiment=experiment,
         machine=MACHINE,
         driver_versions={"locust": "2.47.0", "gevent": "26.1.0"},
+        latency_end=LatencyEnd.RECEIVED,
         lanes=tuple(_facts(lane) for lane in experiment.lanes),
         irremovable_differences=(
             "uvicorn parses HTTP with httptools (C), gunicorn's gthread worker with Python.",

@@ -10,6 +10,7 @@ from bench.report.wording import WORDS, said
 VALUES = st.none() | st.integers() | st.floats() | st.text() | st.dictionaries(st.text(), st.integers())
 NAMED = [
     (reason(Code.SAID, text="KeyError: 'name'"), ["KeyError: 'name'"]),
+    (reason(Code.OLD_FORMAT, version=2), ["format 2"]),
     (reason(Code.COUNTER_WENT_BACKWARDS, before=9, after=5), ["9", "5"]),
     (reason(Code.NO_RIGHT_ANSWER, errors={"timeout": 3}, dropped=7, outside=2), ["3 x timeout", "7", "2"]),
     (reason(Code.STEAL, steal_s=0.25, slice_s=0.5), ["0.25 s", "0.50 s"]),
