@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from bench.analysis import tidy_table
 from bench.model import footprint_plan, schedule
 from bench.model.experiment import Experiment
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import INSTRUCTIONS, Failure, Observation, SliceRecord, Stage
 
 AT_REST = ("code_lines", "packages", "installed_mib")
@@ -17,8 +18,8 @@ def lacking(
     records: Sequence[SliceRecord],
     failures: Sequence[Failure],
     observations: Sequence[Observation],
-) -> tuple[str, ...]:
-    """Returns what is missing, in words; nothing of a complete run.
+) -> tuple[Reason, ...]:
+    """Returns what is missing; nothing of a complete run.
 
     Lanes that failed lack nothing, but of those that came up the footprint is measured all the same. A value that could
     not be measured is not missing: it was written with its reason.
@@ -33,17 +34,17 @@ def lacking(
     return tuple(part for part in parts if part)
 
 
-def _slices(experiment: Experiment, records: Sequence[SliceRecord], failed: set[str]) -> str:
+def _slices(experiment: Experiment, records: Sequence[SliceRecord], failed: set[str]) -> Reason | None:
     left = [lane.name for lane in experiment.lanes if lane.name not in failed]
     if not left:
-        return "a lane that did not fail"
+        return reason(Code.NO_LANE_LEFT)
     measured = Counter(record.lane for record in records if tidy_table.counts(record))
     planned = experiment.preset.rounds * schedule.slices_per_lane(experiment)
     missing = sum(max(0, planned - measured[lane]) for lane in left)
-    return f"{missing:,} of {planned * len(left):,} slices" if missing else ""
+    return reason(Code.SLICES_LACKING, missing=missing, planned=planned * len(left)) if missing else None
 
 
-def _footprint(experiment: Experiment, observations: Sequence[Observation], homeless: set[str]) -> str:
+def _footprint(experiment: Experiment, observations: Sequence[Observation], homeless: set[str]) -> Reason | None:
     expected = dict.fromkeys(AT_REST, 1)
     for kind, count in footprint_plan.counts(experiment.preset).items():
         expected |= dict.fromkeys(footprint_plan.METRICS[kind], count)
@@ -51,17 +52,17 @@ def _footprint(experiment: Experiment, observations: Sequence[Observation], home
     whole = [each for each in observations if each.part is None]
     found = Counter((each.lane, each.metric) for each in whole)
     given_up = {(each.lane, each.metric) for each in whole if each.value is None}
-    short = [
+    short = tuple(
         metric
         for metric, count in expected.items()
         if any(found[lane, metric] < count and (lane, metric) not in given_up for lane in lanes)
-    ]
-    return f"the footprint ({', '.join(short)})" if short else ""
+    )
+    return reason(Code.FOOTPRINT_LACKING, metrics=short) if short else None
 
 
-def _instructions(experiment: Experiment, observations: Sequence[Observation], homeless: set[str]) -> str:
+def _instructions(experiment: Experiment, observations: Sequence[Observation], homeless: set[str]) -> Reason | None:
     if not experiment.preset.instructions:
-        return ""
+        return None
     lanes = {lane.name for lane in experiment.lanes if not lane.twin} - homeless
     missing = lanes - {each.lane for each in observations if each.metric == INSTRUCTIONS}
-    return f"instructions per request of {len(missing)} of {len(lanes)} lanes" if missing else ""
+    return reason(Code.COUNTS_LACKING, missing=len(missing), lanes=len(lanes)) if missing else None

@@ -1,18 +1,34 @@
 """Reasons in words: a template for each code, filled with the numbers and names of the reason."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from string import Formatter
 from typing import Any
 
 from bench.model.reason import Code, Reason, Value
+from bench.report.format import number, one_line
 
 Values = Mapping[str, Value]
 
 
 def said(reason: Reason) -> str:
-    """Returns a reason in words, in one clause without a full stop. What it should name and does not is unknown."""
+    """Returns a reason in words, in one line without a full stop: of whom, what, and its causes.
+
+    What it should name and does not is unknown.
+    """
     words = WORDS[reason.code]
-    return words(reason.values) if callable(words) else _FORMATTER.vformat(words, (), reason.values)
+    what = words(reason) if callable(words) else f"{_filled(words, reason.values)}{_after_colon(reason.because)}"
+    return one_line(f"{reason.of}: {what}" if reason.of else what)
+
+
+def all_said(reasons: Iterable[Reason]) -> str:
+    """Returns several reasons in words, one after the other."""
+    return "; ".join(map(said, reasons))
+
+
+def in_rounds(rounds: Iterable[int]) -> str:
+    """Writes Rounds as people count them, from 1 on: ``round 2``, ``rounds 2, 5``."""
+    numbers = [str(index + 1) for index in sorted(rounds)]
+    return f"round{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
 
 
 class _Formatter(Formatter):
@@ -23,37 +39,109 @@ class _Formatter(Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if value is None:
-            return "an unknown value"
+            return "an unknown share" if format_spec == "share" else "an unknown value"
         try:
-            return format(value, format_spec)
-        except (TypeError, ValueError):
+            return _SPECS[format_spec](value) if format_spec in _SPECS else format(value, format_spec)
+        except (TypeError, ValueError, OverflowError):
             return str(value)
 
 
 _FORMATTER = _Formatter()
+_SPECS: Mapping[str, Callable[[Any], str]] = {
+    "share": lambda share: f"{100 * share:.0f} %",
+    "percent": lambda share: f"{number(100 * share)} %",
+    "change": lambda share: f"{100 * share:+.0f} %",
+    "list": ", ".join,
+    "rounds": in_rounds,
+}
+"""How templates have shares, lists and Rounds written, beside what Python formats."""
 
 
-def _no_right_answer(values: Values) -> str:
+def _filled(template: str, values: Values) -> str:
+    return _FORMATTER.vformat(template, (), values)
+
+
+def _after_colon(because: Iterable[Reason]) -> str:
+    causes = all_said(because)
+    return f": {causes}" if causes else ""
+
+
+def _no_right_answer(reason: Reason) -> str:
+    if not reason.values:
+        return "no right answer in its windows"
+    return f"no right answer in the window: {_seen_instead(reason.values) or 'nothing was answered'}"
+
+
+def _silent_rounds(reason: Reason) -> str:
+    causes = "; ".join(_seen_instead(cause.values) or said(cause) for cause in reason.because)
+    what = _filled("no right answer came in the {slices} slices that count of {rounds:rounds}", reason.values)
+    return f"{what}{f' ({causes})' if causes else ''}; look at it with `bench serve`"
+
+
+def _seen_instead(values: Values) -> str:
+    """Lists what came in place of right answers; nothing where nothing came, or that is not known."""
     errors, dropped, outside = (values.get(name) for name in ("errors", "dropped", "outside"))
     kinds = [f"{count} x {kind}" for kind, count in errors.items()] if isinstance(errors, dict) else []
     unsent = f"{dropped} requests never sent" if dropped else ""
     elsewhere = f"{outside} right answers outside it" if outside else ""
-    seen = ", ".join(filter(None, (*kinds, unsent, elsewhere)))
-    return f"no right answer in the window: {seen or 'nothing was answered'}"
+    return ", ".join(filter(None, (*kinds, unsent, elsewhere)))
 
 
-WORDS: Mapping[Code, str | Callable[[Values], str]] = {
+def _lane_failed(reason: Reason) -> str:
+    return _filled("{where}, {stage}: {text}", {**reason.values, "where": _round(reason.values.get("round"))})
+
+
+def _round(index: Value) -> str:
+    return in_rounds([index]) if isinstance(index, int) else "an unknown round"
+
+
+def _overloaded(reason: Reason) -> str:
+    unsent = ", {dropped:,} requests never sent" if reason.values.get("dropped") else ""
+    return _filled("{served_rps:,.0f} of {offered_rps:,.10g} requests/s served" + unsent, reason.values)
+
+
+def _no_raw(reason: Reason) -> str:
+    through = " through {adapter}" if reason.values.get("adapter") else ""
+    return _filled("raw was not run on {server}" + through, reason.values)
+
+
+def _discarded(reason: Reason) -> str:
+    counted = ", {counted} more count, as no repeats were left" if reason.values.get("counted") else ""
+    return _filled("slices discarded by others on this machine: {repeated} measured again" + counted, reason.values)
+
+
+def _rates_differ(reason: Reason) -> str:
+    rates = {
+        name: "no rate" if rate is None else _filled("{rate:,.5g}/s", {"rate": rate})
+        for name, rate in (("run", reason.values.get("run_rps")), ("baseline", reason.values.get("baseline_rps")))
+    }
+    return _filled("latencies were measured at {run} and at {baseline}, so they are not compared", rates)
+
+
+_BOTH = "server at {server_share:share} of its cores, driver at {driver_share:share} of its own"
+_HELD_UP = "waited for a core for {waited_share:share} of the time, steal {steal_share:share}"
+
+WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     Code.SAID: "{text}",
+    Code.NO_REASON: "no reason was recorded",
+    Code.LANE_FAILED: _lane_failed,
+    # counters
     Code.UNREADABLE: "the system does not tell, or a process has ended",
     Code.COUNTER_WENT_BACKWARDS: "the counter went backwards, from {before} to {after}",
+    Code.COUNTER_STOOD_STILL: "the counter did not move",
+    Code.CLOCK_STOOD_STILL: "the clock stood still in all of its slices",
     Code.NO_RIGHT_ANSWER: _no_right_answer,
+    # slices
     Code.STEAL: "steal {steal_s:.2f} s in {slice_s:.2f} s",
     Code.CLOCK_STEPPED: "the clock stepped by {step_s:+.2f} s, as it does where a machine was paused",
+    Code.SLICES_DISCARDED: _discarded,
+    # the footprint
     Code.NO_WORKERS: "the server's command has no {{workers}}",
     Code.WORKERS_BUSY: "{workers} workers did not come to rest in {timeout_s:g} s",
     Code.IMPORT_TIMED_OUT: "importing {application} took more than {timeout_s:g} s",
     Code.IMPORT_FAILED: "importing {application} failed: {text}",
     Code.CODE_UNREADABLE: "{file}: {text}",
+    # instructions
     Code.NO_VALGRIND: (
         "found no valgrind on the PATH, expected it; install it (Debian and Ubuntu: apt install valgrind)"
     ),
@@ -62,5 +150,125 @@ WORDS: Mapping[Code, str | Callable[[Values], str]] = {
     Code.PROFILE_INCOMPLETE: (
         "found {found} parts in callgrind's profile, expected {expected}: start-up, {requests} requests, and the end"
     ),
+    # a Lane under a Load: what it answered
+    Code.NO_SLICES: "no slice of it was measured before the run ended; run it again",
+    Code.NO_SLICE_COUNTS: "none of its slices counts; run it again",
+    Code.WRONG_ANSWERS: (
+        "{errors:,} of {answers:,} answers were wrong ({kinds:list}); see the server's log with `bench serve`"
+    ),
+    Code.SILENT_ROUNDS: _silent_rounds,
+    Code.REQUESTS_DROPPED: (
+        "{dropped:,} of {due:,} requests of the fixed rate were never sent, as all connections were busy; "
+        "lower load.rate_share"
+    ),
+    # what limited it
+    Code.NOTHING_FULL: (
+        "nothing was saturated (server {server_share:share}, driver {driver_share:share}): something else used the "
+        "machine, or {users} users are too few"
+    ),
+    Code.DRIVER_FULL: f"{_BOTH}: the driver was the limit, the server can do more",
+    Code.USERS_WITH_DRIVER: (
+        "only {users_share:share} of the users had a request under way (Little's law): the driver held up the others"
+    ),
+    Code.WINDOWS_TOO_SHORT: (
+        "throughput times latency is {users_share:share} of the users (Little's law): make window_s longer"
+    ),
+    Code.CPU_TIMES_UNKNOWN: (
+        "the CPU times of server or driver could not be read, so nothing shows which of them was full; see `/proc`"
+    ),
+    # at a rate
+    Code.SERVER_FULL_AT_RATE: (
+        "the server used {server_share:share} of its cores: at this rate requests queue up while a slice lasts; "
+        "offer a lower one (load.rate_share)"
+    ),
+    Code.DRIVER_FULL_AT_RATE: (
+        "the driver used {driver_share:share} of its core: latencies are its own; offer a lower rate (load.rate_share)"
+    ),
+    Code.DRIVER_LATE: (
+        "the driver was {late_ms:.2f} ms late, which is in the latency of {latency_ms:.2f} ms (medians); "
+        "end what else runs on its core"
+    ),
+    Code.DRIVER_LATE_IN_TAIL: (
+        "the driver was {late_ms:.2f} ms late at p99, which is most of the p99 of {latency_ms:.2f} ms (in most "
+        "rounds); end what else runs on its core"
+    ),
+    Code.OVERLOADED: _overloaded,
+    # contention
+    Code.STOLEN: (
+        "the hypervisor took {steal_share:share} of a core's time; measure when the machine has less to do"
+    ),
+    Code.SERVER_KEPT_OFF: f"{_BOTH}; the server {_HELD_UP}: end what else runs on these cores",
+    Code.DRIVER_KEPT_OFF: f"{_BOTH}; the driver {_HELD_UP}: end what else runs on these cores",
+    Code.SERVER_WAITED: (
+        "the server waited for a core for {waited_ms:.2f} ms a request: its own threads explain {own_ms:.2f} ms, "
+        "the rest is in the latency of {latency_ms:.2f} ms (median); end what else runs on its cores"
+    ),
+    # from round to round
+    Code.DRIFTED: (
+        "it drifted by {change_share:change} from its first round to its last, and not as other Lanes did "
+        "(p = {p_value:.1g}); look for what changes in the App as it runs, such as a cache or a leak"
+    ),
+    Code.SCATTERED: (
+        "its rounds differ by {spread_share:share} (standard deviation); measure more rounds on a quieter machine"
+    ),
+    # what is derived
+    Code.LANE_NOT_VALID: "the Lane is {status}, so nothing is derived from it",
+    Code.RAW_NOT_VALID: "{lane} is {status}, so there is nothing to compare with",
+    Code.NO_RAW: _no_raw,
+    Code.NO_ROUND_WITH_RAW: "no round has both its CPU time and raw's",
+    # what is missing
+    Code.NOT_REACHED: "none of its slices was measured",
+    Code.TOO_FEW_ANSWERS: (
+        "too few answers: p{percentile:g} takes {in_run:,} in the run and {in_round:,} in each round"
+    ),
+    Code.NOT_IN_ROUNDS: "not in {rounds:rounds}",
+    Code.FEWER_VALUES: "n = {n}",
+    Code.NO_LANE_LEFT: "a Lane that did not fail",
+    Code.SLICES_LACKING: "{missing:,} of {planned:,} slices",
+    Code.FOOTPRINT_LACKING: "the footprint ({metrics:list})",
+    Code.COUNTS_LACKING: "instructions per request of {missing} of {lanes} Lanes",
+    # sweeps
+    Code.POINT_NOT_VALID: "{status} at {load}",
+    Code.ONE_LOAD: "one load alone shows no knee",
+    Code.ALREADY_SATURATED: "{load} already saturate it; sweep fewer",
+    Code.STILL_GROWING: "throughput still grows at {load}; sweep further",
+    Code.ALREADY_BEYOND: "{status} at {load} already; sweep lower rates",
+    Code.STILL_SERVED: "{load} was still served; sweep further",
+    Code.MAXIMUM_UNKNOWN: "the server's maximum is not known at {load}",
+    Code.SERVER_SHORT_OF_CORES: (
+        "the server used {server_share:share} of its cores and waited for one {waited_share:share} of the time"
+    ),
+    Code.FULL_TOGETHER: f"{_BOTH}, and only {{users_share:share}} of the users had a request under way",
+    Code.NO_COMMON_ROUND: "no round has both the smallest load and the best one",
+    Code.SWEEP_ENDED: "the highest load of the sweep",
+    Code.P99_ABOVE_OBJECTIVE: "p99 {p99_ms:.3g} ms (up to {high_ms:.3g}) at {load}",
+    Code.NO_INTERVAL: "n < 3 rounds: no interval at {load}",
+    Code.NO_P99: "too few requests for a p99",
+    Code.NO_P99_BELOW: "too few requests for a p99 below {load}",
+    # the A/A
+    Code.AA_SHORT: "found {rounds} rounds, expected {expected}",
+    Code.AA_NOT_VALID: "the A/A was {status}",
+    Code.NO_VALID_PAIR: "found no two valid Lanes with {rounds} rounds in common",
+    # comparisons
+    Code.NOT_MEASURED: "it was not measured",
+    Code.NOT_VALID: "{status}",
+    Code.NOT_MEASURED_AGAIN: "slower, but too late to be measured again: raise --budget",
+    Code.NOT_SEEN_TWICE: "slower, but not by each measurement: the first gave {first:.3f}, the second {second:.3f}",
+    Code.NOT_CERTAIN: (
+        "slower by each measurement (first {first:.3f}, second {second:.3f}), but not for certain by more than "
+        "{allowed_share:percent}"
+    ),
+    Code.WITHIN_NOISE_FLOOR: (
+        "not beyond the noise floor of {noise_share:percent}, which is how far Lanes differ from their twins"
+    ),
+    Code.NOT_COUNTED: "instructions could not be counted",
+    Code.APP_ON_ONE_SIDE: "{app} is in {revision} only, so it is not compared",
+    Code.FILES_DIFFER_OUTSIDE: (
+        "outside of the Apps' folders files differ, {first} first ({files} in all); other Apps that use them were not "
+        "compared: name them with --app"
+    ),
+    Code.RUN_INCOMPLETE: "incomplete, with {rounds} rounds",
+    Code.RATES_DIFFER: _rates_differ,
+    Code.LANE_IN_ONE_RUN: "{lane} is in this run only, so it is not compared",
 }
-"""The words of each code: a template, or what makes them of the values."""
+"""The words of each code: a template, or what makes them of the reason."""
