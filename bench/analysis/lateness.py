@@ -1,4 +1,4 @@
-"""Whether the driver was on time: how much of the latencies of an open load is its own, at the median and in the tail."""
+"""Whether the driver was on time: how much of an open load's latencies is its own, at the median and in the tail."""
 
 from collections.abc import Sequence
 

@@ -18,7 +18,9 @@ COUNTERS = {
 LATENCIES = [name for name in PHASES if name.startswith(("latency_", "service_"))]
 
 
-def reasons(records: Sequence[SliceRecord], found: Collection[str], planned: Collection[Phase] = ()) -> dict[str, Reason]:
+def reasons(
+    records: Sequence[SliceRecord], found: Collection[str], planned: Collection[Phase] = ()
+) -> dict[str, Reason]:
     """Returns why metrics that one Lane's slices should have given are not among those ``found``.
 
     Of a phase without slices nothing is expected, unless it was ``planned`` and others of the Lane were measured.

@@ -77,9 +77,7 @@ def may_do_more(saturated: Sequence[SliceRecord], shares: Shares) -> Reason | No
     users = _under_way(saturated)
     if users >= ALL_USERS_SHARE:
         return None
-    return reason(
-        Code.FULL_TOGETHER, server_share=shares.server, driver_share=shares.driver, users_share=users
-    )
+    return reason(Code.FULL_TOGETHER, server_share=shares.server, driver_share=shares.driver, users_share=users)
 
 
 def _nothing_full(saturated: Sequence[SliceRecord], shares: Shares) -> Validity:

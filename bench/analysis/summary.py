@@ -22,6 +22,7 @@ from bench.analysis import observations as observed
 from bench.analysis.autocorrelation import Resemblance
 from bench.analysis.tidy_table import ByLane
 from bench.model.experiment import Experiment, Group, Lane
+from bench.model.reason import Code, Unknown, reason
 from bench.model.records import (
     FORMAT_VERSION,
     AdapterCost,
@@ -115,8 +116,10 @@ def fold(
     by_lane = tidy_table.by_lane(by_round)
     cells = _cells(experiment, records, failures, by_lane)
     rounds = _Rounds(experiment, tuple(by_round.columns), by_lane, cells, _resemblances(by_round, cells))
-    splits = {lane.name: _cpu_split(rounds, lane) for lane in experiment.lanes}
-    lanes = tuple(_lane_summary(rounds, lane, records, observations, splits[lane.name]) for lane in experiment.lanes)
+    splits = {lane.name: _cpu_split(rounds, lane) for lane in _with_own_cost(experiment)}
+    lanes = tuple(
+        _lane_summary(rounds, lane, records, observations, splits.get(lane.name)) for lane in experiment.lanes
+    )
     measured = [lane.lane for lane in lanes if lane.metrics]
     lacking = completeness.lacking(experiment, records, failures, observations)
     report = Report(
@@ -189,14 +192,14 @@ def _lane_summary(
     lane: Lane,
     records: Sequence[SliceRecord],
     observations: Sequence[Observation],
-    split: CpuSplit | str | None,
+    split: CpuSplit | Unknown | None,
 ) -> LaneSummary:
     own = [record for record in records if record.lane == lane.name]
     own_observations = [observation for observation in observations if observation.lane == lane.name]
     estimates, cells = _estimates(rounds, lane), rounds.cells[lane.name]
     planned = () if rounds.experiment.sweep else (Phase.SATURATED, Phase.FIXED)
     own_cost = {"own_cost_us_per_request": split.framework} if isinstance(split, CpuSplit) else {}
-    no_own_cost = {"own_cost_us_per_request": split} if isinstance(split, str) else {}
+    no_own_cost = {"own_cost_us_per_request": split.reason} if isinstance(split, Unknown) else {}
     return LaneSummary(
         lane=lane.name,
         app=lane.app.name,
@@ -237,33 +240,39 @@ def _samples(rounds: _Rounds, lane: str, observations: Sequence[Observation]) ->
     return {**known, **observed.samples(own)}
 
 
-def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
+def _with_own_cost(experiment: Experiment) -> list[Lane]:
+    """Returns the Lanes that have an own cost: raw has none, and a sweep's Lanes are not saturated side by side."""
+    return [] if experiment.sweep else [lane for lane in experiment.lanes if not lane.app.raw]
+
+
+def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | Unknown:
     """Splits a Lane's CPU time: raw, what the adapter adds to raw, what the framework adds to that; paired by round.
 
-    Returns why not where the Lane or raw behind the same Adapter can't be trusted, and None for raw and in a sweep.
+    Unknown where the Lane or raw behind the same Adapter can't be trusted.
     """
-    bare, ceiling = (rounds.experiment.raw(lane, adapted=adapted) for adapted in (False, True))
-    if lane.app.raw or rounds.experiment.sweep:
-        return None
-    if not bare or not ceiling:
-        return "raw was not run on the same server" + (", through the same adapter" if bare else "")
-    names = [who.name for who in (lane, ceiling, bare)]
+    bare, adapted_raw = (rounds.experiment.raw(lane, adapted=adapted) for adapted in (False, True))
+    if not bare or not adapted_raw:
+        adapter = lane.adapter.name if bare and lane.adapter else None
+        return Unknown(reason(Code.NO_RAW, server=lane.server.name, adapter=adapter))
+    names = [who.name for who in (lane, adapted_raw, bare)]
     cpu_us = _cpu_us(rounds, names)
     if not cpu_us:
-        return "no round has both its CPU time and raw's"
-    for name, unusable in ((ceiling.name, "nothing to compare with"), (lane.name, "nothing is derived from it")):
-        if not rounds.valid(name, CPU):
-            return f"{name} is {validity.of_metric(rounds.cells[name], CPU).status}: {unusable}"
+        return Unknown(reason(Code.NO_ROUND_WITH_RAW))
+    if not rounds.valid(adapted_raw.name, CPU):
+        status = validity.of_metric(rounds.cells[adapted_raw.name], CPU).status
+        return Unknown(reason(Code.RAW_NOT_VALID, lane=adapted_raw.name, status=status))
+    if not rounds.valid(lane.name, CPU):
+        return Unknown(reason(Code.LANE_NOT_VALID, status=validity.of_metric(rounds.cells[lane.name], CPU).status))
     rho = rounds.resemblances[CPU]
     return CpuSplit(
         lane=lane.name,
         raw=_mean_us(cpu_us[bare.name], rho.of_estimates),
-        adapter=_mean_us(cpu_us[ceiling.name] - cpu_us[bare.name], rho.of_ratios) if lane.adapter else None,
-        framework=_mean_us(cpu_us[lane.name] - cpu_us[ceiling.name], rho.of_ratios),
+        adapter=_mean_us(cpu_us[adapted_raw.name] - cpu_us[bare.name], rho.of_ratios) if lane.adapter else None,
+        framework=_mean_us(cpu_us[lane.name] - cpu_us[adapted_raw.name], rho.of_ratios),
     )
 
 
-def _shown(rounds: _Rounds, splits: Iterable[CpuSplit | str | None]) -> Iterator[CpuSplit]:
+def _shown(rounds: _Rounds, splits: Iterable[CpuSplit | Unknown]) -> Iterator[CpuSplit]:
     """Yields the splits of which raw without an Adapter can be trusted too; a framework's own part does not need it."""
     for split in splits:
         if isinstance(split, CpuSplit):

@@ -96,9 +96,9 @@ def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None
             return None
 
 
-def failed(failure: Failure) -> Reason:
-    """Returns how a Lane failed."""
-    return reason(Code.LANE_FAILED, round=failure.round, stage=failure.stage, text=failure.reason)
+def failed(failure: Failure, *log: str) -> Reason:
+    """Returns how a Lane failed, with lines of its log."""
+    return reason(Code.LANE_FAILED, round=failure.round, stage=failure.stage, text=": ".join((failure.reason, *log)))
 
 
 def wrong(records: Sequence[SliceRecord]) -> Iterator[Reason]:
@@ -151,7 +151,7 @@ def full_at_rate(shares: Shares) -> Validity | None:
 
 
 def without_cpu_times() -> Validity:
-    """Judges latencies under a load of which CPU times are not known: they may be those of a queue, at the driver too."""
+    """Judges latencies where CPU times are not known: they may be those of a queue, at the driver too."""
     return Validity(Status.UNSTABLE, (reason(Code.CPU_TIMES_UNKNOWN),))
 
 

@@ -7,6 +7,7 @@ read the words of ``report/wording.py``. docs/reasons.md has a table of all, mad
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 Value = float | int | str | tuple[str | int, ...] | dict[str, int] | None
 """A number, a name, several of them, or counts by name that belong to a reason; None where it is not known."""
@@ -96,11 +97,11 @@ class Code(StrEnum):
     STOLEN = "stolen"
     """The hypervisor took ``steal_share`` of a core's time."""
     SERVER_KEPT_OFF = "server-kept-off"
-    """The server used ``server_share`` of its cores and waited for one ``waited_share`` of the time; ``driver_share`` is
-    the driver's, ``steal_share`` the hypervisor's."""
+    """The server used ``server_share`` of its cores and waited for one ``waited_share`` of the time; the driver used
+    ``driver_share`` of its own, the hypervisor took ``steal_share``."""
     DRIVER_KEPT_OFF = "driver-kept-off"
-    """The driver used ``driver_share`` of its core and waited for it ``waited_share`` of the time; ``server_share`` is
-    the server's, ``steal_share`` the hypervisor's."""
+    """The driver used ``driver_share`` of its core and waited for it ``waited_share`` of the time; the server used
+    ``server_share`` of its own, the hypervisor took ``steal_share``."""
     SERVER_WAITED = "server-waited"
     """For a core ``waited_ms`` a request, of which its own threads explain ``own_ms``; the median latency is
     ``latency_ms``."""
@@ -190,16 +191,14 @@ class Code(StrEnum):
     """The difference is not beyond what Lanes differ from their twins by, ``noise_share``."""
     NOT_COUNTED = "not-counted"
     """Its instructions could not be counted; why is the cause."""
-    APP_ON_ONE_SIDE = "app-on-one-side"
-    """An ``app`` is in one ``revision`` only, and is not compared."""
+    ON_ONE_SIDE = "on-one-side"
+    """An App or a Lane is in one revision or run only, ``side``, and is not compared."""
     FILES_DIFFER_OUTSIDE = "files-differ-outside"
     """So many ``files`` outside of the Apps' folders differ, ``first`` the first of them."""
     RUN_INCOMPLETE = "run-incomplete"
     """A run has so many ``rounds``, and lacks some of what was planned."""
     RATES_DIFFER = "rates-differ"
     """The runs measured latencies at different rates, ``run_rps`` and ``baseline_rps``, so these are not compared."""
-    LANE_IN_ONE_RUN = "lane-in-one-run"
-    """A ``lane`` is in one run only, so it is not compared."""
 
 
 class Reason(Struct, frozen=True, omit_defaults=True):
@@ -216,6 +215,10 @@ class Reason(Struct, frozen=True, omit_defaults=True):
 
     def __hash__(self) -> int:  # a dict has none
         return hash((self.code, self.of, self.because))
+
+    def found_of(self, name: str) -> "Reason":
+        """Returns it with whom it is found of."""
+        return replace(self, of=name)
 
 
 class Unknown(Struct, frozen=True):

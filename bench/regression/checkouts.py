@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from bench.model.config import ConfigError
 from bench.model.experiment import Experiment, Lane, Side, only
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import LaneFacts
 from bench.model.regression import SideFacts
 from bench.regression.ratios import Pair
@@ -36,7 +37,7 @@ class Sides(Struct, frozen=True):
     testbed: Testbed
     pairs: tuple[Pair, ...]
     facts: Mapping[Side, SideFacts]
-    notes: tuple[str, ...]
+    notes: tuple[Reason, ...]
 
 
 class NothingDiffers(Exception):
@@ -144,7 +145,7 @@ def _chosen(
     tops: Mapping[Side, Path],
     wanted: Mapping[Side, Wanted],
     app_names: Sequence[str],
-) -> tuple[list[str], tuple[str, ...]]:
+) -> tuple[list[str], tuple[Reason, ...]]:
     """Returns the Apps to compare: those that were asked for, or else those that differ and that both sides have.
 
     ``tops`` are the folders of the whole repository. What is not compared, and might be, has a note.
@@ -161,7 +162,7 @@ def _chosen(
             raise ConfigError(f"{name}: found in {one_sided[name]} only, expected an App that both sides have")
         if name not in both:
             raise ConfigError(f"app: found {name!r}, expected one of {', '.join(both)}")
-    notes = tuple(f"{name} is in {revision} only, and is not compared" for name, revision in one_sided.items())
+    notes = tuple(reason(Code.ON_ONE_SIDE, side=revision).found_of(name) for name, revision in one_sided.items())
     if app_names:
         return list(dict.fromkeys(app_names)), notes
     same_recipe = wanted[Side.BASE].recipe == wanted[Side.HEAD].recipe
@@ -175,10 +176,7 @@ def _chosen(
     if not differing:
         raise _nothing_differs(_differing_elsewhere(projects, tops), wanted)
     if len(differing) < len(both) and (elsewhere := _differing_elsewhere(projects, tops)):
-        notes += (
-            f"outside of the Apps' folders files differ, {elsewhere[0]} first ({len(elsewhere)} in all); other Apps "
-            "that use them were not compared: name them with --app",
-        )
+        notes += (reason(Code.FILES_DIFFER_OUTSIDE, first=elsewhere[0], files=len(elsewhere)),)
     return differing, notes
 
 

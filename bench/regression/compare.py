@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from bench.model.experiment import Lane, Side
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import FORMAT_VERSION, Observation
 from bench.model.regression import AppComparison, Comparison
 from bench.regression import ab_runner
 from bench.regression.ab_runner import Terms
 from bench.regression.checkouts import Sides, differences
-from bench.report.wording import said
 from bench.run.round import open_round
 from bench.run.runner import Sink
 from bench.run.session import draft, instructions_per_request
@@ -26,11 +26,11 @@ def compare(
     def live_round(index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[ab_runner.Round]:
         return open_round(sides.testbed, index, lanes, began)
 
-    uncounted: dict[str, None] = {}
+    uncounted: dict[Reason, None] = {}
 
     def count() -> Sequence[Observation]:
         counted = list(instructions_per_request(sides.testbed)) if instructions_too else []
-        reasons = (f"Instructions of {each.lane}: {said(each.reason)}." for each in counted if each.reason)
+        reasons = (reason(Code.NOT_COUNTED, each.reason).found_of(each.lane) for each in counted if each.reason)
         uncounted.update(dict.fromkeys(reasons))
         return counted
 

@@ -6,7 +6,7 @@ from math import exp, fsum, log
 from msgspec import Struct
 
 from bench.analysis import tidy_table, validity
-from bench.model.records import INSTRUCTIONS, Estimate, Observation, SliceRecord, Validity
+from bench.model.records import INSTRUCTIONS, Estimate, Failure, Observation, SliceRecord, Validity
 from bench.model.regression import Evidence, Verdict
 from bench.model.schedule import Phase
 from bench.regression import verdict
@@ -76,18 +76,18 @@ def judge(
     known = ratios(pair, records, apps=apps)
     cells = {side: _cells(lane, records, workers) for side, lane in (("BASE", pair.base), ("HEAD", pair.head))}
     by_rounds = [
-        verdict.judge(
-            metric, known.get(metric), allowed.time, [validity.said_of(side, cells[side][phase]) for side in cells]
-        )
+        verdict.judge(metric, known.get(metric), allowed.time, [(side, cells[side][phase]) for side in cells])
         for metric, phase in PHASES.items()
         if metric in known or metric in STEERING
     ]
     return (*_instructions(pair, observations, allowed), *by_rounds)
 
 
-def failed(reason: str) -> tuple[Evidence, ...]:
+def failed(failure: Failure) -> tuple[Evidence, ...]:
     """Returns the evidence on an App that could not be measured any more: none, whatever was measured before."""
-    return tuple(Evidence(metric, None, Verdict.INVALID, None, (reason,)) for metric in STEERING)
+    last = failure.log_tail.strip().splitlines()[-1:]
+    why = validity.failed(failure, *last).found_of(failure.lane)
+    return tuple(Evidence(metric, None, Verdict.INVALID, None, (why,)) for metric in STEERING)
 
 
 def _instructions(pair: Pair, observations: Sequence[Observation], allowed: Allowed) -> list[Evidence]:

@@ -16,6 +16,7 @@ from bench.report import missing
 from bench.report.footprint_table import AT_STARTS, described
 from bench.report.format import METRICS, NO_INTERVAL, interval, listed, number, one_line
 from bench.report.group_table import THROUGHPUT
+from bench.report.wording import said
 
 UNPINNED = "NOT PINNED: servers and load driver shared cores and slowed each other; take every number as a hint."
 BASELINE = "raw: the server with no framework, a ceiling, not ranked."
@@ -77,7 +78,7 @@ def notices(report: Report) -> tuple[str, ...]:
     """Returns what a reader must know before any number: not pinned, incomplete, too few rounds."""
     totals = report.summary.totals
     made = f"{totals.rounds} of {totals.rounds_planned} rounds"
-    missing = listed(report.summary.lacking) or "some of what was planned"
+    missing = listed([said(reason) for reason in report.summary.lacking]) or "some of what was planned"
     found = (
         (not report.manifest.machine.pinned, UNPINNED),
         (not report.summary.complete, f"INCOMPLETE: {made} have measured slices; missing: {missing}."),

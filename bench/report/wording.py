@@ -5,7 +5,7 @@ from string import Formatter
 from typing import Any
 
 from bench.model.reason import Code, Reason, Value
-from bench.report.format import number, one_line
+from bench.report.format import listed, number, one_line
 
 Values = Mapping[str, Value]
 
@@ -16,13 +16,19 @@ def said(reason: Reason) -> str:
     What it should name and does not is unknown.
     """
     words = WORDS[reason.code]
-    what = words(reason) if callable(words) else f"{_filled(words, reason.values)}{_after_colon(reason.because)}"
+    what = words(reason) if callable(words) else f"{filled(words, reason.values)}{_after_colon(reason.because)}"
     return one_line(f"{reason.of}: {what}" if reason.of else what)
 
 
 def all_said(reasons: Iterable[Reason]) -> str:
     """Returns several reasons in words, one after the other."""
     return "; ".join(map(said, reasons))
+
+
+def sentences(reasons: Iterable[Reason]) -> tuple[str, ...]:
+    """Returns several reasons as sentences. What begins with a name keeps its first letter."""
+    words = ((reason.of, said(reason)) for reason in reasons)
+    return tuple(f"{what if whose else what[:1].upper() + what[1:]}." for whose, what in words)
 
 
 def in_rounds(rounds: Iterable[int]) -> str:
@@ -51,13 +57,15 @@ _SPECS: Mapping[str, Callable[[Any], str]] = {
     "share": lambda share: f"{100 * share:.0f} %",
     "percent": lambda share: f"{number(100 * share)} %",
     "change": lambda share: f"{100 * share:+.0f} %",
-    "list": ", ".join,
+    "list": lambda names: ", ".join(map(str, names)),
+    "and": lambda names: listed([str(name) for name in names]),
     "rounds": in_rounds,
 }
 """How templates have shares, lists and Rounds written, beside what Python formats."""
 
 
-def _filled(template: str, values: Values) -> str:
+def filled(template: str, values: Values) -> str:
+    """Fills a template with values; one that is not there is unknown. ``_SPECS`` are more ways to write them."""
     return _FORMATTER.vformat(template, (), values)
 
 
@@ -74,7 +82,7 @@ def _no_right_answer(reason: Reason) -> str:
 
 def _silent_rounds(reason: Reason) -> str:
     causes = "; ".join(_seen_instead(cause.values) or said(cause) for cause in reason.because)
-    what = _filled("no right answer came in the {slices} slices that count of {rounds:rounds}", reason.values)
+    what = filled("no right answer came in the {slices} slices that count of {rounds:rounds}", reason.values)
     return f"{what}{f' ({causes})' if causes else ''}; look at it with `bench serve`"
 
 
@@ -88,7 +96,7 @@ def _seen_instead(values: Values) -> str:
 
 
 def _lane_failed(reason: Reason) -> str:
-    return _filled("{where}, {stage}: {text}", {**reason.values, "where": _round(reason.values.get("round"))})
+    return filled("{where}, {stage}: {text}", {**reason.values, "where": _round(reason.values.get("round"))})
 
 
 def _round(index: Value) -> str:
@@ -97,25 +105,25 @@ def _round(index: Value) -> str:
 
 def _overloaded(reason: Reason) -> str:
     unsent = ", {dropped:,} requests never sent" if reason.values.get("dropped") else ""
-    return _filled("{served_rps:,.0f} of {offered_rps:,.10g} requests/s served" + unsent, reason.values)
+    return filled("{served_rps:,.0f} of {offered_rps:,.10g} requests/s served" + unsent, reason.values)
 
 
 def _no_raw(reason: Reason) -> str:
     through = " through {adapter}" if reason.values.get("adapter") else ""
-    return _filled("raw was not run on {server}" + through, reason.values)
+    return filled("raw was not run on {server}" + through, reason.values)
 
 
 def _discarded(reason: Reason) -> str:
     counted = ", {counted} more count, as no repeats were left" if reason.values.get("counted") else ""
-    return _filled("slices discarded by others on this machine: {repeated} measured again" + counted, reason.values)
+    return filled("slices discarded by others on this machine: {repeated} measured again" + counted, reason.values)
 
 
 def _rates_differ(reason: Reason) -> str:
     rates = {
-        name: "no rate" if rate is None else _filled("{rate:,.5g}/s", {"rate": rate})
+        name: "no rate" if rate is None else filled("{rate:,.5g}/s", {"rate": rate})
         for name, rate in (("run", reason.values.get("run_rps")), ("baseline", reason.values.get("baseline_rps")))
     }
-    return _filled("latencies were measured at {run} and at {baseline}, so they are not compared", rates)
+    return filled("latencies were measured at {run} and at {baseline}, so they are not compared", rates)
 
 
 _BOTH = "server at {server_share:share} of its cores, driver at {driver_share:share} of its own"
@@ -194,9 +202,7 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     ),
     Code.OVERLOADED: _overloaded,
     # contention
-    Code.STOLEN: (
-        "the hypervisor took {steal_share:share} of a core's time; measure when the machine has less to do"
-    ),
+    Code.STOLEN: ("the hypervisor took {steal_share:share} of a core's time; measure when the machine has less to do"),
     Code.SERVER_KEPT_OFF: f"{_BOTH}; the server {_HELD_UP}: end what else runs on these cores",
     Code.DRIVER_KEPT_OFF: f"{_BOTH}; the driver {_HELD_UP}: end what else runs on these cores",
     Code.SERVER_WAITED: (
@@ -262,13 +268,12 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
         "not beyond the noise floor of {noise_share:percent}, which is how far Lanes differ from their twins"
     ),
     Code.NOT_COUNTED: "instructions could not be counted",
-    Code.APP_ON_ONE_SIDE: "{app} is in {revision} only, so it is not compared",
+    Code.ON_ONE_SIDE: "found in {side} only, so it is not compared",
     Code.FILES_DIFFER_OUTSIDE: (
         "outside of the Apps' folders files differ, {first} first ({files} in all); other Apps that use them were not "
         "compared: name them with --app"
     ),
     Code.RUN_INCOMPLETE: "incomplete, with {rounds} rounds",
     Code.RATES_DIFFER: _rates_differ,
-    Code.LANE_IN_ONE_RUN: "{lane} is in this run only, so it is not compared",
 }
 """The words of each code: a template, or what makes them of the reason."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from bench.model.records import Cell, LaneSummary, Report, Status
 from bench.report.format import printable
+from bench.report.wording import all_said
 
 
 class Outcome(StrEnum):
@@ -68,7 +69,7 @@ def _case(report: Report, lane: LaneSummary, cell: Cell, time_s: float) -> Case:
         classname=lane.lane,
         name=cell.phase,
         outcome=OUTCOMES.get(status, Outcome.SKIPPED),
-        message="" if valid else f"{status}, so it is in no export for trackers: {'; '.join(reasons)}",
+        message="" if valid else f"{status}, so it is in no export for trackers: {all_said(reasons)}",
         details="\n".join(failure.log_tail for failure in report.summary.failures if failure.lane == lane.lane),
         time_s=time_s,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bench.model.regression import Evidence, Judged, Verdict
+from bench.report import wording
 from bench.report.exports.junit import Case, Outcome
 from bench.report.format import METRIC_TITLES, times
 from bench.report.regression import said
@@ -24,5 +25,5 @@ def _case(name: str, found: Evidence, ratio_title: str) -> Case:
         name=METRIC_TITLES[found.metric],
         outcome=outcome,
         message="" if outcome is Outcome.PASSED else "; ".join(filter(None, (said(found), ratio))),
-        details="\n".join(found.reasons),
+        details="\n".join(map(wording.said, found.reasons)),
     )
