@@ -14,8 +14,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.random import Generator
 
-from bench.analysis import autocorrelation, intervals, stability, tidy_table
+from bench.analysis import autocorrelation, intervals, ranking, stability
 from bench.analysis.autocorrelation import Floats
+from bench.analysis.folds import round_values
 from bench.run import store
 
 DATA = sorted((Path(__file__).parent / "data").glob("*.json"))
@@ -194,8 +195,10 @@ def _by_lane(source: Path) -> dict[str, Sequence[float]]:
     """Returns throughput by Lane and round, from a run's folder or from what ``--save`` wrote."""
     if source.is_file():
         return dict(json.loads(source.read_text()))
-    table = tidy_table.by_round(tidy_table.tidy(store.read(source).records))[METRIC].unstack("lane").dropna()
-    return {str(lane): [round(float(value), 1) for value in table[lane]] for lane in table}
+    values = round_values(store.read(source).records)
+    by_lane = {lane: values.of(lane, METRIC) for lane in values.by_lane}
+    rounds = ranking.common_rounds(by_lane)
+    return {lane: [round(of_lane[index], 1) for index in rounds] for lane, of_lane in by_lane.items()}
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from hdrh.histogram import HdrHistogram
 from bench.model.config import select_lanes
 from bench.model.load import Closed, Load, Open
 from bench.model.protocol import Request, Setup, SliceOrder, SliceResult, SliceResults, Target
+from bench.model.quotients import throughput_rps
 from bench.run import session
 from bench.servers.launch import HOST
 from bench.servers.project import open_project
@@ -136,7 +137,7 @@ class Driver:
         cpu_before_s = self._cpu_s()
         result = self._play(Closed(CONNECTIONS), seconds)
         cpu_s = self._cpu_s() - cpu_before_s
-        return Speed(result.requests / result.window_s, cpu_s / result.requests_in_slice * 1e6)
+        return Speed(throughput_rps(result) or 0.0, cpu_s / result.requests_in_slice * 1e6)
 
     def lateness(self, seconds: float) -> Lateness:
         """Plays an open slice."""

@@ -24,10 +24,11 @@ from statistics import median
 
 import msgspec
 
+from bench.model import quotients
 from bench.model.config import select_lanes
 from bench.model.load import Closed
+from bench.model.metrics import INSTRUCTIONS
 from bench.model.protocol import Request, Target
-from bench.model.records import INSTRUCTIONS
 from bench.model.regression import Comparison, Evidence, Verdict
 from bench.regression import verdict
 from bench.regression.ratios import CPU
@@ -162,7 +163,7 @@ def throughput_rps(folder: Path, seconds: float) -> float:
         path, body = experiment.workload.load_requests()[0]
         target = Target(LANE, HOST, servers.running[LANE].launch.port, (Request(path, body),))
         result, _ = session.load_url(target, Closed(USERS), USERS, seconds)
-    return result.requests / result.window_s
+    return quotients.throughput_rps(result) or 0.0
 
 
 def render(trials: list[Trial], options: argparse.Namespace) -> str:

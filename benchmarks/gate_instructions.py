@@ -17,7 +17,7 @@ from gate import APP, change, repository
 from msgspec import Struct
 
 from bench.model.experiment import Side
-from bench.model.records import INSTRUCTIONS
+from bench.model.metrics import INSTRUCTIONS
 from bench.model.regression import Verdict
 from bench.regression import verdict
 from bench.regression.checkouts import Sides, Wanted, open_sides

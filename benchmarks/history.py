@@ -18,9 +18,8 @@ import msgspec
 import numpy as np
 
 from bench.model.history import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
-from bench.model.records import INSTRUCTIONS
+from bench.model.metrics import INSTRUCTIONS, METRICS
 from bench.regression.history_file import HISTORY
-from bench.regression.trends import METRICS
 
 MACHINE = MachineIdentity(cpu="Example CPU", cores=2, system="Linux x86_64", python="3.11.7", server_cores=(0,))
 NOISE, HALF = 0.02, 0.03
@@ -52,7 +51,7 @@ def lines(runs: int, lanes: int, seed: int) -> Iterator[bytes]:
     rng = np.random.default_rng(seed)
     since = datetime(2026, 1, 1, tzinfo=UTC)
     names = [f"app{lane:02}_hello@gunicorn-uvicorn" for lane in range(lanes)]
-    noise = np.exp(NOISE * rng.standard_normal((runs, lanes, len(METRICS))))
+    noise = np.exp(NOISE * rng.standard_normal((runs, lanes, len(METRICS.gated()))))
     for run in range(runs):
         at = since + timedelta(hours=run)
         levels = [1.5 + lane if run < runs * (lane + 1) / (lanes + 1) else 1.05 * (1.5 + lane) for lane in range(lanes)]
@@ -60,7 +59,7 @@ def lines(runs: int, lanes: int, seed: int) -> Iterator[bytes]:
             format_version=HISTORY_VERSION,
             run_id=f"{at:%Y%m%dT%H%M%SZ}-{run:06x}",
             started_utc=f"{at:%Y-%m-%dT%H:%M:%SZ}",
-            git_revision=f"{run:07x}00000",
+            project_revision=f"{run:07x}00000",
             bench_version="0.1.0",
             preset="standard",
             conditions="0123456789ab",
@@ -68,8 +67,10 @@ def lines(runs: int, lanes: int, seed: int) -> Iterator[bytes]:
             machine=MACHINE,
             lanes={
                 name: {
-                    metric: reading(levels[lane] * float(noise[run, lane, index]), counted=metric == INSTRUCTIONS)
-                    for index, metric in enumerate(METRICS)
+                    metric.name: reading(
+                        levels[lane] * float(noise[run, lane, index]), counted=metric.name == INSTRUCTIONS
+                    )
+                    for index, metric in enumerate(METRICS.gated())
                 }
                 for lane, name in enumerate(names)
             },

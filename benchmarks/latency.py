@@ -39,6 +39,7 @@ from msgspec import Struct
 
 from bench.analysis import intervals
 from bench.model.load import Closed, Load, Open
+from bench.model.metrics import PERCENTILES
 from bench.model.protocol import Request, Setup, SliceOrder, SliceResult, Target
 from bench.run.driver_client import Driver, driver
 from bench.servers import machine
@@ -185,9 +186,7 @@ def figures(path: str, turns: Sequence[Turn]) -> Iterator[Figure]:
 
 def percentiles(count: int) -> list[tuple[str, float]]:
     """Returns the percentiles that so many answers are enough for."""
-    enough = {
-        name: at for name, at in intervals.PERCENTILES.items() if intervals.beyond(count, at) >= intervals.MIN_BEYOND
-    }
+    enough = {name: at for name, at in PERCENTILES.items() if intervals.beyond(count, at) >= intervals.MIN_BEYOND}
     return [(NAMES[name], percentile) for name, percentile in enough.items()]
 
 

@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 from scipy.stats import binomtest
 
-from bench.analysis import autocorrelation, intervals, ranking, tidy_table
+from bench.analysis import autocorrelation, intervals, ranking
+from bench.analysis.folds import round_values
 from bench.doctor.examine import Memory
 from bench.model.estimate import CONFIDENCE
 from bench.model.experiment import Experiment, Lane
@@ -107,14 +108,11 @@ def measured(project: Project, experiment: Experiment) -> Iterator[Pair]:
     records = Memory()
     with session.open_testbed(project, experiment) as testbed:
         session.measure(testbed, session.draft(testbed, "noise"), records, Unwatched())
-    by_round = tidy_table.by_round(tidy_table.tidy(records.records))
-    whole = by_round[THROUGHPUT].unstack("lane").dropna(axis=1).to_numpy(dtype=float)
-    rho = autocorrelation.resemblance(np.log(whole.T)).of_ratios
+    found = round_values(records.records)
+    rho = autocorrelation.resemblance(np.log(found.array(THROUGHPUT, found.by_lane))).of_ratios
     twins = sorted((lane for lane in experiment.lanes if lane.twin), key=lambda lane: lane.server.name)
     for twin in twins:
-        column = by_round[THROUGHPUT].dropna()
-        lanes = column.index.get_level_values("lane")
-        values = {name: dict(column[lanes == name].droplevel("lane")) for name in (twin.original, twin.name)}
+        values = {name: found.of(name, THROUGHPUT) for name in (twin.original, twin.name)}
         rounds = ranking.common_rounds(values)
         if len(rounds) < intervals.MIN_ROUNDS:
             print(f"{twin.original}: {len(rounds)} rounds in common are too few", file=sys.stderr)

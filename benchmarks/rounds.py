@@ -18,10 +18,10 @@ from msgspec.structs import replace
 from scipy.stats import f, t
 
 from bench.analysis.autocorrelation import Floats, own
-from bench.model import schedule
+from bench.model import quotients, schedule
 from bench.model.experiment import Experiment
+from bench.model.load import Phase
 from bench.model.records import SliceRecord
-from bench.model.schedule import Phase
 from bench.run import store
 
 LAYOUTS = ((18, 1), (10, 1), (7, 2), (6, 3), (5, 4), (4, 5), (3, 8))
@@ -55,8 +55,9 @@ def own_logs(records: Sequence[SliceRecord]) -> Floats:
     """Returns ln(throughput) by Lane, round and block of slices, without what all Lanes of a block have in common."""
     rates: dict[str, dict[int, list[float]]] = {}
     for record in sorted(records, key=lambda record: (record.round, record.repeat_of or record.slice)):
-        if record.phase is Phase.SATURATED and not record.discarded and record.requests:
-            rates.setdefault(record.lane, {}).setdefault(record.round, []).append(record.requests / record.window_s)
+        rps = quotients.throughput_rps(record)
+        if record.phase is Phase.SATURATED and not record.discarded and rps:
+            rates.setdefault(record.lane, {}).setdefault(record.round, []).append(rps)
     least = min(len(slices) for of_lane in rates.values() for slices in of_lane.values())
     common = sorted(set.intersection(*(set(of_lane) for of_lane in rates.values())))
     logs = np.log([[of_lane[index][:least] for index in common] for of_lane in rates.values()])

@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from bench.analysis import intervals
+from bench.model import quotients
 from bench.model.experiment import Lane
-from bench.model.load import Closed
+from bench.model.load import Closed, Phase
 from bench.model.records import Estimate, SliceRecord
-from bench.model.schedule import Phase, Slice
+from bench.model.schedule import Slice
 from bench.run import session
 from bench.run.round import LiveRound, open_round
 from bench.servers.project import open_project
@@ -69,7 +70,7 @@ def lengths(testbed: Testbed, rounds: int) -> tuple[Logs, dict[float, float]]:
             seen[lane, window_s].append(measure(live, lane, SETTLE_S, window_s))
             wall_s[window_s].append((time.monotonic() - began) / window_s)
         for key, records in seen.items():
-            logs[key].append(log(sum(r.requests for r in records) / sum(r.window_s for r in records)))
+            logs[key].append(log_rps(records))
     return logs, {window_s: float(np.median(values)) for window_s, values in wall_s.items()}
 
 
@@ -81,8 +82,7 @@ def early(testbed: Testbed, rounds: int) -> dict[tuple[str, float], list[float]]
             usual = measure(live, lane, 0.1, 2.0)
             for early_s in EARLY_S:
                 seen = [measure(live, lane, 0.0, early_s) for _ in range(round(0.5 / early_s))]
-                answered = sum(record.requests for record in seen) / sum(record.window_s for record in seen)
-                logs[lane, early_s].append(log(answered / (usual.requests / usual.window_s)))
+                logs[lane, early_s].append(log_rps(seen) - log_rps([usual]))
     return logs
 
 
@@ -95,9 +95,16 @@ def alone(testbed: Testbed, rounds: int) -> dict[str, list[float]]:
         for by_itself in (True, False):
             for _, live in live_rounds(testbed, rounds, (lane,) if by_itself else everybody):
                 seen = [measure(live, lane.name, SETTLE_S, ALONE_WINDOW_S) for _ in range(ALONE_SLICES)]
-                both[by_itself].append(log(sum(r.requests for r in seen) / sum(r.window_s for r in seen)))
+                both[by_itself].append(log_rps(seen))
         logs[lane.name] = [up - single for up, single in zip(both[False], both[True], strict=True)]
     return logs
+
+
+def log_rps(records: Sequence[SliceRecord]) -> float:
+    """Returns the logarithm of the throughput of slices."""
+    rps = quotients.throughput_rps(*records)
+    assert rps, "no right answer"
+    return log(rps)
 
 
 def live_rounds(testbed: Testbed, rounds: int, lanes: Sequence[Lane]) -> Iterator[tuple[int, LiveRound]]:

@@ -15,7 +15,7 @@ import jsonschema
 import psutil
 import pytest
 
-from bench.model.schedule import Phase
+from bench.model.load import Phase
 from bench.run import store
 
 HANG_S = 300

@@ -20,6 +20,7 @@ from bench.analysis import intervals
 from bench.analysis.load_result import load_result
 from bench.driver.histogram import Histogram
 from bench.model.load import Closed, Load, Open
+from bench.model.metrics import PERCENTILES
 from bench.model.records import LoadResult
 from bench.report import plain
 from bench.servers import machine
@@ -63,7 +64,7 @@ def assert_near(reported_ms: dict[str, float] | None, truth_ms: Values, turn: Tu
     """
     assert reported_ms
     for name, said_ms in reported_ms.items():
-        percentile = intervals.PERCENTILES[name]
+        percentile = PERCENTILES[name]
         true_ms = quantile(truth_ms, percentile)
         assert said_ms >= ROUNDED * true_ms - TRUNCATED_MS, name
         shifted = percentile + 100 * turn.disturbed_share
@@ -116,7 +117,7 @@ def test_recording_and_reporting_keep_three_digits(path: str) -> None:
     recorder = Histogram()
     for delay_us in delays_us:
         recorder.record(delay_us)
-    for percentile in intervals.PERCENTILES.values():
+    for percentile in PERCENTILES.values():
         found_ms = intervals.percentile_ms(intervals.merged([recorder.encoded()]), percentile)
         assert found_ms == pytest.approx(quantile(np.array(delays_us), percentile) / 1000, rel=0.001)
 

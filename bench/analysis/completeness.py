@@ -3,14 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.analysis import tidy_table
+from bench.analysis.folds import counts
 from bench.model import footprint_plan, schedule
 from bench.model.experiment import Experiment
+from bench.model.metrics import INSTRUCTIONS, METRICS, Source
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import INSTRUCTIONS, Failure, Observation, SliceRecord, Stage
-
-AT_REST = ("code_lines", "packages", "installed_mib")
-"""What a footprint has without a start."""
+from bench.model.records import Failure, Observation, SliceRecord, Stage
 
 
 def lacking(
@@ -38,16 +36,15 @@ def _slices(experiment: Experiment, records: Sequence[SliceRecord], failed: set[
     left = [lane.name for lane in experiment.lanes if lane.name not in failed]
     if not left:
         return reason(Code.NO_LANE_LEFT)
-    measured = Counter(record.lane for record in records if tidy_table.counts(record))
+    measured = Counter(record.lane for record in records if counts(record))
     planned = experiment.preset.rounds * schedule.slices_per_lane(experiment)
     missing = sum(max(0, planned - measured[lane]) for lane in left)
     return reason(Code.SLICES_LACKING, missing=missing, planned=planned * len(left)) if missing else None
 
 
 def _footprint(experiment: Experiment, observations: Sequence[Observation], homeless: set[str]) -> Reason | None:
-    expected = dict.fromkeys(AT_REST, 1)
-    for kind, count in footprint_plan.counts(experiment.preset).items():
-        expected |= dict.fromkeys(footprint_plan.METRICS[kind], count)
+    starts = {Source.AT_REST: 1, **footprint_plan.counts(experiment.preset)}
+    expected = {metric.name: starts[metric.source] for metric in METRICS.values() if metric.source in starts}
     lanes = [lane.name for lane in footprint_plan.footprint_lanes(experiment) if lane.name not in homeless]
     whole = [each for each in observations if each.part is None]
     found = Counter((each.lane, each.metric) for each in whole)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from bench.model.load import Phase
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import SliceRecord
-from bench.model.schedule import Phase
 
 DISCARD_STEAL = 0.2
 """A slice is discarded if the hypervisor took more than this share of it from its cores. It counts 10 ms ticks."""

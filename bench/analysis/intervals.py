@@ -23,7 +23,6 @@ from bench.model.estimate import CONFIDENCE
 from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
 from bench.model.records import Estimate
 
-PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
 MIN_BEYOND = 5
 """A percentile is given only where so many answers are expected beyond it."""
 LARGEST_LOG = 700.0

@@ -1,7 +1,9 @@
 """What one load against one URL came to: the result of `bench load`."""
 
 from bench.analysis import intervals
+from bench.model import quotients
 from bench.model.load import Load
+from bench.model.metrics import PERCENTILES
 from bench.model.protocol import SliceResult
 from bench.model.records import LoadResult
 
@@ -13,7 +15,7 @@ def load_result(url: str, load: Load, result: SliceResult, driver_cpu_share: flo
         load=load,
         window_s=result.window_s,
         requests=result.requests,
-        throughput_rps=result.requests / result.window_s,
+        throughput_rps=quotients.throughput_rps(result) or 0.0,
         errors=result.errors,
         dropped=result.dropped,
         bytes_received=result.bytes_received,
@@ -30,6 +32,6 @@ def _percentiles_ms(encoded: str | None) -> dict[str, float] | None:
     histogram = intervals.merged([encoded])
     return {
         name: intervals.percentile_ms(histogram, percentile)
-        for name, percentile in intervals.PERCENTILES.items()
+        for name, percentile in PERCENTILES.items()
         if intervals.beyond(histogram.total_count, percentile) >= intervals.MIN_BEYOND
     }

@@ -2,20 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from bench.analysis import intervals, tidy_table
-from bench.analysis.validity import PHASES
+from bench.analysis import intervals
+from bench.analysis.folds import MIN_BEYOND_IN_ROUND, counts, of_phase
+from bench.model.load import Phase
+from bench.model.metrics import METRICS, Metric, Source
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import SliceRecord
-from bench.model.schedule import Phase
-
-MEMORY = ("rss_mib", "pss_mib")
-COUNTERS = {
-    "cpu_us_per_request": "server_cpu_ns",
-    "rss_mib": "server_rss_bytes",
-    "pss_mib": "server_pss_bytes",
-}
-"""Metrics that need more than answers: a field of every slice."""
-LATENCIES = [name for name in PHASES if name.startswith(("latency_", "service_"))]
 
 
 def reasons(
@@ -26,8 +18,8 @@ def reasons(
     Of a phase without slices nothing is expected, unless it was ``planned`` and others of the Lane were measured.
     """
     measured = [record for record in records if record.phase is not Phase.WARM_UP and not record.discarded]
-    expected = ("throughput_rps", "cpu_us_per_request", *LATENCIES, *MEMORY, "error_ratio")
-    missing = ((name, _of_metric(measured, name, planned)) for name in expected if name not in found)
+    expected = [metric for metric in METRICS.from_sources(Source.SLICES) if metric.name not in found]
+    missing = ((metric.name, _of_metric(measured, metric, planned)) for metric in expected)
     return {name: why for name, why in missing if why}
 
 
@@ -46,21 +38,20 @@ def in_rounds(records: Sequence[SliceRecord], found: Mapping[str, Collection[int
     }
 
 
-def _of_metric(records: Sequence[SliceRecord], metric: str, planned: Collection[Phase]) -> Reason | None:
-    own = [record for record in records if record.phase is PHASES.get(metric, record.phase)]
+def _of_metric(records: Sequence[SliceRecord], metric: Metric, planned: Collection[Phase]) -> Reason | None:
+    own = of_phase(metric, records)
     if not own:
-        return reason(Code.NOT_REACHED) if records and PHASES.get(metric) in planned else None
-    own = [record for record in own if tidy_table.counts(record)]
+        return reason(Code.NOT_REACHED) if records and metric.phase in planned else None
+    own = [record for record in own if counts(record)]
     if not own:
         return reason(Code.CLOCK_STOOD_STILL)
-    counter = COUNTERS.get(metric)
-    if counter and (unknown := _unknown(own, counter)):
+    if metric.counter and (unknown := _unknown(own, metric.counter)):
         return unknown
-    if metric not in MEMORY and not any(record.requests_in_slice for record in own):
+    if metric.needs_answers and not any(record.requests_in_slice for record in own):
         return _silent(own[0])
-    if metric in LATENCIES and any(record.requests for record in own):
-        return _too_few(metric)
-    return reason(Code.COUNTER_STOOD_STILL) if counter else _silent(own[0])
+    if metric.percentile is not None and any(record.requests for record in own):
+        return _too_few(metric.percentile)
+    return reason(Code.COUNTER_STOOD_STILL) if metric.counter else _silent(own[0])
 
 
 def _silent(record: SliceRecord) -> Reason:
@@ -73,11 +64,9 @@ def _unknown(records: Sequence[SliceRecord], counter: str) -> Reason | None:
     return without[0].unknown.get(counter, reason(Code.NO_REASON)) if without else None
 
 
-def _too_few(metric: str) -> Reason:
+def _too_few(percentile: float) -> Reason:
     """Returns how many answers it takes, which is the same for all Lanes."""
-    percentile = next(at for name, at in intervals.PERCENTILES.items() if f"_{name}_" in metric)
     in_run, in_round = (
-        round(beyond / intervals.beyond(1, percentile))
-        for beyond in (intervals.MIN_BEYOND, tidy_table.MIN_BEYOND_IN_ROUND)
+        round(beyond / intervals.beyond(1, percentile)) for beyond in (intervals.MIN_BEYOND, MIN_BEYOND_IN_ROUND)
     )
     return reason(Code.TOO_FEW_ANSWERS, percentile=percentile, in_run=in_run, in_round=in_round)

@@ -3,14 +3,10 @@
 from collections.abc import Collection, Mapping
 
 import numpy as np
-import pandas as pd
 
 from bench.analysis import autocorrelation
-from bench.analysis.ranking import ByRound
+from bench.analysis.folds import ByRound, RoundValues
 from bench.model.experiment import Experiment, Lane
-
-METRICS = ("cpu_us_per_request", "throughput_rps", "latency_fixed_p50_ms")
-"""The metrics that raw has, too, most precise first."""
 
 
 def contenders(experiment: Experiment) -> tuple[Lane, ...]:
@@ -18,21 +14,20 @@ def contenders(experiment: Experiment) -> tuple[Lane, ...]:
     return tuple(lane for lane in experiment.lanes if not (lane.app.raw or lane.twin))
 
 
-def to_raw(experiment: Experiment, by_round: pd.DataFrame, metric: str) -> Mapping[str, ByRound]:
+def to_raw(experiment: Experiment, values: RoundValues, metric: str) -> Mapping[str, ByRound]:
     """Returns a metric of each contender divided by raw's on the same Server and Adapter, in the Rounds of both.
 
-    ``by_round`` is that of ``metrics``. A Lane without a raw one, or without a Round that both have, is left out.
+    A Lane without a raw one, or without a Round that both have, is left out.
     """
-    columns = by_round[metric].unstack("lane")
     pairs = ((lane.name, raw.name) for lane in contenders(experiment) if (raw := experiment.raw(lane)))
-    ratios = {
-        lane: (columns[lane] / columns[raw]).dropna() for lane, raw in pairs if {lane, raw} <= set(columns.columns)
-    }
-    return {lane: dict(ratio) for lane, ratio in ratios.items() if len(ratio)}
+    ratios = {lane: _divided(values.of(lane, metric), values.of(raw, metric)) for lane, raw in pairs}
+    return {lane: ratio for lane, ratio in ratios.items() if ratio}
 
 
-def resemblance(by_round: pd.DataFrame, metric: str, lanes: Collection[str]) -> float:
+def resemblance(values: RoundValues, metric: str, lanes: Collection[str]) -> float:
     """Returns how much a round resembles the next in what Lanes do not share, by those of ``lanes`` with all rounds."""
-    columns = by_round[metric].unstack("lane")
-    values = columns[[lane for lane in columns if lane in lanes]].dropna(axis=1).to_numpy(dtype=float)
-    return autocorrelation.resemblance(np.log(values.T)).of_ratios
+    return autocorrelation.resemblance(np.log(values.array(metric, lanes))).of_ratios
+
+
+def _divided(numerators: ByRound, denominators: ByRound) -> ByRound:
+    return {index: value / denominators[index] for index, value in numerators.items() if index in denominators}

@@ -4,32 +4,23 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from bench.analysis import intervals
+from bench.model.metrics import CODE_LINES, METRICS, Average, Metric
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import Estimate, Observation
-
-EXACT = ("code_lines", "packages", "installed_mib", "response_bytes", "instructions_per_request")
-"""Metrics that are counted, so that they are the same each time."""
-UNITS = {
-    "first_response_ms": ("ms", "lower"),
-    "import_ms": ("ms", "lower"),
-    "idle_pss_mib": ("MiB", "lower"),
-    "pss_per_worker_mib": ("MiB", "lower"),
-    "code_lines": ("lines", "lower"),
-    "packages": ("packages", "lower"),
-    "installed_mib": ("MiB", "lower"),
-    "response_bytes": ("bytes", "lower"),
-    "instructions_per_request": ("instructions", "lower"),
-}
-"""Every metric that may be observed, with its unit and which way is better."""
 
 
 def estimates(observations: Sequence[Observation]) -> dict[str, Estimate]:
     """Returns an Estimate of each metric that was observed at least once: the median of one Lane's values."""
     return {
-        metric: (intervals.exact_estimate if metric in EXACT else intervals.median_estimate)(values, *UNITS[metric])
+        metric: _estimate(METRICS[metric], values)
         for metric, found in _by_metric(observations)
         if (values := [observation.value for observation in found if observation.value is not None])
     }
+
+
+def _estimate(metric: Metric, values: Sequence[float]) -> Estimate:
+    make = intervals.exact_estimate if metric.average is Average.COUNT else intervals.median_estimate
+    return make(values, metric.unit, metric.better)
 
 
 def missing(observations: Sequence[Observation]) -> dict[str, Reason]:
@@ -65,7 +56,7 @@ def code_lines_by_file(observations: Sequence[Observation]) -> dict[str, int]:
     found = {
         observation.part: int(observation.value)
         for observation in observations
-        if observation.metric == "code_lines" and observation.part is not None and observation.value is not None
+        if observation.metric == CODE_LINES and observation.part is not None and observation.value is not None
     }
     return dict(sorted(found.items()))
 
@@ -78,5 +69,5 @@ def _reasons(observations: Sequence[Observation]) -> list[Reason]:
 
 def _by_metric(observations: Sequence[Observation]) -> list[tuple[str, list[Observation]]]:
     wholes = (observation for observation in observations if observation.part is None)
-    ordered = sorted(wholes, key=lambda observation: list(UNITS).index(observation.metric))
+    ordered = sorted(wholes, key=lambda observation: list(METRICS).index(observation.metric))
     return [(metric, list(found)) for metric, found in groupby(ordered, key=lambda observation: observation.metric)]

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
+from bench.model.errors import BenchError
 from bench.model.experiment import Adapter, Experiment, Group, Lane, Server
 from bench.model.records import LaneFacts
 
@@ -16,7 +17,7 @@ SERVER_HEADERS = ("server", "date", "connection")
 MISSING = "none"
 
 
-class NotComparable(Exception):
+class NotComparable(BenchError):
     """Lanes of one Group differ in what must be equal; the message has the diff."""
 
 

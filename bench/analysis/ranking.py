@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import exp, log
 
+from bench.analysis.folds import ByRound
 from bench.analysis.intervals import ratio_estimate
 from bench.model.records import Estimate, NoiseFloor, Ratio, Standing
-
-ByRound = Mapping[int, float]
-"""A metric of one Lane, by round."""
 
 
 def paired_ratios(metric: str, lanes: Mapping[str, ByRound], rho: float = 0.0) -> tuple[Ratio, ...]:

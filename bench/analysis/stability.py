@@ -13,18 +13,14 @@ from scipy.special import stdtr
 
 from bench.analysis import autocorrelation
 from bench.analysis.autocorrelation import Floats
+from bench.analysis.folds import ByRound
+from bench.model.metrics import LARGE_SPREAD
 from bench.model.reason import Code, Reason, reason
 
 LARGE_DRIFT = log(1.1)
 """A trend that takes a Lane by less than 10 % from the first round to the last is within what runs differ by anyway."""
 DRIFT_ALARMS = 0.01
 """How many of the runs in which no Lane drifts may call one of them drifting."""
-LARGE_SPREAD = 0.25
-"""Standard deviation between rounds, of logarithms. Above it, six rounds leave ±30 % of doubt about a mean ..."""
-LARGE_LATENCY_SPREAD = 0.5
-"""... and twice that about a latency, as a queue multiplies what disturbs a throughput."""
-
-ByRound = Mapping[int, float]
 
 
 def unstable(lanes: Mapping[str, ByRound], large_spread: float = LARGE_SPREAD) -> dict[str, Reason]:

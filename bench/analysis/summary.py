@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import pandas as pd
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -15,13 +14,15 @@ from bench.analysis import (
     ranking,
     stability,
     sweep,
-    tidy_table,
     validity,
 )
 from bench.analysis import observations as observed
 from bench.analysis.autocorrelation import Resemblance
-from bench.analysis.tidy_table import ByLane
+from bench.analysis.curves import curve, trace
+from bench.analysis.folds import ByRound, Records, RoundValues, counts, round_values
 from bench.model.experiment import Experiment, Group, Lane
+from bench.model.load import Phase
+from bench.model.metrics import CPU, METRICS, OWN_COST, THROUGHPUT, Average, Source
 from bench.model.reason import Code, Unknown, reason
 from bench.model.records import (
     FORMAT_VERSION,
@@ -41,41 +42,19 @@ from bench.model.records import (
     Status,
     Summary,
 )
-from bench.model.schedule import Phase
-
-UNITS = {
-    "throughput_rps": ("requests/s", "higher"),
-    "cpu_us_per_request": ("us", "lower"),
-    "rss_mib": ("MiB", "lower"),
-    "pss_mib": ("MiB", "lower"),
-    "error_ratio": ("errors/answers", "lower"),
-}
-"""Units of the metrics that are not latencies in ms, and which way is better."""
-RANKED_BY = "throughput_rps"
-CPU = "cpu_us_per_request"
-NOT_RANKED_BY = (CPU, "latency_fixed_p50_ms")
-"""Metrics that have a noise floor too."""
-
-
-UNSTEADY = {
-    Phase.SATURATED: ("throughput_rps", stability.LARGE_SPREAD),
-    Phase.FIXED: ("latency_fixed_p50_ms", stability.LARGE_LATENCY_SPREAD),
-}
-"""By which metric a phase's steadiness is judged, and the spread that is too much."""
 
 
 class _Rounds(Struct, frozen=True):
     """What the parts of a summary are made from: metrics a Lane and Round, and what is found of each Lane's cells."""
 
     experiment: Experiment
-    metrics: tuple[str, ...]
-    by_lane: ByLane
+    values: RoundValues
     cells: dict[str, tuple[Cell, ...]]
     resemblances: dict[str, Resemblance]
 
-    def of(self, lane: str, metric: str) -> dict[int, float]:
+    def of(self, lane: str, metric: str) -> ByRound:
         """Returns a metric of a Lane by round, where it was measured."""
-        return self.by_lane.get(lane, {}).get(metric, {})
+        return self.values.of(lane, metric)
 
     def valid(self, lane: str, metric: str) -> bool:
         """Returns whether a metric of a Lane stands under a cell with nothing against it."""
@@ -85,12 +64,11 @@ class _Rounds(Struct, frozen=True):
 class Folded(Struct, frozen=True):
     """A run, folded once: what its reports, its exports, the history and a check are made from.
 
-    ``table`` is the tidy table, a row a (round, slice, lane); ``by_round`` has the metrics, a row a (lane, round).
+    ``values`` are the metrics by Lane and Round that the Report rests on.
     """
 
     report: Report
-    table: pd.DataFrame
-    by_round: pd.DataFrame
+    values: RoundValues
 
     @property
     def manifest(self) -> Manifest:
@@ -111,11 +89,9 @@ def fold(
 ) -> Folded:
     """Folds a run, complete or not."""
     experiment = manifest.experiment
-    table = tidy_table.tidy(records)
-    by_round = tidy_table.by_round(table)
-    by_lane = tidy_table.by_lane(by_round)
-    cells = _cells(experiment, records, failures, by_lane)
-    rounds = _Rounds(experiment, tuple(by_round.columns), by_lane, cells, _resemblances(by_round, cells))
+    values = round_values(records)
+    cells = _cells(experiment, records, failures, values)
+    rounds = _Rounds(experiment, values, cells, _resemblances(values, cells))
     splits = {lane.name: _cpu_split(rounds, lane) for lane in _with_own_cost(experiment)}
     lanes = tuple(
         _lane_summary(rounds, lane, records, observations, splits.get(lane.name)) for lane in experiment.lanes
@@ -130,7 +106,7 @@ def fold(
             complete=not lacking,
             lacking=lacking,
             pinned=manifest.machine.pinned,
-            totals=_totals(experiment, records, table),
+            totals=_totals(experiment, records),
             lanes=lanes,
             groups=tuple(_group_summary(group, rounds) for group in experiment.groups),
             cpu_splits=tuple(_shown(rounds, splits.values())),
@@ -138,18 +114,18 @@ def fold(
             sweeps=sweep.fold(experiment, records, {name: validity.worst(found) for name, found in cells.items()}),
             adapter_costs=tuple(_adapter_costs(rounds)),
         ),
-        curves=tuple(curve for lane in measured if (curve := tidy_table.curve(lane, table))),
-        traces=tuple(tidy_table.trace(lane, table) for lane in measured if not experiment.sweep),
+        curves=tuple(drawn for lane in measured if (drawn := curve(lane, records))),
+        traces=tuple(trace(lane, records) for lane in measured if not experiment.sweep),
         samples={lane.lane: _samples(rounds, lane.lane, observations) for lane in lanes},
     )
-    return Folded(report, table, by_round)
+    return Folded(report, values)
 
 
 def _cells(
     experiment: Experiment,
     records: Sequence[SliceRecord],
     failures: Sequence[Failure],
-    by_lane: ByLane,
+    values: RoundValues,
 ) -> dict[str, tuple[Cell, ...]]:
     """Judges every Lane by itself, and then against those others that can be trusted so far."""
     cells = {
@@ -160,12 +136,11 @@ def _cells(
         )
         for lane in experiment.lanes
     }
-    unsteady = {
-        phase: stability.unstable(
-            {lane: of_lane[metric] for lane, of_lane in by_lane.items() if _valid(cells[lane], metric)}, spread
-        )
-        for phase, (metric, spread) in UNSTEADY.items()
-    }
+    unsteady: dict[Phase, dict[str, Reason]] = {}
+    for metric in METRICS.values():
+        if metric.unsteady_from is not None and metric.phase is not None:
+            valid = {lane: values.of(lane, metric.name) for lane in values.by_lane if _valid(cells[lane], metric.name)}
+            unsteady[metric.phase] = stability.unstable(valid, metric.unsteady_from)
     return {
         lane: validity.with_unstable(own, {phase: found[lane] for phase, found in unsteady.items() if lane in found})
         for lane, own in cells.items()
@@ -176,14 +151,14 @@ def _valid(cells: Sequence[Cell], metric: str) -> bool:
     return validity.of_metric(cells, metric).status is Status.VALID
 
 
-def _resemblances(by_round: pd.DataFrame, cells: dict[str, tuple[Cell, ...]]) -> dict[str, Resemblance]:
+def _resemblances(values: RoundValues, cells: dict[str, tuple[Cell, ...]]) -> dict[str, Resemblance]:
     """Returns by metric how much a round resembles the next, as the valid Lanes show that were there in all rounds."""
     found = {}
-    for metric in by_round.columns:
-        columns = by_round[metric].unstack("lane")
-        valid = [lane for lane in columns if _valid(cells[str(lane)], metric)]
-        values = columns[valid].dropna(axis=1).to_numpy(dtype=float).T
-        found[metric] = autocorrelation.resemblance(values if metric == "error_ratio" else np.log(values))
+    for metric in METRICS.from_sources(Source.SLICES):
+        array = values.array(metric.name, [lane for lane in values.by_lane if _valid(cells[lane], metric.name)])
+        found[metric.name] = autocorrelation.resemblance(
+            array if metric.average is Average.ARITHMETIC else np.log(array)
+        )
     return found
 
 
@@ -198,8 +173,8 @@ def _lane_summary(
     own_observations = [observation for observation in observations if observation.lane == lane.name]
     estimates, cells = _estimates(rounds, lane), rounds.cells[lane.name]
     planned = () if rounds.experiment.sweep else (Phase.SATURATED, Phase.FIXED)
-    own_cost = {"own_cost_us_per_request": split.framework} if isinstance(split, CpuSplit) else {}
-    no_own_cost = {"own_cost_us_per_request": split.reason} if isinstance(split, Unknown) else {}
+    own_cost = {OWN_COST: split.framework} if isinstance(split, CpuSplit) else {}
+    no_own_cost = {OWN_COST: split.reason} if isinstance(split, Unknown) else {}
     return LaneSummary(
         lane=lane.name,
         app=lane.app.name,
@@ -224,19 +199,20 @@ def _lane_summary(
 def _estimates(rounds: _Rounds, lane: Lane) -> dict[str, Estimate]:
     """Returns an Estimate for each metric that was measured in at least one round."""
     found: dict[str, Estimate] = {}
-    for name in rounds.metrics:
-        values = list(rounds.of(lane.name, name).values())
+    for metric in METRICS.from_sources(Source.SLICES):
+        values = list(rounds.of(lane.name, metric.name).values())
         if values:
-            rho = rounds.resemblances[name].of_estimates
-            make = intervals.linear_estimate if name == "error_ratio" else intervals.log_estimate
-            found[name] = make(values, *UNITS.get(name, ("ms", "lower")), rho=rho)
+            rho = rounds.resemblances[metric.name].of_estimates
+            make = intervals.linear_estimate if metric.average is Average.ARITHMETIC else intervals.log_estimate
+            found[metric.name] = make(values, metric.unit, metric.better, rho=rho)
     return found
 
 
 def _samples(rounds: _Rounds, lane: str, observations: Sequence[Observation]) -> dict[str, tuple[float, ...]]:
     """Returns the values of each metric of a Lane; a difference of Lanes has none of its own."""
     own = [observation for observation in observations if observation.lane == lane]
-    known = {metric: tuple(values.values()) for metric in rounds.metrics if (values := rounds.of(lane, metric))}
+    names = [metric.name for metric in METRICS.from_sources(Source.SLICES)]
+    known = {name: tuple(values.values()) for name in names if (values := rounds.of(lane, name))}
     return {**known, **observed.samples(own)}
 
 
@@ -304,17 +280,18 @@ def _cpu_us(rounds: _Rounds, lanes: Sequence[str]) -> dict[str, autocorrelation.
 
 
 def _mean_us(by_round_us: autocorrelation.Floats, rho: float) -> Estimate:
-    return intervals.linear_estimate(by_round_us.tolist(), "us", "lower", rho=rho)
+    own_cost = METRICS[OWN_COST]
+    return intervals.linear_estimate(by_round_us.tolist(), own_cost.unit, own_cost.better, rho=rho)
 
 
 def _group_summary(group: Group, rounds: _Rounds) -> GroupSummary:
     """Ranks the Group's valid Lanes; baselines are no contenders."""
     lanes = [lane for lane in rounds.experiment.lanes if lane.name in group.lanes]
     contenders = [lane.name for lane in lanes if not (lane.app.raw or lane.twin)]
-    values = {lane: rounds.of(lane, RANKED_BY) for lane in contenders if rounds.valid(lane, RANKED_BY)}
+    values = {lane: rounds.of(lane, THROUGHPUT) for lane in contenders if rounds.valid(lane, THROUGHPUT)}
     measured = {lane: by_round for lane, by_round in values.items() if by_round}
-    ratios = ranking.paired_ratios(RANKED_BY, measured, rounds.resemblances[RANKED_BY].of_ratios)
-    floors = tuple(_noise_floors(lanes, rounds, RANKED_BY))
+    ratios = ranking.paired_ratios(THROUGHPUT, measured, rounds.resemblances[THROUGHPUT].of_ratios)
+    floors = tuple(_noise_floors(lanes, rounds, THROUGHPUT))
     return GroupSummary(
         group=group.name,
         title=group.title,
@@ -322,7 +299,12 @@ def _group_summary(group: Group, rounds: _Rounds) -> GroupSummary:
         standings=ranking.standings(ranking.best_first(measured), ratios, ranking.largest(floors)),
         ratios=ratios,
         noise_floors=floors,
-        other_noise_floors=tuple(floor for metric in NOT_RANKED_BY for floor in _noise_floors(lanes, rounds, metric)),
+        other_noise_floors=tuple(
+            floor
+            for metric in METRICS.gated()
+            if metric.noise_floor and metric.name != THROUGHPUT
+            for floor in _noise_floors(lanes, rounds, metric.name)
+        ),
     )
 
 
@@ -338,19 +320,31 @@ def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds, metric: str) -> Iterat
             yield replace(ranking.noise_floor(twin.original, twin.name, of_twin, of_lane, rho), metric=metric)
 
 
-def _totals(experiment: Experiment, records: Sequence[SliceRecord], table: pd.DataFrame) -> RunTotals:
-    rates = [load.value for load in table.loc[table["phase"] == Phase.FIXED, "load"]]
-    driver_ns = table["driver_cpu_ns"].astype(float).sum(skipna=False)
+def _totals(experiment: Experiment, records: Records) -> RunTotals:
+    counted = [record for record in records if counts(record)]
+    rates = [record.load.value for record in counted if record.phase is Phase.FIXED]
     return RunTotals(
-        rounds=table["round"].nunique(),
+        rounds=len({record.round for record in counted}),
         rounds_planned=experiment.preset.rounds,
-        wall_s=float((table["at_s"] + table["slice_s"]).max()) if len(table) else 0.0,
-        measured_s=float(table["window_s"].sum()),
-        requests=int(table["requests"].sum()),
+        wall_s=max((record.at_s + record.slice_s for record in counted), default=0.0),
+        measured_s=_sum([record.window_s for record in counted]),
+        requests=sum(record.requests for record in counted),
         errors=sum(sum(record.errors.values()) for record in records),
-        dropped=int(table["dropped"].sum()),
+        dropped=sum(record.dropped for record in counted),
         repeated=sum(record.discarded is not None for record in records),
-        not_repeated=int(table["not_repeated"].notna().sum()),
+        not_repeated=sum(record.not_repeated is not None for record in counted),
         fixed_rate_rps=rates[0] if rates else None,
-        driver_cpu_share=float(driver_ns / 1e9 / table["slice_s"].sum()) if driver_ns > 0 else None,
+        driver_cpu_share=_driver_cpu_share(counted),
     )
+
+
+def _driver_cpu_share(counted: Records) -> float | None:
+    """Returns the share of its core that the driver used; None where it is not known of all slices."""
+    cpu_ns = [record.driver_cpu_ns for record in counted if record.driver_cpu_ns is not None]
+    if len(cpu_ns) < len(counted) or not sum(cpu_ns):
+        return None
+    return sum(cpu_ns) / 1e9 / _sum([record.slice_s for record in counted])
+
+
+def _sum(values: Sequence[float]) -> float:
+    return float(np.array(values, dtype=float).sum())

@@ -12,22 +12,23 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
-from bench.analysis import contention, intervals, lateness, saturation, tidy_table, validity
+from bench.analysis import contention, intervals, lateness, saturation, validity
 from bench.analysis.contention import Shares
-from bench.analysis.tidy_table import MIN_BEYOND_IN_ROUND
+from bench.analysis.folds import counts, is_known
+from bench.model import quotients
 from bench.model.estimate import Estimate, Status, Validity, is_busy
 from bench.model.experiment import Experiment, Sweep
-from bench.model.load import Load
+from bench.model.load import Load, Phase
+from bench.model.metrics import PERCENTILES, Better, Unit
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import SliceRecord
-from bench.model.schedule import Phase
 from bench.model.sweep import Knee, LaneSweep, SweepPoint, WithinSlo
 
 SERVED_SHARE = 0.95
 """A rate is served where so much of what came due in windows is got through in them, and nothing was left unsent."""
 STILL_GROWING = 1.05
 """Where the largest load gets so many times the throughput of the one before it, the maximum is not in the sweep."""
-PERCENTILES = {name: intervals.PERCENTILES[name] for name in ("p50", "p90", "p99")}
+SHOWN = ("p50", "p90", "p99")
 
 ByRound = Mapping[int, Sequence[SliceRecord]]
 
@@ -41,7 +42,7 @@ def fold(
     """
     if experiment.sweep is None:
         return ()
-    counted = [record for record in records if record.phase is Phase.SWEEP and tidy_table.counts(record)]
+    counted = [record for record in records if record.phase is Phase.SWEEP and counts(record)]
     sweeps = (
         lane_sweep(
             lane.name,
@@ -77,8 +78,8 @@ def _trusted(found: LaneSweep, lane: Validity) -> LaneSweep:
 def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) -> SweepPoint:
     """Folds what one Lane did under one Load; its own threads may have kept a request waiting for ``own_wait_ms``."""
     records = _records(rounds)
-    positive = [rps for rps in _throughputs_rps(rounds).values() if rps > 0]
-    throughput = intervals.log_estimate(positive, "requests/s", "higher") if positive else None
+    by_round = list(_throughputs_rps(rounds).values())
+    throughput = intervals.log_estimate(by_round, Unit.REQUESTS_PER_S, Better.HIGHER) if by_round else None
     shares = contention.shares_of(records, workers)
     found = (
         _wrong(rounds)
@@ -135,11 +136,8 @@ def _by_round(records: Sequence[SliceRecord]) -> ByRound:
 
 
 def _throughputs_rps(rounds: ByRound) -> dict[int, float]:
-    """Returns the right answers a second of the windows, by round."""
-    return {
-        index: sum(record.answers_in_window or 0 for record in records) / sum(record.window_s for record in records)
-        for index, records in rounds.items()
-    }
+    """Returns the right answers a second of the windows, by round; nothing of a round without one."""
+    return {index: rps for index, records in rounds.items() if (rps := quotients.served_rps(*records))}
 
 
 def _latencies(rounds: ByRound) -> dict[str, Estimate]:
@@ -148,13 +146,13 @@ def _latencies(rounds: ByRound) -> dict[str, Estimate]:
         intervals.merged([record.latency_from_intended_us or record.latency_us for record in records])
         for records in rounds.values()
     ]
-    counts = [histogram.total_count for histogram in histograms]
+    answers = [histogram.total_count for histogram in histograms]
     return {
-        name: intervals.log_estimate([intervals.percentile_ms(each, at) for each in histograms], "ms", "lower")
-        for name, at in PERCENTILES.items()
-        if counts
-        and intervals.beyond(min(counts), at) >= MIN_BEYOND_IN_ROUND
-        and intervals.beyond(sum(counts), at) >= intervals.MIN_BEYOND
+        name: intervals.log_estimate(
+            [intervals.percentile_ms(each, PERCENTILES[name]) for each in histograms], Unit.MS, Better.LOWER
+        )
+        for name in SHOWN
+        if is_known(answers, PERCENTILES[name])
     }
 
 
@@ -216,7 +214,7 @@ def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], wor
     if why := next(_against_a_crossing(measured, best, _records(by_load[best.load]), workers), None):
         return _no_knee(why)
     first, top = (_throughputs_rps(by_load[each.load]) for each in (measured[0], best))
-    common = [index for index in top if first.get(index) and top[index]]
+    common = [index for index in top if index in first]
     if not common:
         return _no_knee(reason(Code.NO_COMMON_ROUND))
     growth = intervals.ratio_estimate([top[index] for index in common], [first[index] for index in common])

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from bench.analysis import contention, intervals, lateness, observations, saturation
+from bench.analysis import contention, lateness, saturation
 from bench.analysis.contention import Shares
 from bench.model.estimate import is_busy
+from bench.model.load import Phase
+from bench.model.metrics import METRICS
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import Cell, Failure, SliceRecord, Status, Validity
-from bench.model.schedule import Phase
 
 SEVERITY = (
     Status.VALID,
@@ -23,14 +24,6 @@ SEVERITY = (
 """Statuses from the best to the worst."""
 UNUSABLE = (Status.FAILING, Status.NOT_MEASURED, Status.FAILED)
 """With one of these a Lane says nothing, not even of what needs no load."""
-PHASES = {
-    "throughput_rps": Phase.SATURATED,
-    "cpu_us_per_request": Phase.SATURATED,
-    "own_cost_us_per_request": Phase.SATURATED,
-    **{f"latency_saturated_{name}_ms": Phase.SATURATED for name in intervals.PERCENTILES},
-    **{f"{what}_fixed_{name}_ms": Phase.FIXED for what in ("latency", "service") for name in intervals.PERCENTILES},
-}
-"""The phase that a metric is measured in; the others are measured in all phases, or outside."""
 
 
 def judge_cells(records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> tuple[Cell, ...]:
@@ -67,10 +60,11 @@ def of_metric(cells: Sequence[Cell], metric: str) -> Validity:
 
     What was observed without load needs a Lane that answers rightly, and no more.
     """
-    if metric in PHASES:
-        return of_phase(cells, PHASES[metric])
+    row = METRICS[metric]
+    if row.phase is not None:
+        return of_phase(cells, row.phase)
     found = worst(cells)
-    return Validity(Status.VALID) if metric in observations.UNITS and found.status not in UNUSABLE else found
+    return Validity(Status.VALID) if row.is_observed and found.status not in UNUSABLE else found
 
 
 def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None, workers: int) -> Validity | None:

@@ -218,7 +218,7 @@ def _publish(folder: Path, *, as_json: bool) -> "Folded":
 
     stored = store.read(folder)
     run = fold(stored.manifest, stored.records, stored.failures, stored.observations)
-    published = publish(run)
+    published = publish(run, stored.records)
     store.write_files(folder, published.files)
     for line in published.left_out:
         click.echo(f"bench: {line}", err=True)

@@ -12,9 +12,9 @@ from bench.doctor import sample_size
 from bench.doctor.sample_size import Resolution
 from bench.model import schedule
 from bench.model.experiment import Experiment, Lane
+from bench.model.load import Phase
 from bench.model.reason import Code, Reason, Unknown, reason
 from bench.model.records import Estimate, Failure, Manifest, SliceRecord, Status, Validity
-from bench.model.schedule import Phase
 
 TRIAL_S = 20.0
 """About how long an A/A takes."""

@@ -12,12 +12,12 @@ from bench.analysis import summary
 from bench.analysis.intervals import MIN_ROUNDS
 from bench.doctor import power
 from bench.doctor.power import Rule
-from bench.model import schedule
+from bench.model import quotients, schedule
 from bench.model.estimate import CONFIDENCE
 from bench.model.experiment import Experiment, Group
+from bench.model.load import Phase
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import Estimate, Failure, Manifest, Ratio, SliceRecord
-from bench.model.schedule import Phase
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
@@ -138,8 +138,9 @@ def _rates(records: Sequence[SliceRecord], lane: str) -> dict[int, list[float]]:
     """Returns the throughputs of a Lane's saturated slices by Round; those that are discarded or empty are left out."""
     rates: dict[int, list[float]] = {}
     for record in records:
-        if record.lane == lane and record.phase is Phase.SATURATED and record.requests and not record.discarded:
-            rates.setdefault(record.round, []).append(record.requests / record.window_s)
+        rps = quotients.throughput_rps(record)
+        if record.lane == lane and record.phase is Phase.SATURATED and rps and not record.discarded:
+            rates.setdefault(record.round, []).append(rps)
     return rates
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from bench.model.errors import WrongUsage
 from bench.model.experiment import (
     IMPORT_STRING,
     IN_WORDS,
@@ -28,6 +29,7 @@ from bench.model.experiment import (
     Workload,
     only,
 )
+from bench.model.suggest import one_of
 
 RESERVED_ENVIRONMENT = re.compile(
     r"^(PYTHON|GUNICORN|UVICORN|BENCH_|OTEL_|LD_|MALLOC_|LC_)"
@@ -55,7 +57,7 @@ NATIVE = "native"
 _Parsed = TypeVar("_Parsed")
 
 
-class ConfigError(Exception):
+class ConfigError(WrongUsage):
     """The configuration is wrong: one line names the file, the key, what was found and what was expected."""
 
     def __init__(self, message: str) -> None:
@@ -144,10 +146,7 @@ def parse_app(file: str, name: str, document: Mapping[str, Any]) -> App:
 def build_experiment(config: Config, apps: Iterable[App], *, preset: str, seed: int) -> Experiment:
     """Returns the Experiment: every App on the Server of every Group. Raises ConfigError."""
     if preset not in config.presets:
-        raise ConfigError(
-            f"{config.file}: presets: found no {preset!r}, expected one of {', '.join(config.presets)}; "
-            f"choose one of them or add it"
-        )
+        raise ConfigError(f"{config.file}: presets: found no {preset!r}, expected {one_of(preset, config.presets)}")
     ordered = sorted(apps, key=lambda app: (app.raw, app.name))
     members = _with_twins(config, {name: _group_lanes(config, name, ordered) for name in config.groups})
     if not any(members.values()):
@@ -181,8 +180,14 @@ def select_lanes(whole: Experiment, patterns: Iterable[str]) -> Experiment:
     chosen = {pattern: fnmatch.filter(names, pattern) for pattern in patterns}
     for pattern, matches in chosen.items():
         if not matches:
-            raise ConfigError(f"lane: found {pattern!r}, expected one or more of {', '.join(names)}")
+            raise ConfigError(f"lane: found {pattern!r}, expected {one_of(pattern, names, patterns=_patterns(whole))}")
     return only(whole, (name for matches in chosen.values() for name in matches))
+
+
+def _patterns(whole: Experiment) -> list[str]:
+    """Returns the patterns that match all Lanes of an App, or on a Server: what a misspelt one may have meant."""
+    of_apps = (f"{lane.app.name}@*" for lane in whole.lanes)
+    return list(dict.fromkeys([*of_apps, *(f"*@{lane.server.name}" for lane in whole.lanes)]))
 
 
 def _only_workload(config: Config) -> Workload:
@@ -251,7 +256,7 @@ def _lane(config: Config, key: str, app: App, server_name: str) -> Lane:
     if server_name == NATIVE and app.native:
         key, server_name = f"apps/{app.name}/app.toml: native", app.native
     if server_name not in config.servers:
-        raise ConfigError(f"{key}: found {server_name!r}, expected a server, one of: {', '.join(config.servers)}")
+        raise ConfigError(f"{key}: found {server_name!r}, expected a server, {one_of(server_name, config.servers)}")
     server = config.servers[server_name]
     if server.interface in app.interfaces:
         return Lane(app=app, server=server)

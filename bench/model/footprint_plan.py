@@ -2,39 +2,25 @@
 
 import random
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from itertools import groupby
 
 from msgspec import Struct
 
 from bench.model.experiment import Experiment, Lane, Preset
+from bench.model.metrics import Source
 
 WORKER_STARTS = 1
 """How often the memory of an added worker is measured: it takes five starts of a worker, and hardly differs."""
 
 
-class Kind(StrEnum):
-    """What a fresh start is for."""
-
-    COLD_START = "cold start"
-    IMPORT = "import"
-    ADDED_WORKER = "added worker"
-
-
-METRICS = {
-    Kind.COLD_START: ("first_response_ms", "response_bytes", "idle_pss_mib"),
-    Kind.IMPORT: ("import_ms",),
-    Kind.ADDED_WORKER: ("pss_per_worker_mib",),
-}
-"""What each kind of start finds."""
-EXPECTED_S = {Kind.COLD_START: 0.25, Kind.IMPORT: 0.18, Kind.ADDED_WORKER: 1.0}
+EXPECTED_S = {Source.COLD_START: 0.25, Source.IMPORT: 0.18, Source.ADDED_WORKER: 1.0}
 """Expected cost of a start, two at a time; used for the expected time only."""
 
 
 class Start(Struct, frozen=True):
     """One fresh start of one Lane."""
 
-    kind: Kind
+    kind: Source
     lane: str
 
 
@@ -54,10 +40,10 @@ def planned(experiment: Experiment) -> tuple[Start, ...]:
     return tuple(Start(kind, lane) for kind, count in blocks.items() for lane in _blocks(experiment, kind, count))
 
 
-def counts(preset: Preset) -> dict[Kind, int]:
+def counts(preset: Preset) -> dict[Source, int]:
     """Returns how often each Lane is started for what."""
     starts = preset.cold_starts
-    return {Kind.COLD_START: starts, Kind.IMPORT: starts, Kind.ADDED_WORKER: WORKER_STARTS if starts else 0}
+    return {Source.COLD_START: starts, Source.IMPORT: starts, Source.ADDED_WORKER: WORKER_STARTS if starts else 0}
 
 
 def batches(planned: Iterable[Start], most: int) -> Iterator[list[Start]]:
@@ -83,7 +69,7 @@ def _of_app(experiment: Experiment, lanes: list[Lane]) -> list[Lane]:
     return [lane for lane in plain if lane.name in native] or plain[:1]
 
 
-def _blocks(experiment: Experiment, kind: Kind, count: int) -> Iterator[str]:
+def _blocks(experiment: Experiment, kind: Source, count: int) -> Iterator[str]:
     rng = random.Random(f"{experiment.seed}/{kind}")  # noqa: S311 - a shuffle that can be repeated
     names = [lane.name for lane in footprint_lanes(experiment)]
     for _ in range(count):

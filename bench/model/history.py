@@ -3,25 +3,27 @@
 ``HISTORY_VERSION`` is that of every line, and of ``bench history --json``. History:
 
 1. The first format.
+2. ``git_revision`` is ``project_revision``.
 """
 
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from bench.model.errors import BenchError, WrongUsage
 from bench.model.estimate import Estimate
 
-HISTORY_VERSION = 1
+HISTORY_VERSION = 2
 Positive = Annotated[float, Meta(gt=0)]
 Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z$")]
 """In UTC and to the second, so that the order of the texts is that of the times: ``2026-03-01T10:15:00Z``."""
 
 
-class NoHistory(Exception):
+class NoHistory(BenchError):
     """There is nothing to show, or a run cannot be in the history; the message says why, and what to do."""
 
 
-class DamagedHistory(Exception):
+class DamagedHistory(WrongUsage):
     """A line is not what it should be; the message names the file, the line, what was found and what to do."""
 
 
@@ -47,15 +49,15 @@ class HistoryRecord(Struct, frozen=True, kw_only=True):
     """One line of ``history.jsonl``: what a complete run found of each Lane that can be trusted, by metric.
 
     Readings are of the Lane divided by raw on the same Server and Adapter in the same run; instructions per request are
-    counted, and stand as they are. ``conditions`` is the digest of the machine and of what was asked of all Lanes
-    (workload, serving, loads, length of a Slice), ``fixed_rate_rps`` the rate at which latencies were measured, None
-    where there was none.
+    counted, and stand as they are. ``project_revision`` is the commit of the Apps' repository. ``conditions`` is the
+    digest of the machine and of what was asked of all Lanes (workload, serving, loads, length of a Slice),
+    ``fixed_rate_rps`` the rate at which latencies were measured, None where there was none.
     """
 
     format_version: int
     run_id: str
     started_utc: Time
-    git_revision: str | None
+    project_revision: str | None
     bench_version: str
     preset: str
     conditions: str

@@ -1,13 +1,26 @@
-"""What the driver offers: a closed load of users, or an open one at a rate. Each kind says all that others need of it.
+"""What the driver offers, and why: a closed load of users, or an open one at a rate, in a phase of a Round.
+
+Each kind of load says all that others need of it.
 
 A third kind is a Struct here, its name in ``Load``, and what plays it in ``driver/loads.py``.
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 from math import floor
 from typing import Annotated, ClassVar, get_args
 
 from msgspec import Meta, Struct
+
+
+class Phase(StrEnum):
+    """Why a Slice is there. Metrics take the name of the phase that they come from."""
+
+    WARM_UP = "warm_up"
+    SATURATED = "saturated"
+    FIXED = "fixed"
+    DUET = "duet"
+    SWEEP = "sweep"
 
 
 class Closed(Struct, frozen=True, tag="closed", tag_field="kind"):

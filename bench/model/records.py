@@ -18,14 +18,12 @@ from bench.model.estimate import Estimate as Estimate  # noqa: PLC0414 - found h
 from bench.model.estimate import Status as Status  # noqa: PLC0414 - found here with all else that is recorded
 from bench.model.estimate import Validity as Validity  # noqa: PLC0414 - found here with all else that is recorded
 from bench.model.experiment import Experiment
-from bench.model.load import Load
+from bench.model.load import Load, Phase
+from bench.model.metrics import THROUGHPUT
 from bench.model.reason import Reason
-from bench.model.schedule import Phase
 from bench.model.sweep import LaneSweep
 
 FORMAT_VERSION = 4
-INSTRUCTIONS = "instructions_per_request"
-"""The metric that is counted, and needs neither raw nor rounds."""
 
 
 class SliceRecord(Struct, frozen=True, kw_only=True):
@@ -141,13 +139,18 @@ class LaneFacts(Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """What a run was made from: enough to judge it, and to do it again."""
+    """What a run was made from: enough to judge it, and to do it again.
+
+    Revisions are commits, with ``+`` where something was not committed. ``bench_revision`` is that of bench's own
+    checkout, None where bench is installed; ``project_revision`` is that of the project, None outside of git.
+    """
 
     format_version: int
     run_id: str
     started_utc: str
     bench_version: str
-    git_revision: str | None
+    bench_revision: str | None
+    project_revision: str | None
     experiment: Experiment
     machine: Machine
     driver_versions: dict[str, str]
@@ -215,7 +218,7 @@ class NoiseFloor(Struct, frozen=True, kw_only=True):
     twin: str
     ratio: Estimate
     difference: float | None
-    metric: str = "throughput_rps"
+    metric: str = THROUGHPUT
 
 
 class GroupSummary(Struct, frozen=True, kw_only=True):

@@ -3,14 +3,13 @@
 import random
 from collections.abc import Iterator
 from decimal import ROUND_DOWN, Decimal
-from enum import StrEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from bench.model import footprint_plan
 from bench.model.experiment import Experiment, Preset, Sweep
-from bench.model.load import Closed, Load, Open
+from bench.model.load import Closed, Load, Open, Phase
 from bench.model.protocol import SEND_LIMIT_S
 
 SERVER_START_S = 0.4
@@ -34,16 +33,6 @@ SWEEP_SETTLE_S = 2.0
 """The settle of a sweep's closed load lasts until each user has its first answer, and no longer than this."""
 EXPECTED_RPS = 1000.0
 """Throughput of the slowest Lane before it is known; used for the expected time only."""
-
-
-class Phase(StrEnum):
-    """Why a Slice is there. Metrics take the name of the phase that they come from."""
-
-    WARM_UP = "warm_up"
-    SATURATED = "saturated"
-    FIXED = "fixed"
-    DUET = "duet"
-    SWEEP = "sweep"
 
 
 class Slice(Struct, frozen=True):

@@ -10,12 +10,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bench.analysis import discard
-from bench.model import schedule
+from bench.model import quotients, schedule
 from bench.model.experiment import Experiment, Lane
+from bench.model.load import Phase
+from bench.model.metrics import INSTRUCTIONS
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import INSTRUCTIONS, Estimate, Failure, LaneFacts, Observation, SliceRecord, Stage
+from bench.model.records import Estimate, Failure, LaneFacts, Observation, SliceRecord, Stage
 from bench.model.regression import Evidence, Verdict
-from bench.model.schedule import Phase, Slice
+from bench.model.schedule import Slice
 from bench.regression import ratios, verdict
 from bench.regression.ratios import Allowed, Pair
 from bench.run.runner import NothingToMeasure, Sink, measure_with_repeats
@@ -179,7 +181,7 @@ class Comparison:
         """Finds the rates of open loads by the first Round's warm-up, and leaves out the Apps that never answered."""
         for pair in [pair for pair in self._standing if pair.app not in self._rates_rps]:
             own = [record for record in warm if record.lane in (pair.base, pair.head)]
-            throughputs = [record.requests / record.window_s for record in own if record.requests]
+            throughputs = [rps for record in own if (rps := quotients.throughput_rps(record))]
             if throughputs:
                 self._rates_rps[pair.app] = schedule.fixed_rate_rps(self._experiment.load.rate_share, throughputs)
             else:

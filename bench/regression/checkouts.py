@@ -14,6 +14,7 @@ from bench.model.experiment import Experiment, Lane, Side, only
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import LaneFacts
 from bench.model.regression import SideFacts
+from bench.model.suggest import one_of
 from bench.regression.ratios import Pair
 from bench.run import git
 from bench.run.git import WORKTREE, RevisionFailed
@@ -161,7 +162,7 @@ def _chosen(
         if name in one_sided:
             raise ConfigError(f"{name}: found in {one_sided[name]} only, expected an App that both sides have")
         if name not in both:
-            raise ConfigError(f"app: found {name!r}, expected one of {', '.join(both)}")
+            raise ConfigError(f"app: found {name!r}, expected {one_of(name, both)}")
     notes = tuple(reason(Code.ON_ONE_SIDE, side=revision).found_of(name) for name, revision in one_sided.items())
     if app_names:
         return list(dict.fromkeys(app_names)), notes

@@ -12,7 +12,7 @@ from bench.model.history import (
     NoHistory,
     Reading,
 )
-from bench.model.records import INSTRUCTIONS
+from bench.model.metrics import INSTRUCTIONS, METRICS
 from bench.regression import comparability
 from bench.regression.stored_runs import findings, resemblance
 
@@ -32,7 +32,7 @@ def record(run: Folded) -> HistoryRecord:
         format_version=HISTORY_VERSION,
         run_id=manifest.run_id,
         started_utc=manifest.started_utc,
-        git_revision=manifest.git_revision,
+        project_revision=manifest.project_revision,
         bench_version=manifest.bench_version,
         preset=manifest.experiment.preset_name,
         conditions=comparability.digest(manifest),
@@ -67,7 +67,7 @@ def _nothing(run: Folded) -> str:
 
 def _lanes(run: Folded) -> dict[str, dict[str, Reading]]:
     """Returns the readings by Lane and metric, in a fixed order; a Lane of which nothing can be trusted is absent."""
-    ratios = {metric: dict(_ratios(run, metric)) for metric in normalise.METRICS}
+    ratios = {metric: dict(_ratios(run, metric)) for metric in METRICS.relative()}
     names = sorted(lane.name for lane in normalise.contenders(run.manifest.experiment))
     readings = {
         name: {metric: _rounded(of_lanes[name]) for metric, of_lanes in ratios.items() if name in of_lanes}
@@ -80,7 +80,7 @@ def _lanes(run: Folded) -> dict[str, dict[str, Reading]]:
 def _ratios(run: Folded, metric: str) -> Iterator[tuple[str, Estimate]]:
     """Yields a metric of each Lane relative to raw, paired by Round, where both can be trusted."""
     rho = resemblance(run, metric)
-    for lane, by_round in normalise.to_raw(run.manifest.experiment, run.by_round, metric).items():
+    for lane, by_round in normalise.to_raw(run.manifest.experiment, run.values, metric).items():
         if all(found.status is Status.VALID for found in findings(run, lane, metric)):
             yield lane, intervals.log_estimate(list(by_round.values()), "ratio", "", rho=rho)
 

@@ -5,10 +5,13 @@ from math import exp, fsum, log
 
 from msgspec import Struct
 
-from bench.analysis import tidy_table, validity
-from bench.model.records import INSTRUCTIONS, Estimate, Failure, Observation, SliceRecord, Validity
+from bench.analysis import validity
+from bench.analysis.folds import round_values
+from bench.model import quotients
+from bench.model.load import Phase
+from bench.model.metrics import INSTRUCTIONS
+from bench.model.records import Estimate, Failure, Observation, SliceRecord, Validity
 from bench.model.regression import Evidence, Verdict
-from bench.model.schedule import Phase
 from bench.regression import verdict
 
 CPU = "cpu_us_per_request"
@@ -46,7 +49,7 @@ def ratios(pair: Pair, records: Sequence[SliceRecord], *, apps: int) -> dict[str
     The intervals of a metric hold for all of so many ``apps`` at once.
     """
     own = [record for record in records if record.lane in (pair.base, pair.head)]
-    by_lane = tidy_table.by_lane(tidy_table.by_round(tidy_table.tidy(own)))
+    by_lane = round_values(own).by_lane
     base, head = (by_lane.get(lane, {}) for lane in (pair.base, pair.head))
     found = {metric: verdict.paired(base.get(metric, {}), head.get(metric, {}), apps) for metric in PHASES}
     found[CPU] = verdict.paired(*_duets(pair, records), apps)
@@ -108,14 +111,13 @@ def _duets(pair: Pair, records: Sequence[SliceRecord]) -> tuple[dict[int, float]
     """
     costs: dict[tuple[int, int], dict[str, float]] = {}
     for record in records:
-        if record.phase is Phase.DUET and record.server_cpu_ns and record.requests_in_slice and not record.discarded:
-            costs.setdefault((record.round, record.slice), {})[record.lane] = (
-                record.server_cpu_ns / record.requests_in_slice
-            )
+        cost = quotients.cpu_ns_per_request(record)
+        if record.phase is Phase.DUET and cost and not record.discarded:
+            costs.setdefault((record.round, record.slice), {})[record.lane] = cost
     logs: dict[int, list[float]] = {}
-    for (round_index, _), cost in costs.items():
-        if {pair.base, pair.head} <= cost.keys():
-            logs.setdefault(round_index, []).append(log(cost[pair.head] / cost[pair.base]))
+    for (round_index, _), by_lane in costs.items():
+        if {pair.base, pair.head} <= by_lane.keys():
+            logs.setdefault(round_index, []).append(log(by_lane[pair.head] / by_lane[pair.base]))
     return dict.fromkeys(logs, 1.0), {index: exp(fsum(of_round) / len(of_round)) for index, of_round in logs.items()}
 
 

@@ -10,16 +10,11 @@ from bench.analysis.autocorrelation import Floats
 from bench.analysis.parity import NotComparable
 from bench.analysis.summary import Folded
 from bench.model.experiment import Lane
+from bench.model.load import Phase
+from bench.model.metrics import INSTRUCTIONS, METRICS
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import (
-    FORMAT_VERSION,
-    INSTRUCTIONS,
-    Estimate,
-    Status,
-    Validity,
-)
+from bench.model.records import FORMAT_VERSION, Estimate, Status, Validity
 from bench.model.regression import Check, Evidence, LaneCheck, Verdict
-from bench.model.schedule import Phase
 from bench.regression import verdict
 from bench.regression.comparability import prove_comparable
 from bench.regression.ratios import Allowed
@@ -48,7 +43,7 @@ def resemblance(run: Folded, metric: str) -> float:
     lanes = [
         found.lane for found in run.summary.lanes if validity.of_metric(found.cells, metric).status is Status.VALID
     ]
-    return normalise.resemblance(run.by_round, metric, lanes)
+    return normalise.resemblance(run.values, metric, lanes)
 
 
 def noise_floor(run: Folded, metric: str) -> float:
@@ -116,7 +111,7 @@ def _compared(run: Folded, baseline: Folded) -> tuple[str, ...]:
     """Returns the metrics relative to raw; a latency only where both runs measured it at the same rate."""
     rates = (run.summary.totals.fixed_rate_rps, baseline.summary.totals.fixed_rate_rps)
     same = rates[0] == rates[1]
-    return tuple(metric for metric in normalise.METRICS if same or validity.PHASES[metric] is not Phase.FIXED)
+    return tuple(metric for metric in METRICS.relative() if same or METRICS[metric].phase is not Phase.FIXED)
 
 
 def _ratios(run: Folded, baseline: Folded, metric: str) -> dict[str, Estimate]:
@@ -131,7 +126,7 @@ def _ratios(run: Folded, baseline: Folded, metric: str) -> dict[str, Estimate]:
 
 
 def _logs(run: Folded, metric: str) -> dict[str, Floats]:
-    found = normalise.to_raw(run.manifest.experiment, run.by_round, metric)
+    found = normalise.to_raw(run.manifest.experiment, run.values, metric)
     return {lane: np.log(list(by_round.values())) for lane, by_round in found.items()}
 
 

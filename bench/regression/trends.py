@@ -18,14 +18,11 @@ from bench.model.history import (
     Reading,
     Trend,
 )
-from bench.model.records import INSTRUCTIONS
+from bench.model.load import Phase
+from bench.model.metrics import METRICS
 from bench.regression import changepoints
 from bench.regression.changepoints import Step
 
-LATENCY = "latency_fixed_p50_ms"
-"""What depends on the rate at which it was measured."""
-METRICS = ("cpu_us_per_request", "throughput_rps", LATENCY, INSTRUCTIONS)
-"""In the order in which they are shown."""
 SHORT = 7
 """Digits of a commit that are shown."""
 UNCOMMITTED = "+"
@@ -97,7 +94,7 @@ def series(records: Sequence[HistoryRecord]) -> list[Series]:
     for at, record in enumerate(records):
         for lane, metrics in record.lanes.items():
             for metric, reading in metrics.items():
-                if metric == LATENCY and record.fixed_rate_rps != records[-1].fixed_rate_rps:
+                if METRICS[metric].phase is Phase.FIXED and record.fixed_rate_rps != records[-1].fixed_rate_rps:
                     continue
                 places, readings = rows.setdefault((lane, metric), ([], []))
                 places.append(at)
@@ -153,9 +150,9 @@ def _asked(record: HistoryRecord) -> tuple[str, str]:
     return record.preset, record.conditions
 
 
-def _order(key: tuple[str, str]) -> tuple[str, int, str]:
+def _order(key: tuple[str, str]) -> tuple[str, int]:
     lane, metric = key
-    return lane, METRICS.index(metric) if metric in METRICS else len(METRICS), metric
+    return lane, [row.name for row in METRICS.gated()].index(metric)
 
 
 def _series(lane: str, metric: str, at: list[int], readings: list[Reading]) -> Series:
@@ -178,7 +175,7 @@ def _trend(one: Series, records: Sequence[HistoryRecord]) -> Trend:
 
 def _level_step(step: Step, runs: Sequence[HistoryRecord]) -> LevelStep:
     first, last = runs[step.earliest - 1], runs[step.latest]
-    revisions = (first.git_revision, last.git_revision)
+    revisions = (first.project_revision, last.project_revision)
     return LevelStep(
         ratio=step.ratio,
         before=runs[step.at - 1].run_id,

@@ -9,19 +9,19 @@ from math import exp, log
 from bench.analysis import intervals
 from bench.analysis.ranking import common_rounds
 from bench.model.estimate import inverted
+from bench.model.metrics import INSTRUCTIONS, METRICS, Better
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import INSTRUCTIONS, Estimate, Validity
+from bench.model.records import Estimate, Validity
 from bench.model.records import Status as Trust
 from bench.model.regression import Evidence, Judged, Verdict
 
 EXACT = 0.001
 """Counts of instructions are the same to this share from one count to the next, so that is their interval."""
-HIGHER_IS_BETTER = ("throughput_rps",)
 
 
 def worse(metric: str, ratio: Estimate) -> Estimate:
     """Returns the ratio turned so that above 1 is a regression."""
-    return inverted(ratio) if metric in HIGHER_IS_BETTER else ratio
+    return inverted(ratio) if METRICS[metric].better is Better.HIGHER else ratio
 
 
 def paired(base: Mapping[int, float], head: Mapping[int, float], comparisons: int = 1) -> Estimate | None:

@@ -8,14 +8,13 @@ from msgspec import Struct
 
 from bench.analysis import validity
 from bench.model.experiment import Lane, Server
-from bench.model.load import Closed, Open
+from bench.model.load import Closed, Open, Phase
 from bench.model.load import listed as listed_loads
+from bench.model.metrics import METRICS, THROUGHPUT
 from bench.model.records import Failure, LaneFacts, LaneSummary, Machine, Report, Status
-from bench.model.schedule import Phase
 from bench.report import missing
-from bench.report.footprint_table import AT_STARTS, described
-from bench.report.format import METRICS, NO_INTERVAL, interval, listed, number, one_line
-from bench.report.group_table import THROUGHPUT
+from bench.report.footprint_table import at_starts, described
+from bench.report.format import NO_INTERVAL, interval, listed, number, one_line
 from bench.report.wording import said
 
 UNPINNED = "NOT PINNED: servers and load driver shared cores and slowed each other; take every number as a hint."
@@ -230,12 +229,13 @@ def machine(described: Machine) -> str:
 
 
 def provenance(report: Report) -> str:
-    """Says which bench made the run, when, and how to do it again."""
+    """Says which bench made the run, of which project, when, and how to do it again."""
     manifest = report.manifest
-    revision = f" ({manifest.git_revision[:12]})" if manifest.git_revision else ""
+    bench = f" at commit {manifest.bench_revision}" if manifest.bench_revision else ""
+    project = f"project at commit {manifest.project_revision}, " if manifest.project_revision else ""
     experiment = manifest.experiment
     return one_line(
-        f"bench {manifest.bench_version}{revision}, run {manifest.run_id}, {manifest.started_utc}, "
+        f"bench {manifest.bench_version}{bench}, {project}run {manifest.run_id}, {manifest.started_utc}, "
         f"preset {experiment.preset_name}, seed {experiment.seed}."
     )
 
@@ -263,7 +263,7 @@ def totals(report: Report) -> str:
 def absent(report: Report, metrics: Sequence[str]) -> tuple[str, ...]:
     """Says why some of these metrics are absent, or of fewer rounds; those of a footprint stand below its table."""
     lanes = {lane.lane: lane for lane in report.summary.lanes if not lane.twin}
-    return missing.sentences(lanes, [metric for metric in metrics if metric not in AT_STARTS])
+    return missing.sentences(lanes, [metric for metric in metrics if metric not in at_starts()])
 
 
 def proofs(report: Report) -> tuple[Proof, ...]:

@@ -3,29 +3,16 @@
 from msgspec import Struct
 
 from bench.analysis import validity
+from bench.model.metrics import METRICS, Average, Place, Source
 from bench.model.records import Estimate, LaneSummary, Report, Status
 from bench.report import missing
 from bench.report.format import cell, listed, one_line
 from bench.report.group_table import DOUBT
 
-FOOTPRINT = (
-    "first_response_ms",
-    "import_ms",
-    "idle_pss_mib",
-    "pss_per_worker_mib",
-    "pss_mib",
-    "code_lines",
-    "packages",
-    "installed_mib",
-    "response_bytes",
-)
-"""The footprint's metrics, in the order of its columns."""
-UNDER_LOAD = "pss_mib"
-"""The one that comes from the slices, so that Lanes without a footprint have it too ..."""
-AT_STARTS = tuple(metric for metric in FOOTPRINT if metric != UNDER_LOAD)
-"""... and the others."""
-OF_STARTS = ("first_response_ms", "import_ms", "idle_pss_mib")
-"""Those that are medians of fresh starts."""
+
+def at_starts() -> tuple[str, ...]:
+    """Returns the footprint's metrics that are measured outside slices; Lanes without a footprint have none of them."""
+    return tuple(name for name in METRICS.shown_in(Place.FOOTPRINT) if METRICS[name].is_observed)
 
 
 class Footprint(Struct, frozen=True):
@@ -59,21 +46,25 @@ class Footprint(Struct, frozen=True):
 
 def footprints(report: Report) -> tuple[Footprint, ...]:
     """Returns the footprints that the run has, the ceilings last; none in a run without."""
-    lanes = [lane for lane in report.summary.lanes if {*AT_STARTS} & {*lane.metrics, *lane.missing}]
+    lanes = [lane for lane in report.summary.lanes if {*at_starts()} & {*lane.metrics, *lane.missing}]
     return tuple(Footprint(lane) for lane in sorted(lanes, key=lambda lane: lane.raw))
 
 
 def columns(report: Report) -> tuple[str, ...]:
     """Returns the metrics that any Lane's footprint has."""
-    return tuple(metric for metric in FOOTPRINT if any(each.estimate(metric) for each in footprints(report)))
+    return tuple(
+        metric
+        for metric in METRICS.shown_in(Place.FOOTPRINT)
+        if any(each.estimate(metric) for each in footprints(report))
+    )
 
 
 def notes(report: Report) -> tuple[str, ...]:
     """Returns why metrics are missing, a sentence a reason, and where the marks of doubt are explained."""
     rows = footprints(report)
-    doubtful = [row.title for row in rows if any(row.doubtful(metric) for metric in FOOTPRINT)]
+    doubtful = [row.title for row in rows if any(row.doubtful(metric) for metric in METRICS.shown_in(Place.FOOTPRINT))]
     why = f"{DOUBT} {listed(doubtful)}: something was found against it under load, see its Group." if doubtful else ""
-    return (*filter(None, [why]), *missing.sentences({row.title: row.lane for row in rows}, AT_STARTS))
+    return (*filter(None, [why]), *missing.sentences({row.title: row.lane for row in rows}, at_starts()))
 
 
 def code_files(report: Report) -> list[tuple[str, str, int]]:
@@ -104,7 +95,12 @@ def described(report: Report) -> tuple[str, ...]:
 
 
 def _of_starts(report: Report) -> str:
-    estimates = [row.estimate(metric) for row in footprints(report) for metric in OF_STARTS]
+    medians = [
+        metric.name
+        for metric in METRICS.from_sources(Source.COLD_START, Source.IMPORT)
+        if metric.average is Average.MEDIAN
+    ]
+    estimates = [row.estimate(metric) for row in footprints(report) for metric in medians]
     counts = sorted({estimate.n for estimate in estimates if estimate})
     n = " to ".join(map(str, dict.fromkeys([*counts[:1], *counts[-1:]])))
     return (

@@ -3,71 +3,13 @@
 import re
 from collections.abc import Sequence
 
-from msgspec import Struct
-
-from bench.analysis.observations import EXACT
+from bench.model.metrics import METRICS, Average, Unit
 from bench.model.records import Estimate
 
 NO_INTERVAL = "n < 3: no interval"
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-
-
-class Metric(Struct, frozen=True):
-    """How a metric is called, in which unit; ``column`` is for table heads, where the phase is said beside it."""
-
-    title: str
-    unit: str
-    column: str
-
-
-def _percentiles(prefix: str, title: str) -> dict[str, Metric]:
-    names = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"}
-    return {f"{prefix}_{name}_ms": Metric(f"{title}, {said}", "ms", f"{said} ms") for name, said in names.items()}
-
-
-METRICS = {
-    "throughput_rps": Metric("throughput, saturated", "requests/s", "req/s"),
-    **_percentiles("latency_fixed", "latency at the fixed rate, from the intended start"),
-    **_percentiles("service_fixed", "service time at the fixed rate, from sending"),
-    **_percentiles("latency_saturated", "latency under saturation"),
-    "cpu_us_per_request": Metric("server CPU time per request", "µs", "CPU µs/req"),
-    "own_cost_us_per_request": Metric(
-        "of which the framework's, above raw on the same server and adapter", "µs", "over raw µs"
-    ),
-    "rss_mib": Metric("resident memory", "MiB", "RSS MiB"),
-    "pss_mib": Metric("memory under load", "MiB", "load MiB"),
-    "first_response_ms": Metric("time to the first response", "ms", "first ms"),
-    "import_ms": Metric("import time", "ms", "import ms"),
-    "idle_pss_mib": Metric("idle memory", "MiB", "idle MiB"),
-    "pss_per_worker_mib": Metric("memory of an added worker", "MiB", "+worker MiB"),
-    "code_lines": Metric("code", "lines", "code lines"),
-    "packages": Metric("packages", "distributions", "pkgs"),
-    "installed_mib": Metric("installed size", "MiB", "disk MiB"),
-    "response_bytes": Metric("response, head and body", "bytes", "wire bytes"),
-    "instructions_per_request": Metric("instructions per request", "instructions", "instr/req"),
-    "error_ratio": Metric("wrong or missing answers", "% of requests", "errors"),
-}
-"""Every metric that has a place in a report, in the order of its appearance."""
-
-METRIC_TITLES = {
-    "cpu_us_per_request": "CPU time per request",
-    "throughput_rps": "throughput",
-    "latency_fixed_p50_ms": "latency p50",
-    "latency_fixed_p99_ms": "latency p99",
-    "instructions_per_request": "instructions per request",
-}
-"""Every metric that two versions are compared by, or that has a trend."""
-
-COLUMNS = (
-    "throughput_rps",
-    "latency_fixed_p50_ms",
-    "latency_fixed_p99_ms",
-    "cpu_us_per_request",
-    "own_cost_us_per_request",
-)
-"""The metrics of the Group tables."""
 
 
 def number(value: float) -> str:
@@ -121,9 +63,10 @@ def cell(metric: str, estimate: Estimate | None) -> tuple[str, str]:
     """Returns a table cell: the point, and beside it the margin. An absent metric is a dash."""
     if estimate is None:
         return "–", ""  # noqa: RUF001 - a dash
-    if metric == "error_ratio":
+    row = METRICS[metric]
+    if row.unit is Unit.ERROR_RATIO:
         return ("0", "") if estimate.point == 0 else (share(estimate.point), "")
-    if metric in EXACT:
+    if row.average is Average.COUNT:
         return _exact(estimate.point), "" if estimate.low == estimate.high else margin(estimate)
     return number(estimate.point), margin(estimate)
 

@@ -7,18 +7,16 @@ from msgspec import Struct
 
 from bench.analysis import validity
 from bench.model.estimate import inverted
+from bench.model.load import Phase
+from bench.model.metrics import METRICS, THROUGHPUT
 from bench.model.records import Estimate, Failure, GroupSummary, LaneSummary, NoiseFloor, Report, Status, Validity
-from bench.model.schedule import Phase
-from bench.report.format import METRICS, NO_INTERVAL, cell, full, listed, margin, number, one_line, share, times
+from bench.report.format import NO_INTERVAL, cell, full, listed, margin, number, one_line, share, times
 from bench.report.wording import said
 
-THROUGHPUT = "throughput_rps"
 TIE = "="
 UNRANKED = "–"  # noqa: RUF001 - a dash
 DOUBT = "?"
 """Stands behind a number that can't be trusted."""
-FLOORS = {"cpu_us_per_request": "CPU time per request", "latency_fixed_p50_ms": "median latency"}
-"""How metrics with a noise floor are called, beside throughput."""
 WHERE = {
     Phase.SATURATED: "under saturation",
     Phase.FIXED: "at the fixed rate",
@@ -203,7 +201,7 @@ def _other_noise(table: Table) -> Iterator[str]:
         if floor.difference is not None:
             found[floor.metric] = max(floor.difference, found.get(floor.metric, 0.0))
     if found:
-        said = [f"{FLOORS[metric]} {share(most)}" for metric, most in found.items()]
+        said = [f"{METRICS[metric].short} {share(most)}" for metric, most in found.items()]
         yield f"Noise floors of figures that decide about no rank: {listed(said)}."
 
 

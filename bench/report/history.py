@@ -10,8 +10,8 @@ from rich.text import Text
 
 from bench.model.estimate import Estimate
 from bench.model.history import History, LevelStep, Reading, Trend
-from bench.model.records import INSTRUCTIONS
-from bench.report.format import METRIC_TITLES, cell, number, one_line, times
+from bench.model.metrics import INSTRUCTIONS, METRICS
+from bench.report.format import cell, number, one_line, times
 
 WIDTHS = (12, 22, 6, 20, 16)
 """Of the columns: 80 with what lies between them."""
@@ -85,7 +85,7 @@ def _grid(trends: list[Trend], latest_run: str) -> Table:
 
 
 def _row(trend: Trend, latest_run: str) -> Iterator[str]:
-    yield METRIC_TITLES.get(trend.metric, trend.metric).removesuffix(" per request")  # there is no room for that
+    yield METRICS[trend.metric].short.removesuffix(" per request")  # there is no room for that
     yield f"{_reading(trend.metric, trend.latest)}{'' if trend.latest_run == latest_run else ' *'}"
     yield f"{trend.runs:,}"
     yield times(trend.steps[-1].ratio) if trend.steps else ""

@@ -7,10 +7,11 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from bench.model.metrics import METRICS, Place
 from bench.model.records import Report
 from bench.report import CHARTS, charts_of, context
 from bench.report.footprint_table import code_files, columns, described, footprints, notes
-from bench.report.format import COLUMNS, METRICS, one_line, printable, times
+from bench.report.format import one_line, printable, times
 from bench.report.group_table import comparisons, noise, tables, verdict
 from bench.report.sweep_table import POINT_COLUMNS, point_cells, sweep_tables
 
@@ -60,7 +61,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(COLUMNS=COLUMNS, METRICS=METRICS, times=times)
+    environment.globals.update(COLUMNS=METRICS.shown_in(Place.GROUP_TABLE), METRICS=METRICS, times=times)
     environment.globals.update(verdict=verdict, noise=noise, comparisons=comparisons)
     environment.globals.update(POINT_COLUMNS=POINT_COLUMNS, point_cells=point_cells)
     return environment.get_template("page.html.j2")

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
+from bench.model.metrics import METRICS, Place
 from bench.model.records import Report
 from bench.report import charts_of, context
 from bench.report.context import Proof
 from bench.report.footprint_table import code_files, columns, described, footprints, notes
-from bench.report.format import COLUMNS, METRICS, one_line, printable, times
+from bench.report.format import one_line, printable, times
 from bench.report.group_table import Row, Table, comparisons, noise, tables, verdict
 from bench.report.sweep_table import POINT_COLUMNS, SweepTable, point_cells, sweep_tables
 
@@ -43,8 +44,8 @@ def _group(table: Table) -> Iterator[str]:
     yield f"**{safe(verdict(table))}**"
     if noise(table):
         yield safe(noise(table))
-    head = ["#", "lane", *(METRICS[metric].column for metric in COLUMNS)]
-    yield grid(head, "rl" + "r" * len(COLUMNS), map(_row, table.rows))
+    head = ["#", "lane", *(METRICS[metric].column for metric in METRICS.shown_in(Place.GROUP_TABLE))]
+    yield grid(head, "rl" + "r" * len(METRICS.shown_in(Place.GROUP_TABLE)), map(_row, table.rows))
     said = [f"{row.title}: {note}" for row in table.rows for note in row.notes]
     if said:
         yield bullets(said)
@@ -77,7 +78,7 @@ def _sweep(sweep: SweepTable) -> Iterator[str]:
 def _row(row: Row) -> list[str]:
     beside = f"<br>{safe(row.tie)}" if row.tie else ""
     status = "" if row.valid else f"<br>**{safe(row.status)}**"
-    cells = (_cell(row.cell(metric)) for metric in COLUMNS)
+    cells = (_cell(row.cell(metric)) for metric in METRICS.shown_in(Place.GROUP_TABLE))
     return [row.mark, f"{safe(row.name)}{beside}{status}", *cells]
 
 
@@ -90,7 +91,7 @@ def _every_metric(report: Report) -> Iterator[str]:
     for table in tables(report):
         rows = (
             [
-                f"{METRICS[metric].title}, {METRICS[metric].unit}",
+                f"{METRICS[metric].title}, {METRICS[metric].unit.shown}",
                 *(_cell(row.full(metric)) for row in table.rows),
             ]
             for metric in table.metrics

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.analysis.observations import UNITS as OBSERVED
+from bench.model.metrics import METRICS
 from bench.model.reason import Reason
 from bench.model.records import LaneSummary
-from bench.report.format import METRICS, listed, one_line
+from bench.report.format import listed, one_line
 from bench.report.wording import all_said
 
 Reasons = tuple[Reason, ...]
@@ -18,8 +18,10 @@ def sentences(lanes: Mapping[str, LaneSummary], metrics: Sequence[str]) -> tuple
     partial = {name: lane.partial for name, lane in lanes.items()}
     return (
         *_sentences("Not measured of", missing, metrics),
-        *_sentences("Not of all rounds, of", partial, [metric for metric in metrics if metric not in OBSERVED]),
-        *_sentences("Not of all starts, of", partial, [metric for metric in metrics if metric in OBSERVED]),
+        *_sentences(
+            "Not of all rounds, of", partial, [metric for metric in metrics if not METRICS[metric].is_observed]
+        ),
+        *_sentences("Not of all starts, of", partial, [metric for metric in metrics if METRICS[metric].is_observed]),
     )
 
 

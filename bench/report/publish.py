@@ -1,9 +1,13 @@
 """Everything that is derived from a run, as the contents of files: values in, bytes out."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from bench.analysis.summary import Folded
+from bench.analysis.tidy_table import tidy
 from bench.model.formats import to_json
+from bench.model.records import SliceRecord
 from bench.report import EXPORTS, HTML, MARKDOWN, SUMMARY, charts, charts_of, exports, html, markdown
 
 
@@ -14,11 +18,11 @@ class Published(Struct, frozen=True):
     left_out: tuple[str, ...]
 
 
-def publish(run: Folded) -> Published:
+def publish(run: Folded, records: Sequence[SliceRecord]) -> Published:
     """Returns the summary, the charts, the reports and the exports of a run, complete or not."""
     report = run.report
     drawn = {name: charts.render(figure) for name, figure in charts.draw(report).items()}
-    exported = exports.render(report, run.table)
+    exported = exports.render(report, tidy(records))
     files = {
         **{f"charts/{name}.{kind}": content for name, kinds in drawn.items() for kind, content in kinds.items()},
         SUMMARY: to_json(report.summary),

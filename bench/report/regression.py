@@ -7,11 +7,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.model.metrics import METRICS
 from bench.model.records import Estimate
 from bench.model.regression import Comparison, Evidence, Judged, SideFacts, Verdict
 from bench.regression.verdict import half_width, is_unusable, worse
 from bench.report import wording
-from bench.report.format import METRIC_TITLES, listed, one_line, share, times
+from bench.report.format import listed, one_line, share, times
 from bench.report.markdown import bullets, folded, grid, headline, safe
 
 RATIO = "HEAD : BASE"
@@ -38,7 +39,7 @@ READING = (
 def verdict(judged: Sequence[Judged], allowed: float) -> str:
     """Says in one sentence what came of it."""
     by_verdict = {
-        wanted: [f"{each.name} ({METRIC_TITLES[found.metric]})" for each in judged for found in _of(each, wanted)]
+        wanted: [f"{each.name} ({METRICS[found.metric].short})" for each in judged for found in _of(each, wanted)]
         for wanted in Verdict
     }
     lost = f"; could not be measured: {_few(by_verdict[Verdict.INVALID])}" if by_verdict[Verdict.INVALID] else ""
@@ -110,7 +111,7 @@ def resolutions(judged: Sequence[Judged]) -> str:
     for metric, ratio in ((found.metric, found.ratio) for each in judged for found in each.evidence):
         if ratio and ratio.low is not None:
             halves[metric] = max(half_width(ratio), halves.get(metric, 0.0))
-    return listed([f"{METRIC_TITLES[metric]} {share(half)}" for metric, half in halves.items()])
+    return listed([f"{METRICS[metric].short} {share(half)}" for metric, half in halves.items()])
 
 
 def conditions(comparison: Comparison) -> tuple[str, ...]:
@@ -143,7 +144,7 @@ def evidence_grid(evidence: Sequence[Evidence], ratio_title: str) -> Table:
     for found in evidence:
         ratio = "" if found.ratio is None else times(found.ratio)
         n = "" if found.ratio is None else str(found.ratio.n)
-        table.add_row(METRIC_TITLES[found.metric], ratio, n, Text(said(found), style=STYLES[found.verdict]))
+        table.add_row(METRICS[found.metric].short, ratio, n, Text(said(found), style=STYLES[found.verdict]))
     return table
 
 
@@ -158,7 +159,7 @@ def _paragraphs(comparison: Comparison) -> Iterator[str]:
 def evidence_table(judged: Sequence[Judged], name_title: str, ratio_title: str) -> str:
     """Returns a row a name and metric, as Markdown."""
     rows = (
-        [safe(each.name), METRIC_TITLES[found.metric], f"**{safe(said(found))}**", _ratio(found)]
+        [safe(each.name), METRICS[found.metric].short, f"**{safe(said(found))}**", _ratio(found)]
         for each in judged
         for found in each.evidence
     )

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from bench.model.metrics import METRICS
 from bench.model.regression import Check
-from bench.report.format import METRIC_TITLES, listed, one_line, share
+from bench.report.format import listed, one_line, share
 from bench.report.markdown import bullets, folded, headline, safe
 from bench.report.regression import UNDECIDED, evidence_grid, evidence_table, resolutions, verdict
 from bench.report.wording import sentences
@@ -39,7 +40,7 @@ def markdown(check: Check) -> str:
 
 def noise_floor(check: Check) -> str:
     """Says below what size nothing is told apart, metric by metric: what Lanes differ from their twins by."""
-    floors = [f"{METRIC_TITLES[metric]} {share(noise)}" for metric, noise in check.noise_floors.items() if noise]
+    floors = [f"{METRICS[metric].short} {share(noise)}" for metric, noise in check.noise_floors.items() if noise]
     return f"Noise floor, what a Lane differs from its twin by: {listed(floors) or 'not known, as no App ran twice'}."
 
 

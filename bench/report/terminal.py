@@ -7,11 +7,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
+from bench.model.load import Phase
+from bench.model.metrics import INSTRUCTIONS, METRICS, PSS, Place
 from bench.model.records import Failure, Report
-from bench.model.schedule import Phase
 from bench.report import EXPORTS, HTML, MARKDOWN, charts_of, context
-from bench.report.footprint_table import UNDER_LOAD, columns, described, footprints, notes
-from bench.report.format import COLUMNS, METRICS, one_line, printable
+from bench.report.footprint_table import columns, described, footprints, notes
+from bench.report.format import one_line, printable
 from bench.report.group_table import Row, Table, noise, tables, verdict
 from bench.report.sweep_table import SweepRow, SweepTable, sweep_tables
 
@@ -45,10 +46,10 @@ def _grid(table: Table) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, expand=False)
     grid.add_column("#", justify="right", no_wrap=True)
     grid.add_column("lane", overflow="fold", min_width=12)
-    for metric in COLUMNS:
+    for metric in METRICS.shown_in(Place.GROUP_TABLE):
         grid.add_column(METRICS[metric].column, justify="right", no_wrap=True)
     for row in table.rows:
-        grid.add_row(row.mark, _lane(row), *(_cell(row, metric) for metric in COLUMNS))
+        grid.add_row(row.mark, _lane(row), *(_cell(row, metric) for metric in METRICS.shown_in(Place.GROUP_TABLE)))
     return grid
 
 
@@ -142,7 +143,7 @@ def _reading(report: Report) -> tuple[str, ...]:
         f"p50, p99: {context.load(report, Phase.FIXED)}",
         context.machine(report.manifest.machine),
         context.totals(report),
-        *context.absent(report, (*COLUMNS, UNDER_LOAD, "instructions_per_request")),
+        *context.absent(report, (*METRICS.shown_in(Place.GROUP_TABLE), PSS, INSTRUCTIONS)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from bench.model.errors import BenchError
 from bench.model.protocol import Ready, Setup, SliceOrder, SliceResult, SliceResults
 from bench.servers.processes import ProcessGroup, clean_environment, stop
 
@@ -18,7 +19,7 @@ LAST_WORDS_S = 2.0
 _Message = TypeVar("_Message", Ready, SliceResults)
 
 
-class DriverFailed(Exception):
+class DriverFailed(BenchError):
     """The driver ended or said something else; the message has the end of its log."""
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from bench.model import footprint_plan
 from bench.model.experiment import Lane
-from bench.model.footprint_plan import METRICS, Kind
+from bench.model.metrics import CODE_LINES, METRICS, STARTS, Source
 from bench.model.reason import Code, Reason, Unknown, reason
 from bench.model.records import Observation
 from bench.run import code_lines
@@ -77,9 +77,9 @@ def at_rest(testbed: Testbed, lane: Lane) -> Iterator[Observation]:
     by_file = _lines_by_file(testbed.folders[lane.home])
     broken = next((found for found in by_file.values() if isinstance(found, Unknown)), None)
     whole = broken or sum(found for found in by_file.values() if not isinstance(found, Unknown))
-    yield _observation(lane.name, "code_lines", whole)
+    yield _observation(lane.name, CODE_LINES, whole)
     for path, lines in by_file.items():
-        yield _observation(lane.name, "code_lines", lines, part=path)
+        yield _observation(lane.name, CODE_LINES, lines, part=path)
     yield _observation(lane.name, "packages", len(environment.versions))
     yield _observation(lane.name, "installed_mib", environment.installed_bytes() / MIB)
 
@@ -99,9 +99,9 @@ class Starts:
     def run(self, lane_names: Sequence[str]) -> None:
         """Plays all starts of these Lanes."""
         plays = {
-            Kind.COLD_START: self._start,
-            Kind.IMPORT: self._import,
-            Kind.ADDED_WORKER: self._add_worker,
+            Source.COLD_START: self._start,
+            Source.IMPORT: self._import,
+            Source.ADDED_WORKER: self._add_worker,
         }
         planned = [each for each in footprint_plan.planned(self._testbed.experiment) if each.lane in lane_names]
         done = 0
@@ -114,14 +114,18 @@ class Starts:
     def _start(self, lanes: Sequence[Lane]) -> None:
         """Starts servers with one worker until each has given its first right answer, and looks at their memory."""
         rules = self._testbed.experiment.workload
-        with self._fresh(Kind.COLD_START, lanes, workers=1) as servers:
+        with self._fresh(Source.COLD_START, lanes, workers=1) as servers:
             answers = first_answers(servers, rules.request(rules.names[0]), self._timeout_s)
             for server, answer in zip(servers, answers, strict=True):
                 if isinstance(answer, NotReady):
-                    self._give_up(Kind.COLD_START, server.launch.lane, reason(Code.SAID, text=str(answer)))
+                    self._give_up(Source.COLD_START, server.launch.lane, reason(Code.SAID, text=str(answer)))
                 else:
-                    found = (1000 * answer.after_s, answer.size_bytes, _pss_mib(server))
-                    self._found(Kind.COLD_START, server.launch.lane, *found)
+                    self._found(
+                        server.launch.lane,
+                        first_response_ms=1000 * answer.after_s,
+                        response_bytes=answer.size_bytes,
+                        idle_pss_mib=_pss_mib(server),
+                    )
 
     def _import(self, lanes: Sequence[Lane]) -> None:
         """Imports Apps in fresh interpreters of their environments."""
@@ -149,28 +153,28 @@ class Starts:
     def _imported(self, lane: Lane, process: "subprocess.Popen[bytes]") -> None:
         try:
             said, complained = process.communicate(timeout=self._timeout_s)
-            self._found(Kind.IMPORT, lane.name, float(said.split()[-1]))
+            self._found(lane.name, import_ms=float(said.split()[-1]))
         except subprocess.TimeoutExpired:
             late = reason(Code.IMPORT_TIMED_OUT, application=lane.application, timeout_s=self._timeout_s)
-            self._give_up(Kind.IMPORT, lane.name, late)
+            self._give_up(Source.IMPORT, lane.name, late)
         except (IndexError, ValueError):
             last = (complained.decode(errors="replace").splitlines() or ["no reason was given"])[-1]
-            self._give_up(Kind.IMPORT, lane.name, reason(Code.IMPORT_FAILED, application=lane.application, text=last))
+            self._give_up(Source.IMPORT, lane.name, reason(Code.IMPORT_FAILED, application=lane.application, text=last))
 
     def _add_worker(self, lanes: Sequence[Lane]) -> None:
         """Starts servers with a few workers, and again with one more; the difference is what that one takes."""
         able = [lane for lane in lanes if any("{workers}" in part for part in lane.server.command)]
         for lane in lanes:
             if lane not in able:
-                self._give_up(Kind.ADDED_WORKER, lane.name, reason(Code.NO_WORKERS))
+                self._give_up(Source.ADDED_WORKER, lane.name, reason(Code.NO_WORKERS))
         few, more = (self._pss_with(workers, able) for workers in (FEW, MORE))
         for name in few.keys() & more.keys():
-            self._found(Kind.ADDED_WORKER, name, _difference(few[name], more[name]))
+            self._found(name, pss_per_worker_mib=_difference(few[name], more[name]))
 
     def _pss_with(self, workers: int, lanes: Sequence[Lane]) -> dict[str, Finding]:
         """Returns the memory of idle servers, by Lane, once all of their workers have started."""
         found: dict[str, Finding] = {}
-        with self._fresh(Kind.ADDED_WORKER, lanes, workers=workers) as servers:
+        with self._fresh(Source.ADDED_WORKER, lanes, workers=workers) as servers:
             while len(found) < len(servers):
                 before = {server.launch.lane: _looked_at(server) for server in servers}
                 time.sleep(QUIET_S)
@@ -183,7 +187,7 @@ class Starts:
         return found
 
     @contextmanager
-    def _fresh(self, kind: Kind, lanes: Sequence[Lane], *, workers: int) -> Iterator[list[Running]]:
+    def _fresh(self, kind: Source, lanes: Sequence[Lane], *, workers: int) -> Iterator[list[Running]]:
         """Starts the Lanes' servers, each on a core of its own, and kills them at the end."""
         running: list[Running] = []
         launches = self._with_workers(workers).launches(lanes)
@@ -204,16 +208,16 @@ class Starts:
             self._testbed, experiment=replace(experiment, serving=replace(experiment.serving, workers=workers))
         )
 
-    def _found(self, kind: Kind, lane: str, *findings: Finding) -> None:
-        for metric, finding in zip(METRICS[kind], findings, strict=True):
+    def _found(self, lane: str, **findings: Finding) -> None:
+        """Writes values by the names of their metrics."""
+        for metric, finding in findings.items():
             self._sink.observe(_observation(lane, metric, finding))
 
-    def _give_up(self, kind: Kind, lane: str, why: Reason) -> None:
+    def _give_up(self, kind: Source, lane: str, why: Reason) -> None:
         """Writes why a Lane has no value of this kind or of those still to come."""
         self._failed.add(lane)
-        kinds = list(METRICS)
-        for left in kinds[kinds.index(kind) :]:
-            self._found(left, lane, *(Unknown(why) for _ in METRICS[left]))
+        for metric in METRICS.from_sources(*STARTS[STARTS.index(kind) :]):
+            self._found(lane, **{metric.name: Unknown(why)})
 
 
 def _observation(lane: str, metric: str, finding: Finding, part: str | None = None) -> Observation:

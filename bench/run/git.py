@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.model.errors import BenchError
+
 WORKTREE = "WORKTREE"
 """The name of what is not committed, where a revision is expected."""
 PREFIX = "bench-compare-"
@@ -47,7 +49,7 @@ LEFT_OUT = ("__pycache__", ".git")
 git's file in a worktree. What git ignores is in no side, and all else is the user's, whatever its name."""
 
 
-class RevisionFailed(Exception):
+class RevisionFailed(BenchError):
     """A revision cannot be had; one line names the repository or the revision, what was found and what was expected."""
 
 
@@ -155,6 +157,18 @@ def current(project: Path) -> str | None:
     except RevisionFailed:
         return None
     return commit and f"{commit}{'' if changes == '' else '+'}"
+
+
+def of_checkout(folder: Path) -> str | None:
+    """Returns what ``current`` says of a folder that is the top of a checkout.
+
+    None for all others: packages that are installed within a user's checkout are not at the user's commit.
+    """
+    try:
+        top = _said(folder, "rev-parse", "--show-toplevel")
+    except RevisionFailed:
+        return None
+    return current(folder) if top and Path(top).resolve() == folder.resolve() else None
 
 
 def fingerprints(project: Path, folder: Path) -> dict[str, str]:

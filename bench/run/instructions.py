@@ -17,12 +17,12 @@ import msgspec
 from msgspec import Struct
 
 from bench.model.experiment import Interface, Lane, Workload
+from bench.model.metrics import INSTRUCTIONS
 from bench.model.reason import Code, Reason, Unknown, reason
 from bench.model.records import Observation
 from bench.servers.launch import SERVERSIDE
 from bench.servers.processes import ProcessGroup, stop
 
-METRIC = "instructions_per_request"
 PROGRAM = SERVERSIDE / "bench_requests.py"
 COUNTS = (25, 125)
 """n and 5n requests: what is between the two is counted, so that start-up and the first requests cancel."""
@@ -200,4 +200,4 @@ class _Counting:
 
 def _observations(found: float | Unknown, lanes: Iterable[str]) -> Iterator[Observation]:
     value, why_none = (None, found.reason) if isinstance(found, Unknown) else (found, None)
-    yield from (Observation(lane=lane, metric=METRIC, value=value, reason=why_none) for lane in lanes)
+    yield from (Observation(lane=lane, metric=INSTRUCTIONS, value=value, reason=why_none) for lane in lanes)

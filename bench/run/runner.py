@@ -9,13 +9,14 @@ import msgspec
 
 from bench.analysis import parity
 from bench.analysis.discard import judged
-from bench.model import schedule
+from bench.model import quotients, schedule
+from bench.model.errors import BenchError
 from bench.model.experiment import Experiment, Lane, without
 from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.model.schedule import Slice
 
 
-class NothingToMeasure(Exception):
+class NothingToMeasure(BenchError):
     """Every Lane has failed."""
 
 
@@ -179,7 +180,7 @@ def measure_with_repeats(slices: Sequence[Slice], repeats: int, attempt: Attempt
 
 def _slowest_rps(warm: Sequence[SliceRecord]) -> float:
     """Returns the throughput of the slowest Lane. One without one right answer has no say in it."""
-    throughputs = [record.requests / record.window_s for record in warm if record.requests and record.window_s > 0]
+    throughputs = [rps for record in warm if (rps := quotients.throughput_rps(record))]
     if not throughputs:
         raise NothingToMeasure("no Lane gave one right answer under load")
     return min(throughputs)

@@ -27,6 +27,8 @@ from bench.servers.testbed import Testbed, prepare_environments
 
 LOAD_SETTLE_S = 0.2
 """How long `bench load` lets the connections open before it counts."""
+BENCH = Path(__file__).parent.parent.parent
+"""The folder that the package lies in: the top of a checkout, or site-packages."""
 COUNTING = "counting instructions"
 
 
@@ -55,7 +57,8 @@ def draft(testbed: Testbed, run_id: str) -> Manifest:
         run_id=run_id,
         started_utc=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         bench_version=__version__,
-        git_revision=git.current(testbed.project.root),
+        bench_revision=git.of_checkout(BENCH),
+        project_revision=git.current(testbed.project.root),
         experiment=testbed.experiment,
         machine=testbed.machine,
         driver_versions={},

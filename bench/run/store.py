@@ -10,6 +10,7 @@ from typing import IO, TypeVar
 
 import msgspec
 
+from bench.model.errors import ExitCode, WrongUsage
 from bench.model.records import FORMAT_VERSION, Failure, Manifest, Observation, SliceRecord
 from bench.model.regression import Comparison
 
@@ -29,12 +30,14 @@ _Document = TypeVar("_Document", Manifest, Comparison)
 _Row = TypeVar("_Row", SliceRecord, Failure, Observation)
 
 
-class Unreadable(Exception):
+class Unreadable(WrongUsage):
     """A run's folder is not what it should be; the message names the file, what was found and what was expected."""
 
 
 class OtherFormat(Unreadable):
     """A run was written by another version of bench, in a format that this one does not know."""
+
+    exit_code = ExitCode.NOT_MEASURED
 
 
 class Run:

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from bench.analysis.completeness import lacking
 from bench.analysis.summary import fold
-from bench.model.records import INSTRUCTIONS, Stage
+from bench.model.metrics import INSTRUCTIONS
+from bench.model.records import Stage
 from tests.builders.runs import A, B, experiment, failure, manifest, run_observations, run_records
 
 WHOLE = experiment(preset=replace(experiment().preset, cold_starts=2, instructions=True))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench.analysis.discard import DISCARD_STEAL, DISCARD_STEP_S, judged, note, why_discarded
-from bench.model.schedule import Phase
+from bench.model.load import Phase
 from tests.builders.runs import saturated
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 
 from bench.analysis import intervals
+from bench.model.metrics import PERCENTILES
 from bench.model.protocol import MAX_LATENCY_US
 from bench.model.records import Estimate
 from tests.builders.runs import histogram
@@ -296,9 +297,9 @@ def test_answers_beyond_a_percentile_are_counted_without_a_rest(count: int, perc
     assert intervals.beyond(count, percentile) == beyond
 
 
-@given(count=st.integers(0, 10**7), name=st.sampled_from(sorted(intervals.PERCENTILES)))
+@given(count=st.integers(0, 10**7), name=st.sampled_from(sorted(PERCENTILES)))
 def test_a_percentile_has_few_or_enough_answers_beyond_it(count: int, name: str) -> None:
     """Whether a percentile is given is decided by whole numbers: per mille of answers against the minimum."""
-    percentile = intervals.PERCENTILES[name]
+    percentile = PERCENTILES[name]
     enough = count * (1000 - round(percentile * 10)) >= intervals.MIN_BEYOND * 1000
     assert (intervals.beyond(count, percentile) >= intervals.MIN_BEYOND) == enough

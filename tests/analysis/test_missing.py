@@ -5,15 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.analysis import missing, tidy_table
-from bench.analysis.missing import MEMORY
+from bench.analysis import missing
+from bench.model.load import Phase
+from bench.model.metrics import METRICS, Source
 from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
-from bench.model.schedule import Phase
 from bench.report.wording import said
 from tests.builders.runs import fixed, histogram, saturated, spread
 
 NOTHING_FOUND: list[str] = []
+FROM_SLICES = sorted(metric.name for metric in METRICS.from_sources(Source.SLICES))
 
 
 def silent(record: SliceRecord, **changes: object) -> SliceRecord:
@@ -67,14 +68,14 @@ def test_slices_of_no_length_say_so() -> None:
     assert set(missing.reasons([saturated(window_s=0.0)], NOTHING_FOUND).values()) == {missing.CLOCK_STOOD_STILL}
 
 
-@given(found=st.sets(st.sampled_from(sorted(tidy_table.by_round(tidy_table.tidy([])).columns))))
+@given(found=st.sets(st.sampled_from(FROM_SLICES)))
 def test_what_was_found_is_not_missing(found: set[str]) -> None:
     """And everything else is, once its slices are there."""
-    expected = set(tidy_table.by_round(tidy_table.tidy([])).columns)
+    expected = set(FROM_SLICES)
     assert set(missing.reasons([silent(saturated()), fixed(latency_us=spread(9, 100))], found)) == expected - found
 
 
-@pytest.mark.parametrize("metric", sorted(tidy_table.by_round(tidy_table.tidy([])).columns))
+@pytest.mark.parametrize("metric", FROM_SLICES)
 def test_reasons_are_sentences(metric: str) -> None:
     """Each says something, in one line."""
     found = missing.reasons([silent(saturated()), fixed()], NOTHING_FOUND)[metric]
@@ -85,7 +86,7 @@ def test_reasons_are_sentences(metric: str) -> None:
 def test_a_slice_without_a_right_answer_says_itself_why() -> None:
     """The reason is the one that was recorded with it."""
     why = reason(Code.NO_RIGHT_ANSWER, errors={"timeout": 3})
-    found = missing.reasons([silent(saturated(unknown={"requests": why}))], MEMORY)
+    found = missing.reasons([silent(saturated(unknown={"requests": why}))], ["rss_mib", "pss_mib"])
     assert set(found.values()) == {said(why)}
 
 

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.analysis import tidy_table
+from bench.analysis.folds import round_values
 from bench.analysis.intervals import ratio_estimate
 from bench.analysis.summary import fold as fold_run
-from bench.analysis.validity import PHASES
 from bench.model import footprint_plan
 from bench.model.experiment import Group
 from bench.model.formats import to_json
-from bench.model.load import Open
+from bench.model.load import Open, Phase
+from bench.model.metrics import METRICS, Average, Source
 from bench.model.reason import Code, reason
 from bench.model.records import (
     CpuSplit,
@@ -31,7 +31,6 @@ from bench.model.records import (
     Status,
     Summary,
 )
-from bench.model.schedule import Phase
 from bench.report import context, wording
 from tests.builders.runs import (
     CPU_US,
@@ -61,7 +60,7 @@ RECORDS = run_records(WHOLE)
 OBSERVED = run_observations(WHOLE)
 NO_ANSWERS = histogram()
 LATENCIES = {f"{kind}_{name}_ms" for kind in ("latency_saturated", "latency_fixed") for name in ("p50", "p90")}
-POSITIVE = {"rss_mib", *PHASES} - {"own_cost_us_per_request"}
+POSITIVE = {metric.name for metric in METRICS.from_sources(Source.SLICES) if metric.average is Average.GEOMETRIC}
 COUNTERS = (
     "server_cpu_ns",
     "server_run_queue_ns",
@@ -648,8 +647,7 @@ def test_a_lane_that_drifts_is_not_ranked() -> None:
 
 def test_intervals_of_ratios_hold_at_once(whole: Folded) -> None:
     """Three pairs in a Group: each interval is wider than the pair's alone would be."""
-    by_round = tidy_table.by_round(tidy_table.tidy(RECORDS))
-    rps = {lane: list(by_round["throughput_rps"].xs(lane, level="lane")) for lane in (A, B, G)}
+    rps = {lane: list(round_values(RECORDS).of(lane, "throughput_rps").values()) for lane in (A, B, G)}
     for found in whole.report.summary.groups[0].ratios:
         alone = ratio_estimate(rps[found.lane], rps[found.other])
         assert found.ratio.point == pytest.approx(alone.point)

@@ -13,10 +13,9 @@ from bench.cli.sweep_option import MIN_RATE_RPS, parse_sweep
 from bench.driver.arrival_schedule import Schedule
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Experiment, Sweep
-from bench.model.load import Closed, Load, Open
+from bench.model.load import Closed, Load, Open, Phase
 from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
-from bench.model.schedule import Phase
 from bench.model.sweep import LaneSweep, SweepPoint
 from tests.builders.runs import RPS, A, B, experiment, histogram, manifest, run_observations, spread, sweep_records
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from msgspec import convert, to_builtins
 from msgspec.structs import replace
 
-from bench.analysis import tidy_table, validity
+from bench.analysis import validity
+from bench.model.load import Phase
 from bench.model.reason import Code, reason
 from bench.model.records import Cell, SliceRecord, Status, Validity
-from bench.model.schedule import Phase
 from tests.builders.runs import failure, fixed, histogram, saturated, spread
 
 SHARES = st.floats(0.0, 1.2)
@@ -316,11 +316,6 @@ def test_a_metric_stands_under_the_finding_of_its_phase(metric: str, status: Sta
     """And what is measured in all phases under the worst."""
     cells = validity.judge_cells([*at_shares(0.97, 0.5), fixed(dropped=3)], None, 1)
     assert validity.of_metric(cells, metric).status is status
-
-
-def test_every_metric_of_a_phase_is_known() -> None:
-    """The names are those that the fold gives."""
-    assert set(validity.PHASES) - {"own_cost_us_per_request"} <= set(tidy_table.by_round(tidy_table.tidy([])).columns)
 
 
 def test_one_round_without_a_right_answer_is_enough_to_be_failing() -> None:

@@ -21,6 +21,7 @@ from bench.model.experiment import (
     Serving,
     Workload,
 )
+from bench.model.load import Phase
 from bench.model.records import (
     FORMAT_VERSION,
     AdapterCost,
@@ -44,7 +45,6 @@ from bench.model.records import (
     Trace,
     Validity,
 )
-from bench.model.schedule import Phase
 
 ROUNDS = 7
 RATE_RPS = 1100.0
@@ -360,7 +360,8 @@ def _manifest(experiment: Experiment) -> Manifest:
         run_id="20260301T101500Z-3f9a",
         started_utc="2026-03-01T10:15:00Z",
         bench_version="0.1.0",
-        git_revision="0123456789abcdef0123456789abcdef01234567",
+        bench_revision="fedcba987654",
+        project_revision="0123456789ab",
         experiment=experiment,
         machine=MACHINE,
         driver_versions={"locust": "2.47.0", "gevent": "26.1.0"},

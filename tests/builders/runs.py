@@ -9,7 +9,6 @@ from typing import Any
 from hdrh.histogram import HdrHistogram
 from msgspec.structs import replace
 
-from bench.analysis import completeness
 from bench.model import footprint_plan, schedule
 from bench.model.experiment import (
     Adapter,
@@ -25,20 +24,11 @@ from bench.model.experiment import (
     Workload,
 )
 from bench.model.history import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
-from bench.model.load import Closed, Open
+from bench.model.load import Closed, Open, Phase
+from bench.model.metrics import INSTRUCTIONS, METRICS, Source
 from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
-from bench.model.records import (
-    FORMAT_VERSION,
-    INSTRUCTIONS,
-    Failure,
-    LaneFacts,
-    Machine,
-    Manifest,
-    Observation,
-    SliceRecord,
-    Stage,
-)
-from bench.model.schedule import Phase, Slice
+from bench.model.records import FORMAT_VERSION, Failure, LaneFacts, Machine, Manifest, Observation, SliceRecord, Stage
+from bench.model.schedule import Slice
 
 WSGI, ASGI = Interface.WSGI, Interface.ASGI
 
@@ -115,7 +105,8 @@ def manifest(whole: Experiment | None = None, **changes: Any) -> Manifest:
         run_id="20260301T101500Z-3f9a1c",
         started_utc="2026-03-01T10:15:00Z",
         bench_version="0.1.0",
-        git_revision=None,
+        bench_revision=None,
+        project_revision=None,
         experiment=whole,
         machine=Machine(
             cpu="Example",
@@ -267,9 +258,8 @@ def run_records(
 
 def run_observations(whole: Experiment) -> list[Observation]:
     """Returns what a run that came to its end observed outside slices."""
-    counts = dict.fromkeys(completeness.AT_REST, 1)
-    for kind, count in footprint_plan.counts(whole.preset).items():
-        counts |= dict.fromkeys(footprint_plan.METRICS[kind], count)
+    starts = {Source.AT_REST: 1, **footprint_plan.counts(whole.preset)}
+    counts = {metric.name: starts[metric.source] for metric in METRICS.values() if metric.source in starts}
     footprint = [
         Observation(lane=lane.name, metric=metric, value=7.0)
         for lane in footprint_plan.footprint_lanes(whole)
@@ -335,7 +325,7 @@ def history_record(**changes: Any) -> HistoryRecord:
         format_version=HISTORY_VERSION,
         run_id="20260301T101500Z-3f9a1c",
         started_utc="2026-03-01T10:15:00Z",
-        git_revision="0123456789ab",
+        project_revision="0123456789ab",
         bench_version="0.1.0",
         preset="standard",
         conditions="0123456789ab",
@@ -352,7 +342,7 @@ def history_records(*cpu: float, lane: str = A, **changes: Any) -> list[HistoryR
         history_record(
             run_id=f"run-{index:04}",
             started_utc=f"2026-03-{1 + index // 24:02}T{index % 24:02}:00:00Z",
-            git_revision=f"{index:07}00000",
+            project_revision=f"{index:07}00000",
             lanes={lane: {"cpu_us_per_request": Reading(value, value / 1.03, value * 1.03)}},
             **changes,
         )

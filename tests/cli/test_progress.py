@@ -8,8 +8,8 @@ from rich.console import Console
 
 from bench.cli.progress import run_progress
 from bench.model import schedule
-from bench.model.load import Closed
-from bench.model.schedule import Phase, Slice
+from bench.model.load import Closed, Phase
+from bench.model.schedule import Slice
 from bench.run import footprint, session
 from tests.builders.runs import experiment, failure, saturated
 

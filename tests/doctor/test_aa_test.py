@@ -8,9 +8,9 @@ from bench.doctor import aa_test
 from bench.doctor.aa_test import Trial, short_experiment
 from bench.model import schedule
 from bench.model.experiment import Experiment, only
+from bench.model.load import Phase
 from bench.model.reason import Code, reason
 from bench.model.records import Failure, SliceRecord, Stage
-from bench.model.schedule import Phase
 from tests.builders.runs import A, B, R, experiment, histogram, manifest, record, twinned
 
 TWIN = f"{A}#2"

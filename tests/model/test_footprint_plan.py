@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from bench.model import footprint_plan, schedule
 from bench.model.experiment import Experiment, Group
-from bench.model.footprint_plan import WORKER_STARTS, Kind, Start
+from bench.model.footprint_plan import WORKER_STARTS, Start
+from bench.model.metrics import STARTS, Source
 from tests.builders.runs import LANES, RG, A, B, G, R, experiment
 
 
@@ -40,8 +41,8 @@ def test_every_lane_is_started_equally_often(count: int, seed: int) -> None:
     """So many times for each kind, in blocks that have every Lane once; another time in the same order."""
     whole = replace(cold(count), seed=seed)
     planned = footprint_plan.planned(whole)
-    times = {Kind.COLD_START: count, Kind.IMPORT: count, Kind.ADDED_WORKER: WORKER_STARTS}
-    assert Counter(planned) == {Start(kind, lane): times[kind] for kind in Kind for lane in (A, B, R)}
+    times = {Source.COLD_START: count, Source.IMPORT: count, Source.ADDED_WORKER: WORKER_STARTS}
+    assert Counter(planned) == {Start(kind, lane): times[kind] for kind in STARTS for lane in (A, B, R)}
     blocks = [planned[i : i + 3] for i in range(0, len(planned), 3)]
     assert all({start.lane for start in block} == {A, B, R} for block in blocks)
     assert planned == footprint_plan.planned(whole)
@@ -59,7 +60,7 @@ def test_the_outline_of_a_run_includes_its_footprint() -> None:
     assert round(more - none, 6) == round(footprint_plan.expected_s(cold(10)), 6) > 0
 
 
-@given(st.lists(st.builds(Start, st.sampled_from(Kind), st.sampled_from("abc"))), st.integers(1, 4))
+@given(st.lists(st.builds(Start, st.sampled_from(STARTS), st.sampled_from("abc"))), st.integers(1, 4))
 def test_batches_keep_the_order_and_mix_nothing(planned: list[Start], most: int) -> None:
     """A batch is of one kind, has no Lane twice, and is no larger than there are cores."""
     batches = list(footprint_plan.batches(planned, most))

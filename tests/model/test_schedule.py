@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench.analysis import intervals
-from bench.analysis.tidy_table import MIN_BEYOND_IN_ROUND
+from bench.analysis.folds import MIN_BEYOND_IN_ROUND
 from bench.cli.sweep_option import parse_sweep
 from bench.model import schedule
 from bench.model.experiment import Experiment, Sweep, only
-from bench.model.load import Closed, Open
+from bench.model.load import Closed, Open, Phase
 from bench.model.protocol import SEND_LIMIT_S
-from bench.model.schedule import Phase, RoundPlan, Slice
+from bench.model.schedule import RoundPlan, Slice
 from tests.builders.runs import USERS, A, B, experiment
 
 WHOLE = experiment()

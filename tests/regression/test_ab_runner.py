@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench.model.experiment import Lane, Side
-from bench.model.load import Open
+from bench.model.load import Open, Phase
 from bench.model.reason import Code
 from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.model.regression import Evidence, Verdict
-from bench.model.schedule import ROUND_START_S, SERVER_START_S, SLICE_GAP_S, Phase, RoundPlan, Slice
+from bench.model.schedule import ROUND_START_S, SERVER_START_S, SLICE_GAP_S, RoundPlan, Slice
 from bench.regression import ratios, verdict
 from bench.regression.ab_runner import MIN_ROUNDS, Comparison, Outcome, Terms
 from bench.regression.ratios import CPU, STEERING, Allowed, Pair

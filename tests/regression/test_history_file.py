@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.model.history import DamagedHistory, HistoryRecord
+from bench.model.history import HISTORY_VERSION, DamagedHistory, HistoryRecord
 from bench.regression import history_file
 from bench.regression.history_file import HISTORY
 from tests.builders.runs import history_record
@@ -33,7 +33,7 @@ def test_lines_keep_their_order_and_twice_is_once(tmp_path_factory: pytest.TempP
 
 def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
     """Every field, also an interval that there is not, and text of any kind."""
-    record = history_record(git_revision=None, preset="Zoë\n\u2028")
+    record = history_record(project_revision=None, preset="Zoë\n\u2028")
     appended(tmp_path, record)
     assert history_file.read(tmp_path) == [record]
 
@@ -73,13 +73,13 @@ def test_a_time_that_is_none_is_damage(tmp_path: Path, time: str) -> None:
 
 def test_a_future_format_is_named(tmp_path: Path) -> None:
     """Also where its fields have changed their meaning."""
-    path = appended(tmp_path, history_record())
+    path, future = appended(tmp_path, history_record()), HISTORY_VERSION + 1
     for line in (
-        msgspec.json.encode(replace(history_record(), format_version=2)),
-        b'{"format_version": 2, "lanes": 3}',
+        msgspec.json.encode(replace(history_record(), format_version=future)),
+        msgspec.json.encode({"format_version": future, "lanes": 3}),
     ):
         path.write_bytes(line + b"\n")
-        with pytest.raises(DamagedHistory, match=r"line 1: format_version: found 2, expected 1; use the bench that"):
+        with pytest.raises(DamagedHistory, match=f"line 1: format_version: found {future}, expected {HISTORY_VERSION}"):
             history_file.read(tmp_path)
 
 
@@ -121,4 +121,4 @@ def test_lines_differ_only_where_runs_do(tmp_path: Path) -> None:
     path = appended(tmp_path, history_record(run_id="a"), history_record(run_id="b"))
     first, second = path.read_text().splitlines()
     assert first.replace('"a"', '"b"') == second
-    assert first.startswith('{"format_version":1,"run_id":"a","started_utc":')
+    assert first.startswith(f'{{"format_version":{HISTORY_VERSION},"run_id":"a","started_utc":')

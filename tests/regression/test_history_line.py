@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bench.analysis.normalise import METRICS
 from bench.analysis.summary import Folded, fold
 from bench.model.experiment import Experiment, Side, Sweep, only
 from bench.model.history import HistoryRecord, NoHistory
 from bench.model.load import Closed
-from bench.model.records import INSTRUCTIONS, Failure, Observation, SliceRecord
+from bench.model.metrics import INSTRUCTIONS, METRICS
+from bench.model.records import Failure, Observation, SliceRecord
 from bench.regression.history_line import record
 from tests.builders.runs import (
     CPU_US,
@@ -53,7 +53,7 @@ def test_figures_are_relative_to_raw_of_the_same_server_and_adapter() -> None:
     assert lanes[G]["cpu_us_per_request"].point == pytest.approx(CPU_US[G] / CPU_US[RG], rel=1e-3)
     assert lanes[A]["throughput_rps"].point == pytest.approx(RPS[A] / RPS[R], rel=0.02)
     for metrics in lanes.values():
-        assert list(metrics) == list(METRICS)
+        assert list(metrics) == list(METRICS.relative())
         for reading in metrics.values():
             assert reading.low is not None
             assert reading.high is not None
@@ -76,7 +76,7 @@ def test_what_the_run_was_stands_beside() -> None:
     """The manifest's fields, as they are."""
     written, made_from = line(), manifest(WHOLE)
     assert (written.run_id, written.started_utc) == (made_from.run_id, made_from.started_utc)
-    assert (written.bench_version, written.git_revision) == (made_from.bench_version, made_from.git_revision)
+    assert (written.bench_version, written.project_revision) == (made_from.bench_version, made_from.project_revision)
     assert written.machine.server_cores == made_from.machine.server_cores
     assert written.fixed_rate_rps == of(run_records(WHOLE)).summary.totals.fixed_rate_rps is not None
 

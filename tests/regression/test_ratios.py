@@ -10,9 +10,10 @@ from scipy.stats import t
 from bench.model import schedule
 from bench.model.estimate import CONFIDENCE
 from bench.model.experiment import Side
+from bench.model.load import Phase
 from bench.model.reason import Code, reason
 from bench.model.records import Estimate, SliceRecord
-from bench.model.schedule import Phase, RoundPlan
+from bench.model.schedule import RoundPlan
 from bench.regression import ratios
 from bench.regression.ratios import CPU, PHASES, STEERING, Allowed, Pair
 from tests.builders.runs import LANES, record, spread

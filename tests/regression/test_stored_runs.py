@@ -205,7 +205,7 @@ def test_ports_and_dates_may_differ() -> None:
         replace(facts, port=20009, command=tuple(part.replace("20001", "20009") for part in facts.command))
         for facts in changed_fact(MANIFEST, A, response_headers=headers).lanes
     )
-    comparability.prove_comparable(replace(MANIFEST, lanes=launched, run_id="other", git_revision="abc"), MANIFEST)
+    comparability.prove_comparable(replace(MANIFEST, lanes=launched, run_id="other", project_revision="abc"), MANIFEST)
 
 
 @given(
@@ -310,5 +310,5 @@ def test_a_lane_that_is_not_valid_says_nothing_of_how_rounds_resemble_each_other
     wrong = [replace(row, errors={"timeout": 1}) if row.lane == G else row for row in rows]
     without = [row for row in rows if row.lane != G]
     of_all, of_valid, of_others = (fold(manifest(whole), run, (), ()) for run in (rows, wrong, without))
-    rho = normalise.resemblance(of_all.by_round, "throughput_rps", [lane.name for lane in whole.lanes])
+    rho = normalise.resemblance(of_all.values, "throughput_rps", [lane.name for lane in whole.lanes])
     assert resemblance(of_valid, "throughput_rps") == resemblance(of_others, "throughput_rps") < rho

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench.model.history import History, HistoryRecord, NoHistory, Reading, Trend
-from bench.model.records import INSTRUCTIONS
+from bench.model.metrics import MEDIAN_LATENCY, METRICS
 from bench.regression import trends
 from tests.builders.runs import IDENTITY, A, B, history_record, history_records
 
@@ -56,7 +56,7 @@ def test_commits_are_named_as_git_takes_them(
 ) -> None:
     """A range, one commit where it is the same, None where one is not known; what was not committed is said beside."""
     records = [
-        replace(record, git_revision=before if index < 12 else after)
+        replace(record, project_revision=before if index < 12 else after)
         for index, record in enumerate(history_records(*STEP))
     ]
     (step,) = only(records).steps
@@ -93,14 +93,14 @@ def test_only_runs_that_were_asked_the_same_are_in_the_trend(changes: dict[str, 
 
 def test_latencies_are_of_one_rate() -> None:
     """Those at another rate than the latest run's are left out and counted; other metrics keep all of their runs."""
-    both = {name: Reading(2.0, None, None) for name in ("cpu_us_per_request", trends.LATENCY)}
+    both = {name: Reading(2.0, None, None) for name in ("cpu_us_per_request", MEDIAN_LATENCY)}
     rates = [500.0, 600.0, None, 500.0, 600.0, 500.0]
     records = [
         replace(record, fixed_rate_rps=rate, lanes={A: both})
         for record, rate in zip(history_records(*[2.0] * 6), rates, strict=True)
     ]
     found = told(records)
-    assert {trend.metric: trend.runs for trend in found.trends} == {"cpu_us_per_request": 6, trends.LATENCY: 3}
+    assert {trend.metric: trend.runs for trend in found.trends} == {"cpu_us_per_request": 6, MEDIAN_LATENCY: 3}
     assert (found.runs, found.other_rates, found.fixed_rate_rps) == (6, 2, 500)
 
 
@@ -120,11 +120,12 @@ def test_a_lane_that_is_missing_in_some_runs_keeps_its_places() -> None:
 
 
 def test_trends_have_a_fixed_order() -> None:
-    """Lanes by name, and of each the metrics in the order of METRICS, then any that a later bench may have added."""
-    metrics = {name: Reading(2.0, None, None) for name in ("other", INSTRUCTIONS, "throughput_rps", *trends.METRICS)}
+    """Lanes by name, and of each the metrics as they are gated, the most precise first."""
+    gated = [row.name for row in METRICS.gated()]
+    metrics = {name: Reading(2.0, None, None) for name in reversed(gated)}
     found = told([history_record(lanes={B: metrics, A: metrics})])
-    assert [trend.lane for trend in found.trends] == [A] * 5 + [B] * 5
-    assert [trend.metric for trend in found.trends[:5]] == [*trends.METRICS, "other"]
+    assert [trend.lane for trend in found.trends] == [A] * len(gated) + [B] * len(gated)
+    assert [trend.metric for trend in found.trends] == gated * 2
 
 
 @given(n=st.integers(1, 60), most=st.integers(1, 30))

@@ -23,16 +23,17 @@ from hypothesis import strategies as st
 from junitparser import JUnitXml, TestSuite
 from msgspec.structs import replace
 
-from bench.analysis import intervals, tidy_table, validity
+from bench.analysis import intervals, tidy_table
+from bench.analysis.folds import round_values
 from bench.analysis.summary import fold
 from bench.analysis.tidy_table import tidy
+from bench.model.load import Phase
+from bench.model.metrics import METRICS
 from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
 from bench.model.reason import Code, reason
 from bench.model.records import Observation, Report, SliceRecord, Status
-from bench.model.schedule import Phase
 from bench.report import exports
 from bench.report.exports import hgrm, junit
-from bench.report.exports.histograms import RECORDED
 from bench.report.format import one_line
 from tests.builders.runs import RG, A, B, G, R, experiment, failure, histogram, manifest, run_records
 
@@ -124,7 +125,7 @@ def test_a_cell_that_is_not_valid_is_no_data_point() -> None:
     files = exports.render(report_of(records), tidy(records)).files
     lost = trends(FILES)[A] - trends(files)[A]
     assert {"throughput_rps", "cpu_us_per_request", "own_cost_us_per_request", "rss_mib", "error_ratio"} <= lost
-    assert {validity.PHASES.get(metric) for metric in lost} == {Phase.SATURATED, None}
+    assert {METRICS[metric].phase for metric in lost} == {Phase.SATURATED, None}
     assert {"latency_fixed_p50_ms", "first_response_ms", "instructions_per_request"} <= trends(files)[A]
     assert trends(files)[B] == trends(FILES)[B]
     (skipped,) = [case for case in suite(files) if case.is_skipped]
@@ -203,11 +204,9 @@ def test_github_action_benchmark() -> None:
 def test_pyperf_reads_a_run_of_one_value_for_each_round() -> None:
     """In seconds, bytes or counts; throughput, of which pyperf would take more for worse, is not there."""
     loaded = pyperf.BenchmarkSuite.loads(FILES["pyperf.json"].decode())
-    by_round = tidy_table.by_round(tidy_table.tidy(RECORDS))
+    cpu_us = round_values(RECORDS).of(A, "cpu_us_per_request")
     cpu = loaded.get_benchmark(f"{A} cpu_us_per_request")
-    assert [run.values for run in cpu.get_runs()] == [
-        (pytest.approx(value / 1e6),) for value in by_round["cpu_us_per_request"].xs(A, level="lane")
-    ]
+    assert [run.values for run in cpu.get_runs()] == [(pytest.approx(value / 1e6),) for value in cpu_us.values()]
     assert (cpu.get_unit(), cpu.get_metadata()["cpu_model_name"]) == ("second", "Example")
     assert loaded.get_benchmark(f"{A} rss_mib").get_values() == (32 * 2**20,) * 3
     assert loaded.get_benchmark(f"{A} rss_mib").get_unit() == "byte"
@@ -237,10 +236,10 @@ def logged(content: bytes, folder: Path) -> list[HdrHistogram]:
     return found
 
 
-@pytest.mark.parametrize("kind", RECORDED)
+@pytest.mark.parametrize("kind", METRICS.histograms())
 def test_the_hlog_has_every_slice(kind: str, tmp_path: Path) -> None:
     """HistogramLogReader finds each with its Lane as tag, its window in time since the epoch, and all its answers."""
-    phase, column = RECORDED[kind]
+    phase, column = METRICS.histograms()[kind]
     expected = [record for record in RECORDS if record.phase is phase]
     found = logged(FILES[f"{kind}.hlog"], tmp_path)
     assert [interval.get_tag() for interval in found] == [record.lane for record in expected]
@@ -311,7 +310,7 @@ def test_a_distribution_has_the_steps_of_hdrhistogram() -> None:
 
 def test_every_lane_has_its_distributions() -> None:
     """One for each kind of latency, of all Rounds together."""
-    names = {f"hgrm/{lane}.{kind}.hgrm" for lane in (A, B, G, R, RG) for kind in RECORDED}
+    names = {f"hgrm/{lane}.{kind}.hgrm" for lane in (A, B, G, R, RG) for kind in METRICS.histograms()}
     assert {name for name in FILES if name.startswith("hgrm/")} == names
     rows, _ = distribution(FILES[f"hgrm/{A}.latency_saturated.hgrm"])
     saturated = [record for record in RECORDS if record.lane == A and record.phase is Phase.SATURATED]

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from bench.model.history import History, HistoryRecord, Reading
-from bench.model.records import INSTRUCTIONS
+from bench.model.metrics import INSTRUCTIONS
 from bench.regression import trends
 from bench.report import charts
 from bench.report.charts.history import MOST_POINTS, history_chart
@@ -93,7 +93,7 @@ def test_instructions_are_counts() -> None:
 
 def test_runs_stand_for_commits_that_are_not_known() -> None:
     """A step always says where it lies."""
-    records = [replace(record, git_revision=None) for record in history_records(*STEPS)]
+    records = [replace(record, project_revision=None) for record in history_records(*STEPS)]
     (step, _) = told(records)[0].trends[0].steps
     assert where(step) == ("run-0011..run-0012",)
 
@@ -101,7 +101,8 @@ def test_runs_stand_for_commits_that_are_not_known() -> None:
 def test_uncommitted_changes_are_said_beside_the_commits() -> None:
     """In the table and in the chart; the commits stay a range that git takes."""
     records = [
-        replace(record, git_revision=f"{record.git_revision}+") for record in history_records(*[1.5] * 12, *[1.6] * 8)
+        replace(record, project_revision=f"{record.project_revision}+")
+        for record in history_records(*[1.5] * 12, *[1.6] * 8)
     ]
     said = text(records)
     assert row(said, "CPU time").endswith(" 0000011..0000012")

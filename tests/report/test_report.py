@@ -21,6 +21,8 @@ from matplotlib.transforms import Bbox
 from msgspec.structs import replace
 from rich.console import Console
 
+from bench.model.load import Phase
+from bench.model.metrics import CPU, MEDIAN_LATENCY, METRICS, Place
 from bench.model.records import (
     Cell,
     Estimate,
@@ -33,12 +35,11 @@ from bench.model.records import (
     Trace,
     Validity,
 )
-from bench.model.schedule import Phase
 from bench.report import charts, charts_of, context, group_table, html, markdown
 from bench.report import format as words
 from bench.report import terminal as text
 from bench.report.charts import style
-from bench.report.footprint_table import FOOTPRINT, columns, footprints
+from bench.report.footprint_table import columns, footprints
 from bench.report.group_table import Row, Table
 from tests.builders.reports import ROUNDS, VARIANTS, estimate, failed, single, standard, tied, unpinned
 
@@ -54,7 +55,7 @@ UNITS = {
     "latency": ("ms", "%"),
     "cpu": ("µs",),
     "throughput_over_time": ("requests/s", ", s"),
-    "footprint": ("ms", "MiB", "lines", "bytes", "distributions"),
+    "footprint": ("ms", "MiB", "lines", "bytes", "installed packages, packages"),
 }
 FACTS = ("n = 7 rounds", "gunicorn 27.0.1", "Django 5.2.19", "Python 3.11.2", "Example CPU", "2 cores", "bench 0.1.0")
 LOADS = {
@@ -337,6 +338,18 @@ def test_every_form_says_that_cores_were_shared() -> None:
         assert "NOT PINNED" not in said, name
 
 
+def test_every_form_says_whose_each_commit_is() -> None:
+    """Bench's own and the project's; of one that is not known none says anything."""
+    report = standard()
+    known = report.manifest
+    for name, said in everywhere(report).items():
+        words_of = " ".join(said.split())
+        assert f"bench {known.bench_version} at commit {known.bench_revision}" in words_of, name
+        assert f"project at commit {known.project_revision}" in words_of, name
+    unknown = replace(report, manifest=replace(known, bench_revision=None, project_revision=None))
+    assert "commit" not in context.provenance(unknown)
+
+
 def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
     """The noise floor stands beside the results, in every form but the charts."""
     report = standard()
@@ -346,7 +359,7 @@ def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
         ratio=Estimate(1.004, 0.987, 1.021, 7, "ratio", ""),
         difference=0.021,
     )
-    others = tuple(replace(floor, metric=metric, difference=0.012) for metric in group_table.FLOORS)
+    others = tuple(replace(floor, metric=metric, difference=0.012) for metric in (CPU, MEDIAN_LATENCY))
     groups_of_run = tuple(
         replace(group, noise_floors=(floor,), other_noise_floors=others) for group in report.summary.groups
     )
@@ -355,7 +368,7 @@ def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
         words_of = " ".join(form.split())
         assert "Flask, run twice, served 1.004x" in words_of
         assert "differ by less than 2.10 % count as tied" in words_of
-        assert "decide about no rank: CPU time per request 1.20 % and median latency 1.20 %." in words_of
+        assert "decide about no rank: CPU time per request 1.20 % and latency p50 1.20 %." in words_of
 
 
 def test_every_table_says_that_no_lane_ran_twice() -> None:
@@ -429,8 +442,8 @@ def test_every_form_says_once_why_instructions_are_missing() -> None:
 
 def test_what_is_above_raw_is_above_raw_through_the_same_adapter() -> None:
     """Of FastAPI via a2wsgi too: its figure, and how to read it, name the adapter, and fit a line of 80 columns."""
-    title = words.METRICS["own_cost_us_per_request"].title
-    assert title.endswith("above raw on the same server and adapter")
+    title = METRICS["own_cost_us_per_request"].title
+    assert title.endswith("same server and adapter")
     assert len(title) <= 80
     said = written(standard())
     for form in ("markdown", "html"):
@@ -438,7 +451,7 @@ def test_what_is_above_raw_is_above_raw_through_the_same_adapter() -> None:
         assert f"{title}, µs" in said[form], form
 
 
-@pytest.mark.parametrize("metric", words.METRICS)
+@pytest.mark.parametrize("metric", METRICS)
 def test_every_form_says_once_why_a_metric_is_absent(metric: str) -> None:
     """Or why its mean lacks Rounds: one sentence for all Lanes with the same reason, wherever its dash is."""
     report, lost, fewer = standard(), "[it was lost]", "not in round 3: the counter went backwards"
@@ -447,10 +460,14 @@ def test_every_form_says_once_why_a_metric_is_absent(metric: str) -> None:
         for index, lane in enumerate(report.summary.lanes)
     )
     said = written(replace(report, summary=replace(report.summary, lanes=tuple(lanes))))
-    terminal_has = {*words.COLUMNS, *FOOTPRINT, "instructions_per_request"}
+    terminal_has = {
+        *METRICS.shown_in(Place.GROUP_TABLE),
+        *METRICS.shown_in(Place.FOOTPRINT),
+        "instructions_per_request",
+    }
     for form in ("text", "markdown", "html") if metric in terminal_has else ("markdown", "html"):
-        assert said[form].count(f"{words.METRICS[metric].title} ({lost}).") == 1, form
-        assert said[form].count(f"{words.METRICS[metric].title} ({fewer}).") == 1, form
+        assert said[form].count(f"{METRICS[metric].title} ({lost}).") == 1, form
+        assert said[form].count(f"{METRICS[metric].title} ({fewer}).") == 1, form
 
 
 @pytest.mark.parametrize("status", [Status.STARVED, Status.FAILING])
@@ -685,7 +702,7 @@ def test_the_terminal_text_fits_80_columns(variant: str) -> None:
     assert max(map(len, said.splitlines())) <= 80
     heads = re.findall(r"^ *#  lane.*$", said, flags=re.MULTILINE)
     assert heads
-    assert all(head.rstrip().endswith("over raw µs") for head in heads)
+    assert all(head.rstrip().endswith("own cost µs") for head in heads)
     assert "…" not in said
     assert "\x1b" not in said
 

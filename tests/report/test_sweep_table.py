@@ -18,10 +18,9 @@ from rich.console import Console
 from bench.analysis.summary import fold
 from bench.cli.sweep_option import parse_sweep
 from bench.model.experiment import Sweep
-from bench.model.load import Closed, Open
+from bench.model.load import Closed, Open, Phase
 from bench.model.reason import Code, reason
 from bench.model.records import Report, SliceRecord
-from bench.model.schedule import Phase
 from bench.report import CHARTS, charts, charts_of, context, html, markdown
 from bench.report import terminal as text
 from bench.report.sweep_table import sweep_tables

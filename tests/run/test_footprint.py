@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from bench.analysis import observations
 from bench.model.config import select_lanes
-from bench.model.footprint_plan import METRICS, Kind
+from bench.model.metrics import METRICS, STARTS, Source
 from bench.model.reason import Code, reason
 from bench.model.records import Estimate, Observation
 from bench.report.wording import said
@@ -27,7 +27,7 @@ ALONE = """
 [servers.uvicorn]
 command = ["uvicorn", "--host", "{host}", "--port", "{port}", "--log-level", "warning", "{application}"]
 """
-STARTED = {metric for metrics in METRICS.values() for metric in metrics}
+STARTED = {metric.name for metric in METRICS.from_sources(*STARTS)}
 AT_REST = {"code_lines", "packages", "installed_mib"}
 
 
@@ -90,7 +90,7 @@ def test_a_framework_and_raw_are_measured_whole(project: Path) -> None:
     assert set(flask) == set(raw) == STARTED | AT_REST
     for metric in ("import_ms", "idle_pss_mib", "packages", "installed_mib"):
         assert flask[metric].point > raw[metric].point, metric
-    assert {flask[metric].n for metric in METRICS[Kind.COLD_START]} == {2}
+    assert {flask[metric.name].n for metric in METRICS.from_sources(Source.COLD_START)} == {2}
     for lane in (flask, raw):
         assert lane["first_response_ms"].point > 0
         assert 1 < lane["pss_per_worker_mib"].point < 200

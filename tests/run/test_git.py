@@ -17,6 +17,7 @@ from bench.run.git import (
     checked_out,
     current,
     fingerprints,
+    of_checkout,
     resolved,
     temporary_place,
 )
@@ -277,6 +278,20 @@ def test_the_current_commit_is_marked_where_something_is_not_committed(
     assert current(tmp_path) is None
     monkeypatch.setenv("PATH", "")
     assert current(project) is None
+
+
+def test_what_is_installed_in_a_checkout_is_not_at_its_commit(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the top of a checkout has a revision of its own; a folder in it, such as site-packages, has none."""
+    top = project.parent
+    assert of_checkout(top) == git(top, "rev-parse", "--short=12", "HEAD") + "+"
+    assert of_checkout(project) is None
+    assert of_checkout(tmp_path) is None
+    (tmp_path / "link").symlink_to(top)
+    assert of_checkout(tmp_path / "link") == of_checkout(top)
+    monkeypatch.setenv("PATH", "")
+    assert of_checkout(top) is None
 
 
 def test_a_history_that_is_committed_marks_no_commit(project: Path) -> None:

@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.model.load import Closed
+from bench.model.load import Closed, Phase
 from bench.model.protocol import SliceResult
 from bench.model.reason import Code, reason
-from bench.model.schedule import Phase, Slice
+from bench.model.schedule import Slice
 from bench.run.round import Readings, _record
 from bench.servers import machine
 from tests.builders.runs import A

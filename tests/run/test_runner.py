@@ -16,10 +16,10 @@ from bench.analysis.parity import NotComparable
 from bench.cli.sweep_option import parse_sweep
 from bench.model import schedule
 from bench.model.experiment import Experiment, Lane, Sweep, without
-from bench.model.load import Closed, Open
+from bench.model.load import Closed, Open, Phase
 from bench.model.reason import Code, reason
 from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord, Stage
-from bench.model.schedule import Phase, Slice
+from bench.model.schedule import Slice
 from bench.run.runner import NothingToMeasure, Runner
 from tests.builders.runs import RPS, A, B, G, R, experiment, facts, failure, manifest, record
 

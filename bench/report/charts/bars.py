@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
+from bench.model.metrics import CPU, THROUGHPUT
 from bench.model.records import Report
 from bench.report.charts.page import (
     BACKED,
@@ -30,7 +31,7 @@ from bench.report.charts.page import (
 )
 from bench.report.charts.style import PARTS, Look, Scale, looks_of, parts_of
 from bench.report.format import number
-from bench.report.group_table import THROUGHPUT, Row, Table, tables
+from bench.report.group_table import Row, Table, tables
 
 
 @mpl.rc_context(STYLE)
@@ -50,7 +51,7 @@ def throughput(report: Report) -> Figure:
 def cpu(report: Report) -> Figure:
     """Draws the CPU time per request as raw + adapter + framework, a panel a Group."""
     shown, looks, parts = tables(report), looks_of(report), parts_of(report)
-    scale = Scale.of(shown, "cpu_us_per_request", " µs")
+    scale = Scale.of(shown, CPU, " µs")
     figure, panels = _bars(report, shown, "cpu", scale)
     for axes, table in zip(panels, shown, strict=True):
         for y, row in enumerate(table.rows):

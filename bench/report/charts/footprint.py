@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from bench.model.metrics import METRICS
 from bench.model.records import Estimate, Report
 from bench.report import CHARTS, context
 from bench.report.charts.page import (
@@ -25,7 +26,6 @@ from bench.report.charts.page import (
 )
 from bench.report.charts.style import Look, looks_of
 from bench.report.footprint_table import Footprint, columns, footprints
-from bench.report.format import METRICS
 
 NAME = "footprint"
 COLUMNS, GAP = 3, 0.3
@@ -81,7 +81,7 @@ def _panel(axes: Axes, metric: str, rows: Sequence[Footprint], looks: Mapping[st
         for end, text in zip(ends, said, strict=True)
     )
     axes.set(xlim=(0, max(needed, default=0.0) or 1.0), ylim=(len(rows) - 0.5, -0.5))
-    axes.set_title(f"{METRICS[metric].title}, {METRICS[metric].unit}", loc="left", size=LABEL_PT, color=INK)
+    axes.set_title(f"{METRICS[metric].title}, {METRICS[metric].unit.shown}", loc="left", size=LABEL_PT, color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(3, integer=metric in ("packages", "code_lines")))
     axes.xaxis.set_major_formatter(FuncFormatter(plain))
     axes.grid(visible=False, axis="y")

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.model.history import History, LevelStep, Trend
+from bench.model.metrics import CPU
 from bench.regression.trends import Line, Series, line
 from bench.report.charts.page import BACKED, CAPTION_PT, INK, LABEL_PT, PAD, STYLE, Page, inches, plain, text_width
 from bench.report.charts.style import Look, app_looks
@@ -16,7 +17,6 @@ from bench.report.history import READING, change, conditions, where
 
 NAME = "history"
 TITLE = "CPU time per request, relative to raw, run by run"
-METRIC = "cpu_us_per_request"
 COLUMNS, GAP, HEIGHT = 2, 0.55, 1.25
 MOST_POINTS = 300
 """More than a panel has room for would only cost time: then a point is the median of several runs."""
@@ -25,7 +25,7 @@ MOST_POINTS = 300
 @mpl.rc_context(STYLE)
 def history_chart(history: History, series: Sequence[Series]) -> Figure:
     """Draws the runs with their intervals, the levels, and where they changed; ``series`` are those of the trends."""
-    shown = [(trend, one) for trend, one in zip(history.trends, series, strict=True) if trend.metric == METRIC]
+    shown = [(trend, one) for trend, one in zip(history.trends, series, strict=True) if trend.metric == CPU]
     looks = app_looks(sorted({_app(trend.lane) for trend, _ in shown}))
     figure, panels = _sheet(history, len(shown))
     for axes, (trend, one) in zip(panels, shown, strict=True):

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from bench.model.metrics import MEDIAN_LATENCY, THROUGHPUT
 from bench.model.records import Report
 from bench.report.charts.page import (
     INK,
@@ -26,7 +27,7 @@ from bench.report.charts.page import (
     text_width,
 )
 from bench.report.charts.style import Look, looks_of, nines, points_of, round_starts, spread
-from bench.report.group_table import THROUGHPUT, Row, tables
+from bench.report.group_table import Row, tables
 
 LOG_FROM = 8.0
 """An axis is logarithmic where its highest value is so many times its lowest."""
@@ -39,7 +40,7 @@ Points = tuple[Sequence[float], Sequence[float]]
 NO_POINTS: Points = ((), ())
 Lines = Mapping[str, Points]
 NO_LINES: Lines = {}
-LINES_OF = {"latency": "latency_fixed_p50_ms", "throughput_over_time": THROUGHPUT}
+LINES_OF = {"latency": MEDIAN_LATENCY, "throughput_over_time": THROUGHPUT}
 """The metric that says whether a chart's lines can be trusted."""
 
 

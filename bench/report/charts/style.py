@@ -9,13 +9,13 @@ from zlib import crc32
 from msgspec import Struct
 
 from bench.analysis import validity
+from bench.model.metrics import CPU
 from bench.model.records import Report, Status
 from bench.report.group_table import Row, Table
 
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#56B4E9", "#CC79A7", "#D55E00")
 """Okabe and Ito's palette, safe for colour-blind readers, without its black and its yellow, which is lost on white."""
 MARKERS = "oDs^vPXpdh<>"
-CPU = "cpu_us_per_request"
 RAW = "#777777"
 RAW_MARKERS = "x+123"
 RAW_DASHES: tuple[tuple[float, ...], ...] = ((4, 2), (1, 1.5), (6, 2, 1, 2), (8, 2), (3, 1, 1, 1, 1, 1))

@@ -7,10 +7,11 @@ measured slice.
 import pandas as pd
 from msgspec import Struct
 
+from bench.model.metrics import METRICS
 from bench.model.records import Report
 from bench.report import EXPORTS
 from bench.report.exports import bencher, github_action_benchmark, hgrm, hlog, junit, pyperf, slices
-from bench.report.exports.histograms import RECORDED, file_name
+from bench.report.exports.histograms import file_name
 from bench.report.exports.trends import trusted
 
 PARQUET = "slices.parquet"
@@ -53,10 +54,10 @@ def _for_trackers(report: Report) -> dict[str, bytes]:
 
 
 def _of_latencies(report: Report, table: pd.DataFrame) -> dict[str, bytes]:
-    logs = {f"{kind}.hlog": hlog.render(report.manifest, table, kind) for kind in RECORDED}
+    logs = {f"{kind}.hlog": hlog.render(report.manifest, table, kind) for kind in METRICS.histograms()}
     distributions = {
         f"hgrm/{file_name(lane)}.{kind}.hgrm": content
-        for kind in RECORDED
+        for kind in METRICS.histograms()
         for lane, content in hgrm.render(table, kind).items()
     }
     return logs | distributions

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from bench.model.metrics import METRICS
 from bench.model.regression import Evidence, Judged, Verdict
-from bench.report.format import METRIC_TITLES
 from bench.report.regression import said
 
 LEVELS = {Verdict.SLOWER: "error", Verdict.INVALID: "error", Verdict.UNDECIDED: "warning"}
@@ -24,7 +24,7 @@ def _annotations(judged: Sequence[Judged], ratio_title: str) -> Iterator[str]:
     for each in judged:
         for found in each.evidence:
             if level := LEVELS.get(found.verdict):
-                title = _property(f"bench: {each.name}, {METRIC_TITLES[found.metric]}")
+                title = _property(f"bench: {each.name}, {METRICS[found.metric].short}")
                 yield f"::{level} title={title}::{_message(_words(found, ratio_title))}"
 
 

@@ -7,14 +7,7 @@ import pandas as pd
 from hdrh.histogram import HdrHistogram
 from msgspec import Struct
 
-from bench.model.schedule import Phase
-
-RECORDED = {
-    "latency_fixed": (Phase.FIXED, "latency_from_intended_us"),
-    "service_fixed": (Phase.FIXED, "latency_us"),
-    "latency_saturated": (Phase.SATURATED, "latency_us"),
-}
-"""The histograms behind the metrics of these names, as a phase and a column of the tidy table."""
+from bench.model.metrics import METRICS
 
 US_PER_MS = 1000
 
@@ -55,7 +48,7 @@ class Interval(Struct, frozen=True):
 
 def intervals(table: pd.DataFrame, kind: str) -> list[Interval]:
     """Returns the histograms of this kind, in the order of the tidy table."""
-    phase, column = RECORDED[kind]
+    phase, column = METRICS.histograms()[kind]
     rows = table[table["phase"] == phase]
     columns = (rows[name] for name in ("lane", "at_s", "window_s", column))
     return [Interval(*values) for values in zip(*columns, strict=True) if isinstance(values[-1], str)]

@@ -10,19 +10,20 @@ from typing import Any
 
 import msgspec
 
+from bench.model.metrics import METRICS, Unit
 from bench.model.records import Manifest, Report
 from bench.report.exports.trends import Point
 from bench.report.format import one_line
 
 FORMAT_VERSION = "1.0"
-UNITS = {
-    "us": ("second", 1e-6),
-    "ms": ("second", 1e-3),
-    "MiB": ("byte", 2.0**20),
-    "bytes": ("byte", 1.0),
-    "instructions": ("integer", 1.0),
-    "lines": ("integer", 1.0),
-    "packages": ("integer", 1.0),
+UNITS: dict[Unit, tuple[str, float]] = {
+    Unit.US: ("second", 1e-6),
+    Unit.MS: ("second", 1e-3),
+    Unit.MIB: ("byte", 2.0**20),
+    Unit.BYTES: ("byte", 1.0),
+    Unit.INSTRUCTIONS: ("integer", 1.0),
+    Unit.LINES: ("integer", 1.0),
+    Unit.PACKAGES: ("integer", 1.0),
 }
 """pyperf's unit for each of bench's, and what a value is multiplied by."""
 
@@ -42,8 +43,8 @@ def _benchmarks(
 ) -> Iterator[dict[str, Any]]:
     for point in points:
         values = samples.get(point.lane, {}).get(point.metric, ())
-        if values and min(values) > 0 and point.estimate.unit in UNITS:
-            unit, scale = UNITS[point.estimate.unit]
+        if values and min(values) > 0 and METRICS[point.metric].unit in UNITS:
+            unit, scale = UNITS[METRICS[point.metric].unit]
             runs = [{"values": [value * scale]} for value in values]
             yield {"metadata": {"name": point.name, "unit": unit}, "runs": runs}
 
@@ -54,7 +55,8 @@ def _metadata(manifest: Manifest) -> dict[str, str | int]:
     known = {
         "bench_run_id": manifest.run_id,
         "bench_version": manifest.bench_version,
-        "git_revision": manifest.git_revision or "",
+        "bench_revision": manifest.bench_revision or "",
+        "project_revision": manifest.project_revision or "",
         "cpu_model_name": machine.cpu,
         "platform": machine.system,
         "date": manifest.started_utc.replace("T", " ").removesuffix("Z"),

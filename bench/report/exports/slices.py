@@ -11,14 +11,14 @@ import pandas as pd
 from hdrh.histogram import HdrHistogram
 
 from bench.analysis import intervals, validity
-from bench.model.load import LOADS
+from bench.model.load import LOADS, Phase
+from bench.model.metrics import PERCENTILES
 from bench.model.reason import Reason
 from bench.model.records import Report, SliceRecord
-from bench.model.schedule import Phase
 from bench.report.wording import said
 
 MAX = 100.0
-PERCENTILES = {**intervals.PERCENTILES, "max": MAX}
+PERCENTILES = {**PERCENTILES, "max": MAX}
 HISTOGRAMS = ("latency_us", "latency_from_intended_us", "send_lateness_us", "loop_lag_us")
 UNFOLDED = ("load", *HISTOGRAMS)
 """Columns that others stand for."""

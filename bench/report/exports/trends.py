@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from bench.analysis import validity
+from bench.model.load import Phase
+from bench.model.metrics import OWN_COST
 from bench.model.records import Estimate, LaneSummary, Status, Summary, Validity
-from bench.model.schedule import Phase
 from bench.report.format import one_line
-
-OWN_COST = "own_cost_us_per_request"
 
 
 class Point(Struct, frozen=True):

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from bench.model.metrics import METRICS
 from bench.model.regression import Evidence, Judged, Verdict
 from bench.report import wording
 from bench.report.exports.junit import Case, Outcome
-from bench.report.format import METRIC_TITLES, times
+from bench.report.format import times
 from bench.report.regression import said
 
 OUTCOMES = {Verdict.SLOWER: Outcome.FAILURE, Verdict.INVALID: Outcome.ERROR, Verdict.UNDECIDED: Outcome.SKIPPED}
@@ -22,7 +23,7 @@ def _case(name: str, found: Evidence, ratio_title: str) -> Case:
     ratio = "" if found.ratio is None else f"{ratio_title} {times(found.ratio)}"
     return Case(
         classname=name,
-        name=METRIC_TITLES[found.metric],
+        name=METRICS[found.metric].short,
         outcome=outcome,
         message="" if outcome is Outcome.PASSED else "; ".join(filter(None, (said(found), ratio))),
         details="\n".join(map(wording.said, found.reasons)),

@@ -1,4 +1,4 @@
-"""The tidy table and its folds: sums before quotients, and nothing where nothing was measured."""
+"""The folds over slices: sums before quotients, and nothing where nothing was measured."""
 
 import math
 from collections.abc import Sequence
@@ -6,28 +6,25 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.analysis import intervals, tidy_table
-from bench.model.load import Closed
+from bench.analysis import curves, intervals, tidy_table
+from bench.analysis.folds import FOLDS, counts, round_values
+from bench.model.load import Closed, Phase
+from bench.model.metrics import METRICS, PERCENTILES, Source
 from bench.model.records import Curve, SliceRecord, Trace
-from bench.model.schedule import Phase, Slice
+from bench.model.schedule import Slice
 from tests.builders.runs import A, B, experiment, fixed, histogram, record, run_records, saturated, spread
 
 THROUGHPUT, CPU, RSS, ERRORS = "throughput_rps", "cpu_us_per_request", "rss_mib", "error_ratio"
 NO_ANSWERS = histogram()
 
 
-def folded(records: Sequence[SliceRecord]) -> pd.DataFrame:
-    return tidy_table.by_round(tidy_table.tidy(records))
-
-
 def value(records: Sequence[SliceRecord], metric: str, lane: str = A, index: int = 0) -> float:
     """Returns one metric of one Lane in one Round; NaN where it could not be measured."""
-    return float(folded(records).to_dict()[metric][lane, index])
+    return round_values(records).of(lane, metric).get(index, math.nan)
 
 
 def several(record: SliceRecord, rounds: int) -> list[SliceRecord]:
@@ -38,7 +35,7 @@ def several(record: SliceRecord, rounds: int) -> list[SliceRecord]:
 def curve(*parts: str) -> Curve | None:
     """Returns the curve of a Lane with these latencies, and service times, at the fixed rate, a Round each."""
     rows = [fixed(A, round=index, latency_from_intended_us=part, latency_us=part) for index, part in enumerate(parts)]
-    return tidy_table.curve(A, tidy_table.tidy(rows))
+    return curves.curve(A, rows)
 
 
 def warm_up(**changes: object) -> SliceRecord:
@@ -57,7 +54,7 @@ def test_the_tidy_table_has_a_row_a_measured_slice() -> None:
 @pytest.mark.parametrize("changes", [{"window_s": 0.0}, {"slice_s": 0.0}, {"discarded": "steal 0.30 s in 0.30 s"}])
 def test_what_does_not_count_is_not_in_the_table(changes: dict[str, Any]) -> None:
     """Discarded slices, and those of no length, are in no metric."""
-    assert not tidy_table.counts(saturated(**changes))
+    assert not counts(saturated(**changes))
     assert len(tidy_table.tidy([saturated(), saturated(**changes)])) == 1
 
 
@@ -67,11 +64,30 @@ def test_the_tidy_table_counts_errors() -> None:
     assert list(table["errors"]) == [5, 0]
 
 
-def test_there_is_a_row_for_each_lane_and_round() -> None:
-    """Lanes are not mixed, nor are Rounds."""
-    rounds = folded(run_records(experiment()))
-    assert list(rounds.index.names) == ["lane", "round"]
-    assert len(rounds) == len(set(rounds.index)) == 3 * 5
+def test_each_lane_has_its_own_values_in_each_round() -> None:
+    """Lanes are not mixed, nor are Rounds; each Lane has every metric that comes from slices, measured or not."""
+    whole = experiment()
+    found = round_values(run_records(whole))
+    assert found.rounds == (0, 1, 2)
+    assert list(found.by_lane) == sorted(lane.name for lane in whole.lanes)
+    for of_lane in found.by_lane.values():
+        assert list(of_lane) == [metric.name for metric in METRICS.from_sources(Source.SLICES)]
+        assert list(of_lane[THROUGHPUT]) == [0, 1, 2]
+
+
+def test_every_metric_from_slices_has_a_fold_or_is_a_percentile() -> None:
+    """And there is no fold without a row: what was forgotten is found here."""
+    percentiles = {metric.name for metric in METRICS.values() if metric.percentile is not None}
+    assert FOLDS.keys() | percentiles == {metric.name for metric in METRICS.from_sources(Source.SLICES)}
+    assert not FOLDS.keys() & percentiles
+
+
+def test_an_array_has_the_lanes_that_were_there_in_all_rounds() -> None:
+    """In order of name; a Lane that lacks a Round is left out, and so is one that is not asked for."""
+    records = [saturated(lane, round=index, requests=100 + index) for index in (0, 1) for lane in (B, A)]
+    found = round_values([*records, saturated("poor", round=1)])
+    assert found.array(THROUGHPUT, [B, A, "poor", "unknown"]).tolist() == [[400.0, 404.0], [400.0, 404.0]]
+    assert found.array(THROUGHPUT, []).shape == (0, 2)
 
 
 few_examples = settings(max_examples=20)
@@ -181,16 +197,16 @@ def test_a_fixed_slice_may_lack_its_histogram() -> None:
 def test_a_percentile_needs_answers_beyond_it(answers: int, rounds: int, given_: list[str]) -> None:
     """A percentile is given where five answers of the run, and one of each Round, are beyond it."""
     records = several(saturated(latency_us=spread(answers, 1000)), rounds)
-    found = [name for name in intervals.PERCENTILES if not math.isnan(value(records, f"latency_saturated_{name}_ms"))]
+    found = [name for name in PERCENTILES if not math.isnan(value(records, f"latency_saturated_{name}_ms"))]
     assert found == given_
 
 
 def test_a_poor_round_takes_a_percentile_from_all() -> None:
     """Leaving out only the rounds with few answers would average over the fast ones."""
     records = [saturated(round=index, latency_us=spread(count, 1000)) for index, count in enumerate([5000, 5000, 90])]
-    rounds = folded(records)
-    assert rounds["latency_saturated_p99_ms"].isna().all()
-    assert not rounds["latency_saturated_p90_ms"].isna().any()
+    found = round_values(records)
+    assert found.of(A, "latency_saturated_p99_ms") == {}
+    assert list(found.of(A, "latency_saturated_p90_ms")) == [0, 1, 2]
 
 
 def test_another_lanes_answers_do_not_help() -> None:
@@ -213,12 +229,12 @@ def test_another_lanes_answers_do_not_help() -> None:
         pytest.param([saturated(A), fixed(B)], id="half a round"),
     ],
 )
-def test_whatever_was_not_measured_is_nan(records: list[SliceRecord]) -> None:
-    """The columns are always the same; what could not be measured is NaN, and nothing is infinite."""
-    rounds = folded(records)
-    assert list(rounds.columns) == list(folded(run_records(experiment())).columns)
-    assert len(rounds) == len({row.lane for row in records if row.phase is not Phase.WARM_UP})
-    assert not any(math.isinf(found) for found in rounds.to_numpy().ravel())
+def test_whatever_was_not_measured_has_no_value(records: list[SliceRecord]) -> None:
+    """Each Lane with a slice that counts is there, and no value is infinite or none."""
+    found = round_values(records)
+    assert found.by_lane.keys() == {row.lane for row in records if row.phase is not Phase.WARM_UP}
+    values = [value for of_lane in found.by_lane.values() for rounds in of_lane.values() for value in rounds.values()]
+    assert all(map(math.isfinite, values))
 
 
 @pytest.mark.parametrize("count", [16, 17, 60, 99, 100, 101, 999, 10_000])
@@ -255,14 +271,14 @@ def test_a_curve_is_of_its_lane_at_the_fixed_rate() -> None:
         fixed(A, latency_us=NO_ANSWERS, latency_from_intended_us=None),
     ]
     own = fixed(A, latency_us=spread(300, 1000), latency_from_intended_us=spread(300, 1000))
-    assert tidy_table.curve(A, tidy_table.tidy([own, *others])) == curve(spread(300, 1000))
-    assert tidy_table.curve(A, tidy_table.tidy(others)) is None
+    assert curves.curve(A, [own, *others]) == curve(spread(300, 1000))
+    assert curves.curve(A, others) is None
 
 
 def test_a_curve_has_the_time_from_the_intended_start_and_the_service_time() -> None:
     """Each from its own histograms, at the same percentiles."""
     row = fixed(A, latency_from_intended_us=spread(300, 9000), latency_us=spread(300, 1000))
-    found, slow, fast = tidy_table.curve(A, tidy_table.tidy([row])), curve(spread(300, 9000)), curve(spread(300, 1000))
+    found, slow, fast = curves.curve(A, [row]), curve(spread(300, 9000)), curve(spread(300, 1000))
     assert found
     assert slow
     assert fast
@@ -273,6 +289,6 @@ def test_a_curve_has_the_time_from_the_intended_start_and_the_service_time() -> 
 def test_a_trace_has_a_point_a_saturated_slice() -> None:
     """Throughput of each of a Lane's own saturated slices, when it began; in plain numbers."""
     records = [saturated(A, at_s=1.5, requests=100), saturated(B, at_s=2.0), saturated(A, at_s=3.0, requests=50)]
-    found = tidy_table.trace(A, tidy_table.tidy([*records, fixed(A, at_s=4.0)]))
+    found = curves.trace(A, [*records, fixed(A, at_s=4.0)])
     assert found == Trace(lane=A, at_s=(1.5, 3.0), throughput_rps=(400.0, 200.0))
-    assert tidy_table.trace(A, tidy_table.tidy([])) == Trace(lane=A, at_s=(), throughput_rps=())
+    assert curves.trace(A, []) == Trace(lane=A, at_s=(), throughput_rps=())

@@ -1,0 +1,131 @@
+"""From slices to metrics: a fold for each metric, over the slices of one Lane in one Round."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+from hdrh.histogram import HdrHistogram
+from msgspec import Struct
+
+from bench.analysis import intervals
+from bench.analysis.autocorrelation import Floats
+from bench.model import quotients
+from bench.model.load import Phase
+from bench.model.metrics import METRICS, Metric, Source
+from bench.model.records import SliceRecord
+
+MIN_BEYOND_IN_ROUND = 1
+"""Of the answers that have to be expected beyond a percentile, so many in each round."""
+MIB = 2**20
+
+Records = Sequence[SliceRecord]
+ByRound = Mapping[int, float]
+"""A metric of one Lane, by round."""
+Fold = Callable[[Records], float | None]
+"""From the slices of one Lane in one Round, those that a metric comes from, to its value; None where it has none."""
+
+
+class RoundValues(Struct, frozen=True):
+    """The metrics of each Lane by Round, where they were measured. ``rounds`` have a slice that counts, of any Lane."""
+
+    rounds: tuple[int, ...]
+    by_lane: Mapping[str, Mapping[str, ByRound]]
+
+    def of(self, lane: str, metric: str) -> ByRound:
+        """Returns a metric of a Lane by round."""
+        return self.by_lane.get(lane, {}).get(metric, {})
+
+    def array(self, metric: str, lanes: Iterable[str]) -> Floats:
+        """Returns an array (lanes, rounds) of those of these Lanes that have the metric in all rounds, by name."""
+        whole = [self.of(lane, metric) for lane in sorted(set(lanes) & self.by_lane.keys())]
+        rows = [[values[index] for index in self.rounds] for values in whole if len(values) == len(self.rounds)]
+        return np.array(rows, dtype=float).reshape(len(rows), len(self.rounds))
+
+
+def counts(record: SliceRecord) -> bool:
+    """Returns whether a record counts: not warm-up, nor discarded, nor one in which the clock stood still."""
+    return record.phase is not Phase.WARM_UP and not record.discarded and record.window_s > 0 and record.slice_s > 0
+
+
+def round_values(records: Records) -> RoundValues:
+    """Folds the slices of a run that count."""
+    grouped: dict[str, dict[int, list[SliceRecord]]] = {}
+    for record in filter(counts, records):
+        grouped.setdefault(record.lane, {}).setdefault(record.round, []).append(record)
+    return RoundValues(
+        rounds=tuple(sorted({index for of_lane in grouped.values() for index in of_lane})),
+        by_lane={
+            lane: of_lane_values({at: grouped[lane][at] for at in sorted(grouped[lane])}) for lane in sorted(grouped)
+        },
+    )
+
+
+def of_lane_values(rounds: Mapping[int, Records]) -> dict[str, ByRound]:
+    """Returns every metric of one Lane, given its slices that count by Round."""
+    return {
+        metric.name: _percentiles(metric, rounds) if metric.histogram else _folded(metric, rounds)
+        for metric in METRICS.from_sources(Source.SLICES)
+    }
+
+
+def _folded(metric: Metric, rounds: Mapping[int, Records]) -> ByRound:
+    values = {index: FOLDS[metric.name](of_phase(metric, records)) for index, records in rounds.items()}
+    return {index: value for index, value in values.items() if value is not None}
+
+
+def of_phase(metric: Metric, records: Records) -> Records:
+    """Returns the slices that a metric comes from."""
+    return [record for record in records if metric.phase in (None, record.phase)]
+
+
+def _percentiles(metric: Metric, rounds: Mapping[int, Records]) -> ByRound:
+    """Returns a percentile by Round; nothing where the run has too few answers beyond it, or one of its rounds none.
+
+    All rounds of a Lane have a percentile or none has: leaving out the poor ones would favour the fast ones.
+    """
+    assert metric.percentile is not None
+    merged = {index: histogram_of(metric, records) for index, records in rounds.items() if of_phase(metric, records)}
+    if not is_known([histogram.total_count for histogram in merged.values()], metric.percentile):
+        return {}
+    return {index: intervals.percentile_ms(histogram, metric.percentile) for index, histogram in merged.items()}
+
+
+def histogram_of(metric: Metric, records: Records) -> HdrHistogram:
+    """Returns the sum of the histograms that a percentile is of."""
+    assert metric.histogram is not None
+    encoded = (getattr(record, metric.histogram) for record in of_phase(metric, records))
+    return intervals.merged([text for text in encoded if text is not None])
+
+
+def is_known(answers_by_round: Sequence[int], percentile: float) -> bool:
+    """Returns whether so many answers, a number a round, are enough for a percentile: in each round and in all."""
+    return (
+        bool(answers_by_round)
+        and intervals.beyond(min(answers_by_round), percentile) >= MIN_BEYOND_IN_ROUND
+        and intervals.beyond(sum(answers_by_round), percentile) >= intervals.MIN_BEYOND
+    )
+
+
+def _most_mib(sizes: Iterable[int | None]) -> float | None:
+    most = max((size for size in sizes if size is not None), default=0)
+    return _positive(most / MIB)
+
+
+def _error_ratio(records: Records) -> float | None:
+    errors = sum(sum(record.errors.values()) for record in records)
+    answers = errors + sum(record.requests_in_slice for record in records)
+    return errors / answers if answers else None
+
+
+def _positive(value: float) -> float | None:
+    """Returns a value, or None where it is not above zero: it is neither a divisor nor has it a logarithm."""
+    return value if value > 0 else None
+
+
+FOLDS: dict[str, Fold] = {
+    "throughput_rps": lambda records: quotients.throughput_rps(*records),
+    "cpu_us_per_request": lambda records: quotients.cpu_us_per_request(*records),
+    "rss_mib": lambda records: _most_mib(record.server_rss_bytes for record in records),
+    "pss_mib": lambda records: _most_mib(record.server_pss_bytes for record in records),
+    "error_ratio": _error_ratio,
+}
+"""The folds of all metrics that come from slices, but for percentiles, which their rows describe whole."""
