@@ -23,7 +23,7 @@ from bench.analysis.folds import ByRound, Records, RoundValues, counts, round_va
 from bench.model.experiment import Experiment, Group, Lane
 from bench.model.load import Phase
 from bench.model.metrics import CPU, METRICS, OWN_COST, THROUGHPUT, Average, Source
-from bench.model.reason import Code, Unknown, reason
+from bench.model.reason import Code, Reason, Unknown, reason
 from bench.model.records import (
     FORMAT_VERSION,
     AdapterCost,
