@@ -1,13 +1,16 @@
-"""Why a metric of a Lane is absent, where there is more to say than that the run had no such slices."""
+"""What is missing: why a metric of a Lane is absent, or of fewer Rounds, and what a run lacks that came to no end."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from bench.analysis import intervals
 from bench.analysis.folds import MIN_BEYOND_IN_ROUND, counts, of_phase
+from bench.model import footprint_plan, schedule
+from bench.model.experiment import Experiment
 from bench.model.load import Phase
-from bench.model.metrics import METRICS, Metric, Source
+from bench.model.metrics import INSTRUCTIONS, METRICS, Metric, Source
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import SliceRecord
+from bench.model.records import Failure, Observation, SliceRecord, Stage
 
 
 def reasons(
@@ -36,6 +39,27 @@ def in_rounds(records: Sequence[SliceRecord], found: Mapping[str, Collection[int
         metric: tuple(reason(Code.NOT_IN_ROUNDS, why, rounds=tuple(rounds)) for why, rounds in by_reason.items())
         for metric, by_reason in lacking.items()
     }
+
+
+def lacking(
+    experiment: Experiment,
+    records: Sequence[SliceRecord],
+    failures: Sequence[Failure],
+    observations: Sequence[Observation],
+) -> tuple[Reason, ...]:
+    """Returns what is missing; nothing of a complete run.
+
+    Lanes that failed lack nothing, but of those that came up the footprint is measured all the same. A value that could
+    not be measured is not missing: it was written with its reason.
+    """
+    failed = {failure.lane for failure in failures}
+    homeless = {failure.lane for failure in failures if failure.stage is Stage.ENVIRONMENT}
+    parts = (
+        _slices_lacking(experiment, records, failed),
+        _footprint_lacking(experiment, observations, homeless),
+        _counts_lacking(experiment, observations, homeless),
+    )
+    return tuple(part for part in parts if part)
 
 
 def _of_metric(records: Sequence[SliceRecord], metric: Metric, planned: Collection[Phase]) -> Reason | None:
@@ -70,3 +94,38 @@ def _too_few(percentile: float) -> Reason:
         round(beyond / intervals.beyond(1, percentile)) for beyond in (intervals.MIN_BEYOND, MIN_BEYOND_IN_ROUND)
     )
     return reason(Code.TOO_FEW_ANSWERS, percentile=percentile, in_run=in_run, in_round=in_round)
+
+
+def _slices_lacking(experiment: Experiment, records: Sequence[SliceRecord], failed: set[str]) -> Reason | None:
+    left = [lane.name for lane in experiment.lanes if lane.name not in failed]
+    if not left:
+        return reason(Code.NO_LANE_LEFT)
+    measured = Counter(record.lane for record in records if counts(record))
+    planned = experiment.preset.rounds * schedule.slices_per_lane(experiment)
+    missing = sum(max(0, planned - measured[lane]) for lane in left)
+    return reason(Code.SLICES_LACKING, missing=missing, planned=planned * len(left)) if missing else None
+
+
+def _footprint_lacking(
+    experiment: Experiment, observations: Sequence[Observation], homeless: set[str]
+) -> Reason | None:
+    starts = {Source.AT_REST: 1, **footprint_plan.counts(experiment.preset)}
+    expected = {metric.name: starts[metric.source] for metric in METRICS.values() if metric.source in starts}
+    lanes = [lane.name for lane in footprint_plan.footprint_lanes(experiment) if lane.name not in homeless]
+    whole = [each for each in observations if each.part is None]
+    found = Counter((each.lane, each.metric) for each in whole)
+    given_up = {(each.lane, each.metric) for each in whole if each.value is None}
+    short = tuple(
+        metric
+        for metric, count in expected.items()
+        if any(found[lane, metric] < count and (lane, metric) not in given_up for lane in lanes)
+    )
+    return reason(Code.FOOTPRINT_LACKING, metrics=short) if short else None
+
+
+def _counts_lacking(experiment: Experiment, observations: Sequence[Observation], homeless: set[str]) -> Reason | None:
+    if not experiment.preset.instructions:
+        return None
+    lanes = {lane.name for lane in experiment.lanes if not lane.twin} - homeless
+    missing = lanes - {each.lane for each in observations if each.metric == INSTRUCTIONS}
+    return reason(Code.COUNTS_LACKING, missing=len(missing), lanes=len(lanes)) if missing else None
