@@ -16,7 +16,7 @@ from bench.model.load import Phase
 from bench.model.reason import Code, Reason, Unknown, reason
 from bench.model.records import Estimate, Failure, Manifest, SliceRecord, Status, Validity
 
-TRIAL_S = 20.0
+AA_TEST_S = 20.0
 """About how long an A/A takes."""
 DIFFERENCES = (0.01, 0.03, 0.05)
 """Of these it is said how long a run has to be."""
@@ -55,7 +55,7 @@ def short_experiment(whole: Experiment) -> Experiment:
     preset = replace(whole.preset, rounds=1, fixed_slices=1, cold_starts=0, instructions=False)
     one = replace(whole, lanes=(lane, twin), groups=(replace(group, lanes=(lane.name, twin.name)),), preset=preset)
     round_s = schedule.outline(one).expected_s - schedule.REPORT_S
-    return replace(one, preset=replace(preset, rounds=max(MIN_ROUNDS, int(TRIAL_S // round_s))))
+    return replace(one, preset=replace(preset, rounds=max(MIN_ROUNDS, int(AA_TEST_S // round_s))))
 
 
 def judge(

@@ -156,7 +156,7 @@ def test_a_difference_is_a_percentage(wrong: str, tmp_path: Path) -> None:
 
 def test_a_short_a_a_says_what_this_machine_tells_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Real servers, the real driver: one document as its schema says, with a difference or why there is none."""
-    monkeypatch.setattr(aa_test, "TRIAL_S", 1.0)
+    monkeypatch.setattr(aa_test, "AA_TEST_S", 1.0)
     result = call("doctor", "--config", PROJECT / "bench.toml", *ONE_LANE, "--json")
     document = json.loads(result.stdout)
     schema = PROJECT / "docs" / "schemas" / "doctor.json.schema.json"
