@@ -79,7 +79,7 @@ def _of_metric(records: Sequence[SliceRecord], metric: Metric, planned: Collecti
 
 
 def _silent(record: SliceRecord) -> Reason:
-    return record.unknown.get("requests", reason(Code.NO_RIGHT_ANSWER))
+    return record.unknown.get("requests", reason(Code.SILENT))
 
 
 def _unknown(records: Sequence[SliceRecord], counter: str) -> Reason | None:

@@ -31,6 +31,8 @@ class Code(StrEnum):
     """A counter did not move in the slices that count."""
     CLOCK_STOOD_STILL = "clock-stood-still"
     """No time passed in any of the slices."""
+    SILENT = "silent"
+    """No right answer came in the slices that count, and no slice recorded why."""
     NO_RIGHT_ANSWER = "no-right-answer"
     """None in the window: ``errors`` by kind, ``dropped`` requests, and right answers ``outside`` of it."""
 

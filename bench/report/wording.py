@@ -75,8 +75,6 @@ def _after_colon(because: Iterable[Reason]) -> str:
 
 
 def _no_right_answer(reason: Reason) -> str:
-    if not reason.values:
-        return "no right answer in its windows"
     return f"no right answer in the window: {_seen_instead(reason.values) or 'nothing was answered'}"
 
 
@@ -138,6 +136,7 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     Code.COUNTER_WENT_BACKWARDS: "the counter went backwards, from {before} to {after}",
     Code.COUNTER_STOOD_STILL: "the counter did not move",
     Code.CLOCK_STOOD_STILL: "the clock stood still in all of its slices",
+    Code.SILENT: "no right answer in the windows that count",
     Code.NO_RIGHT_ANSWER: _no_right_answer,
     # slices
     Code.STEAL: "steal {steal_s:.2f} s in {slice_s:.2f} s",

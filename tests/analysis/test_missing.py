@@ -27,7 +27,7 @@ from tests.builders.runs import (
 )
 
 NOTHING_FOUND: list[str] = []
-SILENT = reason(Code.NO_RIGHT_ANSWER)
+SILENT = reason(Code.SILENT)
 FROM_SLICES = sorted(metric.name for metric in METRICS.from_sources(Source.SLICES))
 WHOLE = experiment(preset=replace(experiment().preset, cold_starts=2, instructions=True))
 RECORDS, OBSERVED = run_records(WHOLE), run_observations(WHOLE)

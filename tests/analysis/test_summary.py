@@ -455,7 +455,7 @@ def test_a_round_without_an_answer_is_not_left_out_in_silence() -> None:
     assert lane.metrics["throughput_rps"].n == lane.metrics["cpu_us_per_request"].n == 2
     assert lane.metrics["rss_mib"].n == 3
     assert {"throughput_rps", "cpu_us_per_request"} <= lane.partial.keys()
-    assert set(lane.partial.values()) == {(reason(Code.NOT_IN_ROUNDS, reason(Code.NO_RIGHT_ANSWER), rounds=(1,)),)}
+    assert set(lane.partial.values()) == {(reason(Code.NOT_IN_ROUNDS, reason(Code.SILENT), rounds=(1,)),)}
     assert {cell.validity.status for cell in lane.cells} == {Status.FAILING}
     assert A not in [standing.lane for standing in folded.standings]
 
