@@ -80,7 +80,7 @@ def _no_right_answer(reason: Reason) -> str:
 
 def _silent_rounds(reason: Reason) -> str:
     causes = "; ".join(_seen_instead(cause.values) or said(cause) for cause in reason.because)
-    what = filled("no right answer came in the {slices} slices that count of {rounds:rounds}", reason.values)
+    what = filled("no right answer came in {rounds:rounds}, in {slices} slices", reason.values)
     return f"{what}{f' ({causes})' if causes else ''}; look at it with `bench serve`"
 
 
@@ -112,8 +112,15 @@ def _no_raw(reason: Reason) -> str:
 
 
 def _discarded(reason: Reason) -> str:
-    counted = ", {counted} more count, as no repeats were left" if reason.values.get("counted") else ""
-    return filled("slices discarded by others on this machine: {repeated} measured again" + counted, reason.values)
+    counted = ", {counted} kept, as no repeats were left" if reason.values.get("counted") else ""
+    return filled(
+        "slices discarded because of other work on this machine: {repeated} measured again" + counted, reason.values
+    )
+
+
+def _run_incomplete(reason: Reason) -> str:
+    causes = f"; missing: {all_said(reason.because)}" if reason.because else ""
+    return f"{filled('incomplete, with {rounds} rounds', reason.values)}{causes}"
 
 
 def _rates_differ(reason: Reason) -> str:
@@ -123,9 +130,6 @@ def _rates_differ(reason: Reason) -> str:
     }
     return filled("latencies were measured at {run} and at {baseline}, so they are not compared", rates)
 
-
-_BOTH = "server at {server_share:share} of its cores, driver at {driver_share:share} of its own"
-_HELD_UP = "waited for a core for {waited_share:share} of the time, steal {steal_share:share}"
 
 WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     Code.SAID: "{text}",
@@ -140,7 +144,7 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     Code.NO_RIGHT_ANSWER: _no_right_answer,
     # slices
     Code.STEAL: "steal {steal_s:.2f} s in {slice_s:.2f} s",
-    Code.CLOCK_STEPPED: "the clock stepped by {step_s:+.2f} s, as it does where a machine was paused",
+    Code.CLOCK_STEPPED: "the clock stepped by {step_s:+.2f} s: the machine was probably paused",
     Code.SLICES_DISCARDED: _discarded,
     # the footprint
     Code.NO_WORKERS: "the server's command has no {{workers}}",
@@ -149,13 +153,11 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     Code.IMPORT_FAILED: "importing {application} failed: {text}",
     Code.CODE_UNREADABLE: "{file}: {text}",
     # instructions
-    Code.NO_VALGRIND: (
-        "found no valgrind on the PATH, expected it; install it (Debian and Ubuntu: apt install valgrind)"
-    ),
-    Code.VALGRIND_FAILED: "valgrind ended with exit code {exit_code}, expected 0",
-    Code.COUNT_TIMED_OUT: "found no end after {timeout_s:g} s, expected one",
+    Code.NO_VALGRIND: "valgrind was not found; install it (Debian and Ubuntu: apt install valgrind)",
+    Code.VALGRIND_FAILED: "valgrind ended with exit code {exit_code}",
+    Code.COUNT_TIMED_OUT: "the count did not end in {timeout_s:g} s",
     Code.PROFILE_INCOMPLETE: (
-        "found {found} parts in callgrind's profile, expected {expected}: start-up, {requests} requests, and the end"
+        "callgrind's profile has {found} parts, expected {expected}: start-up, {requests} requests, and the end"
     ),
     # a Lane under a Load: what it answered
     Code.NO_SLICES: "no slice of it was measured before the run ended; run it again",
@@ -173,7 +175,9 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
         "nothing was saturated (server {server_share:share}, driver {driver_share:share}): something else used the "
         "machine, or {users} users are too few"
     ),
-    Code.DRIVER_FULL: f"{_BOTH}: the driver was the limit, the server can do more",
+    Code.DRIVER_FULL: (
+        "the driver was the limit (driver {driver_share:share}, server {server_share:share}): the server can do more"
+    ),
     Code.USERS_WITH_DRIVER: (
         "only {users_share:share} of the users had a request under way (Little's law): the driver held up the others"
     ),
@@ -185,36 +189,43 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     ),
     # at a rate
     Code.SERVER_FULL_AT_RATE: (
-        "the server used {server_share:share} of its cores: at this rate requests queue up while a slice lasts; "
-        "offer a lower one (load.rate_share)"
+        "the server used {server_share:share} of its cores, so requests queue up at this rate; offer a lower one "
+        "(load.rate_share)"
     ),
     Code.DRIVER_FULL_AT_RATE: (
-        "the driver used {driver_share:share} of its core: latencies are its own; offer a lower rate (load.rate_share)"
+        "the driver used {driver_share:share} of its core, so latencies are its own; offer a lower rate "
+        "(load.rate_share)"
     ),
     Code.DRIVER_LATE: (
-        "the driver was {late_ms:.2f} ms late, which is in the latency of {latency_ms:.2f} ms (medians); "
-        "end what else runs on its core"
+        "the driver was {late_ms:.2f} ms late, in a latency of {latency_ms:.2f} ms (medians); end what else runs on "
+        "its core"
     ),
     Code.DRIVER_LATE_IN_TAIL: (
-        "the driver was {late_ms:.2f} ms late at p99, which is most of the p99 of {latency_ms:.2f} ms (in most "
-        "rounds); end what else runs on its core"
+        "the driver was {late_ms:.2f} ms late at p99, most of the p99 of {latency_ms:.2f} ms, in most rounds; end "
+        "what else runs on its core"
     ),
     Code.OVERLOADED: _overloaded,
     # contention
     Code.STOLEN: ("the hypervisor took {steal_share:share} of a core's time; measure when the machine has less to do"),
-    Code.SERVER_KEPT_OFF: f"{_BOTH}; the server {_HELD_UP}: end what else runs on these cores",
-    Code.DRIVER_KEPT_OFF: f"{_BOTH}; the driver {_HELD_UP}: end what else runs on these cores",
+    Code.SERVER_KEPT_OFF: (
+        "other work kept the server off its cores: it used {server_share:share} and waited {waited_share:share} of the "
+        "time, steal {steal_share:share} (driver {driver_share:share}); end what else runs on these cores"
+    ),
+    Code.DRIVER_KEPT_OFF: (
+        "other work kept the driver off its core: it used {driver_share:share} and waited {waited_share:share} of the "
+        "time, steal {steal_share:share} (server {server_share:share}); end what else runs on these cores"
+    ),
     Code.SERVER_WAITED: (
-        "the server waited for a core for {waited_ms:.2f} ms a request: its own threads explain {own_ms:.2f} ms, "
-        "the rest is in the latency of {latency_ms:.2f} ms (median); end what else runs on its cores"
+        "other work kept the server waiting for a core: {waited_ms:.2f} ms a request, of which its own threads explain "
+        "{own_ms:.2f} ms, in a median latency of {latency_ms:.2f} ms; end what else runs on its cores"
     ),
     # from round to round
     Code.DRIFTED: (
-        "it drifted by {change_share:change} from its first round to its last, and not as other Lanes did "
+        "it drifted by {change_share:change} from the first round to the last, and other Lanes did not "
         "(p = {p_value:.1g}); look for what changes in the App as it runs, such as a cache or a leak"
     ),
     Code.SCATTERED: (
-        "its rounds differ by {spread_share:share} (standard deviation); measure more rounds on a quieter machine"
+        "its rounds differ by {spread_share:share} (standard deviation); measure more rounds, or on a quieter machine"
     ),
     # what is derived
     Code.LANE_NOT_VALID: "the Lane is {status}, so nothing is derived from it",
@@ -243,11 +254,14 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     Code.SERVER_SHORT_OF_CORES: (
         "the server used {server_share:share} of its cores and waited for one {waited_share:share} of the time"
     ),
-    Code.FULL_TOGETHER: f"{_BOTH}, and only {{users_share:share}} of the users had a request under way",
+    Code.FULL_TOGETHER: (
+        "server at {server_share:share} of its cores, driver at {driver_share:share} of its own, and only "
+        "{users_share:share} of the users had a request under way"
+    ),
     Code.NO_COMMON_ROUND: "no round has both the smallest load and the best one",
     Code.SWEEP_ENDED: "the highest load of the sweep",
     Code.P99_ABOVE_OBJECTIVE: "p99 {p99_ms:.3g} ms (up to {high_ms:.3g}) at {load}",
-    Code.NO_INTERVAL: "n < 3 rounds: no interval at {load}",
+    Code.NO_INTERVAL: "n < 3 rounds, so no interval, at {load}",
     Code.NO_P99: "too few requests for a p99",
     Code.NO_P99_BELOW: "too few requests for a p99 below {load}",
     # the A/A
@@ -257,22 +271,20 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     # comparisons
     Code.NOT_MEASURED: "it was not measured",
     Code.NOT_VALID: "{status}",
-    Code.NOT_MEASURED_AGAIN: "slower, but too late to be measured again: raise --budget",
+    Code.NOT_MEASURED_AGAIN: "slower, but there was no time to measure it again: raise --budget",
     Code.NOT_SEEN_TWICE: "slower, but not by each measurement: the first gave {first:.3f}, the second {second:.3f}",
     Code.NOT_CERTAIN: (
         "slower by each measurement (first {first:.3f}, second {second:.3f}), but not for certain by more than "
         "{allowed_share:percent}"
     ),
-    Code.WITHIN_NOISE_FLOOR: (
-        "not beyond the noise floor of {noise_share:percent}, which is how far Lanes differ from their twins"
-    ),
+    Code.WITHIN_NOISE_FLOOR: "within the noise floor of {noise_share:percent}, by which Lanes differ from their twins",
     Code.NOT_COUNTED: "instructions could not be counted",
     Code.ON_ONE_SIDE: "found in {side} only, so it is not compared",
     Code.FILES_DIFFER_OUTSIDE: (
-        "outside of the Apps' folders files differ, {first} first ({files} in all); other Apps that use them were not "
-        "compared: name them with --app"
+        "{files} files outside of the Apps' folders differ, {first} first; other Apps that use them were not compared: "
+        "name them with --app"
     ),
-    Code.RUN_INCOMPLETE: "incomplete, with {rounds} rounds",
+    Code.RUN_INCOMPLETE: _run_incomplete,
     Code.RATES_DIFFER: _rates_differ,
 }
 """The words of each code: a template, or what makes them of the reason."""
