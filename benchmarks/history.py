@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from bench.model.history import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
+from bench.model.formats import HISTORY_VERSION
+from bench.model.history import HistoryRecord, MachineIdentity, Reading
 from bench.model.metrics import INSTRUCTIONS, METRICS
 from bench.regression.history_file import HISTORY
 

@@ -53,6 +53,17 @@ def test_every_command_and_option_that_is_named_exists(page: Path) -> None:
 
 
 @pages
+def test_every_file_that_is_named_exists(page: Path) -> None:
+    """A path in code that begins in a folder of the repository is there; the log of changes may name what was."""
+    if page.name == "CHANGELOG.md":
+        return
+    folders = r"(?:bench|tests|docs|apps|benchmarks|requirements)/[\w./*-]*"
+    for line in code(page):
+        for named in re.findall(rf"(?<![\w./-]){folders}", line):
+            assert "NAME" in named or any(PROJECT.glob(named.rstrip("./"))), f"{page.name}: {named}"
+
+
+@pages
 def test_every_link_leads_somewhere(page: Path) -> None:
     """Relative links, pictures too, name files of the repository."""
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):

@@ -16,7 +16,7 @@ DISCARD_STEP_S = 0.05
 
 def why_discarded(record: SliceRecord) -> Reason | None:
     """Returns why a slice says more of the machine than of the Lane, or None."""
-    if abs(record.clock_step_s) > DISCARD_STEP_S:
+    if record.clock_step_s is not None and abs(record.clock_step_s) > DISCARD_STEP_S:
         return reason(Code.CLOCK_STEPPED, step_s=record.clock_step_s)
     if record.steal_s is not None and record.steal_s > DISCARD_STEAL * record.slice_s:
         return reason(Code.STEAL, steal_s=record.steal_s, slice_s=record.slice_s)

@@ -19,11 +19,11 @@ from bench.analysis.curves import curve, trace
 from bench.analysis.folds import Records, RoundValues, counts
 from bench.analysis.judged_rounds import JudgedRounds, judged
 from bench.model.experiment import Experiment, Group, Lane
+from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
 from bench.model.metrics import METRICS, OWN_COST, THROUGHPUT, Average, Source
 from bench.model.reason import Unknown
 from bench.model.records import (
-    FORMAT_VERSION,
     CpuSplit,
     Estimate,
     Failure,
@@ -154,7 +154,7 @@ def _samples(rounds: JudgedRounds, lane: str, observations: Sequence[Observation
 
 
 def _group_summary(group: Group, rounds: JudgedRounds) -> GroupSummary:
-    """Ranks the Group's valid Lanes; baselines are no contenders."""
+    """Ranks the Group's valid Lanes; raw is no contender."""
     lanes = [lane for lane in rounds.experiment.lanes if lane.name in group.lanes]
     contenders = [lane.name for lane in lanes if not (lane.app.raw or lane.twin)]
     values = {lane: rounds.of(lane, THROUGHPUT) for lane in contenders if rounds.valid(lane, THROUGHPUT)}

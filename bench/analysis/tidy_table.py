@@ -8,6 +8,10 @@ import pandas as pd
 from bench.analysis.folds import counts
 from bench.model.records import SliceRecord
 
+PLACE = ("round", "slice", "lane", "phase", "load", "at_s")
+"""Columns that say which slice a row is of; they come first."""
+COLUMNS = (*PLACE, *(name for name in SliceRecord.__struct_fields__ if name not in PLACE))
+
 
 def tidy(records: Sequence[SliceRecord]) -> pd.DataFrame:
     """Returns one row a (round, slice, lane) of the records that count; ``errors`` is their number."""
@@ -16,4 +20,4 @@ def tidy(records: Sequence[SliceRecord]) -> pd.DataFrame:
         for record in records
         if counts(record)
     ]
-    return pd.DataFrame(rows, columns=list(SliceRecord.__struct_fields__))
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -15,7 +15,7 @@ from bench.cli.options import Percent, out_option
 from bench.regression.ratios import Allowed
 from bench.regression.stored_runs import check
 from bench.report import stored_runs as words
-from bench.report.exports import junit, verdicts
+from bench.report.exports import junit
 from bench.report.exports.github import annotations
 from bench.run import store
 
@@ -58,7 +58,7 @@ def check_command(  # noqa: PLR0913 - one for each option
             tell_github_why(refusal)
         raise
     if junit_file:
-        _write(junit_file, verdicts.cases(found.judged, words.RATIO))
+        _write(junit_file, junit.verdict_cases(found.judged, words.RATIO))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
     else:
@@ -75,7 +75,7 @@ def _read(results: Path, run: str) -> Folded:
 
 def _refused(refusal: Exception) -> junit.Case:
     """Returns the one test of a check that judges nothing; no file, or an older one, would be taken for a pass."""
-    return junit.Case(classname=SUITE, name="comparable", outcome=junit.Outcome.ERROR, message=str(refusal))
+    return junit.Case(classname=SUITE, name="comparable", status=junit.CaseStatus.ERROR, message=str(refusal))
 
 
 def _write(file: Path, cases: Sequence[junit.Case]) -> None:

@@ -19,7 +19,7 @@ from bench.regression.compare import compare as compare_sides
 from bench.regression.ratios import Allowed
 from bench.regression.verdict import is_unusable
 from bench.report import regression as words
-from bench.report.exports import junit, verdicts
+from bench.report.exports import junit
 from bench.report.exports.github import annotation, annotations
 from bench.report.markdown import headline
 from bench.run import store
@@ -116,7 +116,7 @@ def publish(folder: Path, comparison: Comparison, *, as_json: bool) -> None:
     files = {
         store.COMPARISON: document,
         store.COMPARISON_MARKDOWN: words.markdown(comparison).encode(),
-        store.COMPARISON_JUNIT: junit.render("bench compare", verdicts.cases(comparison.judged, words.RATIO)),
+        store.COMPARISON_JUNIT: junit.render("bench compare", junit.verdict_cases(comparison.judged, words.RATIO)),
     }
     store.write_files(folder, files)
     if as_json:

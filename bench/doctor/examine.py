@@ -9,7 +9,7 @@ from bench.doctor.aa_test import AaTest
 from bench.doctor.checks import Diagnosis
 from bench.doctor.sample_size import Proposal
 from bench.model.experiment import Experiment
-from bench.model.reason import Code, Unknown, reason
+from bench.model.reason import Code, Unknown, known, reason
 from bench.model.records import Failure, Manifest, Observation, SliceRecord
 from bench.run import session, store
 from bench.run.driver_client import DriverFailed
@@ -51,7 +51,7 @@ def examine(testbed: Testbed, whole: Experiment, watcher: Watcher) -> Diagnosis:
     cores, began = (*testbed.machine.server_cores, *testbed.machine.driver_cores), time.monotonic()
     before = machine.steal_s(cores)
     found = _aa_test(testbed, whole, watcher)
-    steal_s = machine.difference(before, machine.steal_s(cores))
+    steal_s = known(machine.difference(before, machine.steal_s(cores)))
     stolen = checks.steal_share(steal_s, time.monotonic() - began)
     return Diagnosis(
         preset=whole.preset_name,

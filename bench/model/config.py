@@ -231,19 +231,19 @@ def _twin(config: Config, group: str, app_name: str, lanes: list[Lane]) -> Lane:
 
 
 def _group_lanes(config: Config, name: str, apps: list[App]) -> list[Lane]:
-    """Returns each App's Lane, then the baseline on every Server, and through every Adapter, that those Lanes use."""
+    """Returns each App's Lane, then raw on every Server, and through every Adapter, that those Lanes use."""
     table, key = config.groups[name], f"{config.file}: groups.{name}.server"
     contenders = [
         _lane(config, key, app, table.server) for app in apps if not app.raw and (table.server != NATIVE or app.native)
     ]
     adapted = {lane.name: lane for lane in contenders if lane.adapter}.values()
-    baselines = [app for app in apps if app.raw]
+    raw_apps = [app for app in apps if app.raw]
     lanes = [
         *contenders,
-        *(_lane(config, key, app, lane.server.name) for app in baselines for lane in contenders),
+        *(_lane(config, key, app, lane.server.name) for app in raw_apps for lane in contenders),
         *(
             Lane(app=app, server=lane.server, adapter=lane.adapter)
-            for app in baselines
+            for app in raw_apps
             for lane in adapted
             if lane.adapter and lane.adapter.accepts in app.interfaces
         ),

@@ -233,7 +233,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
         return {lane.name: lane for lane in self.lanes}[name]
 
     def raw(self, lane: Lane, *, adapted: bool = True) -> Lane | None:
-        """Returns the baseline on the same Server, through the same Adapter or through none; None without one."""
+        """Returns raw on the same Server, through the same Adapter or through none; None without one."""
         adapter = lane.adapter if adapted else None
         candidates = (other for other in self.lanes if other.app.raw and other.server == lane.server)
         return next((other for other in candidates if other.adapter == adapter), None)

@@ -25,7 +25,7 @@ class Start(Struct, frozen=True):
 
 
 def footprint_lanes(experiment: Experiment) -> tuple[Lane, ...]:
-    """Returns each App's Lanes on its native Server: one, and for the baseline one on each of those Servers.
+    """Returns each App's Lanes on its native Server: one, and for raw one on each of those Servers.
 
     An App that has none plays with its first Lane that needs no Adapter.
     """

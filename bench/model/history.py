@@ -1,10 +1,4 @@
-"""What the history holds, a HistoryRecord a run, and the trends that are made from it. No I/O.
-
-``HISTORY_VERSION`` is that of every line, and of ``bench history --json``. History:
-
-1. The first format.
-2. ``git_revision`` is ``project_revision``.
-"""
+"""What the history holds, a HistoryRecord a run, and the trends that are made from it. No I/O."""
 
 from typing import Annotated
 
@@ -13,7 +7,6 @@ from msgspec import Meta, Struct
 from bench.model.errors import BenchError, WrongUsage
 from bench.model.estimate import Estimate
 
-HISTORY_VERSION = 2
 Positive = Annotated[float, Meta(gt=0)]
 Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z$")]
 """In UTC and to the second, so that the order of the texts is that of the times: ``2026-03-01T10:15:00Z``."""
@@ -51,7 +44,7 @@ class HistoryRecord(Struct, frozen=True, kw_only=True):
     Readings are of the Lane divided by raw on the same Server and Adapter in the same run; instructions per request are
     counted, and stand as they are. ``project_revision`` is the commit of the Apps' repository. ``conditions`` is the
     digest of the machine and of what was asked of all Lanes (workload, serving, loads, length of a Slice),
-    ``fixed_rate_rps`` the rate at which latencies were measured, None where there was none.
+    ``fixed_rate_rps`` the rate at which latencies were measured, None where there was none. The first lines say neither.
     """
 
     format_version: int
@@ -60,7 +53,7 @@ class HistoryRecord(Struct, frozen=True, kw_only=True):
     project_revision: str | None
     bench_version: str
     preset: str
-    conditions: str
+    conditions: str | None
     fixed_rate_rps: float | None
     machine: MachineIdentity
     lanes: dict[str, dict[str, Reading]]
@@ -103,7 +96,7 @@ class History(Struct, frozen=True, kw_only=True):
     format_version: int
     machine: MachineIdentity
     preset: str
-    conditions: str
+    conditions: str | None
     fixed_rate_rps: float | None
     runs: int
     other_machines: int

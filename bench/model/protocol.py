@@ -70,6 +70,7 @@ class SliceResult(Struct, frozen=True):
 
     A closed load counts answers that arrive within the window; an open load those whose intended start lies within it.
     ``answers_in_window`` are right answers that arrived within the window, under either load: what was got through.
+    They are None in records of formats that did not have them.
     ``requests_in_slice`` has all right answers, and ``errors`` all others by their reason: in the settle, after the
     window, and to the first calls on connections that had to be opened before the slice. Histograms are in us, as
     HdrHistogram V2 in base64; ``latency_from_intended_us`` and ``send_lateness_us`` exist for open loads only, and
@@ -83,7 +84,7 @@ class SliceResult(Struct, frozen=True):
     requests_in_slice: int
     bytes_received: int
     latency_us: str
-    answers_in_window: int
+    answers_in_window: int | None
     latency_from_intended_us: str | None = None
     send_lateness_us: str | None = None
     loop_lag_us: str | None = None

@@ -5,9 +5,12 @@ read the words of ``report/wording.py``. docs/reasons.md has a table of all, mad
 """
 
 from enum import StrEnum
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
+
+_Value = TypeVar("_Value")
 
 Value = float | int | str | tuple[str | int, ...] | dict[str, int] | None
 """A number, a name, several of them, or counts by name that belong to a reason; None where it is not known."""
@@ -18,6 +21,8 @@ class Code(StrEnum):
 
     SAID = "said"
     """Something else said why: a program, the system, or a file of an older format. ``text`` is what it said."""
+    OLD_FORMAT = "old-format"
+    """The format ``version`` that a record was written in has no place for the value, or for why it is unknown."""
     NO_REASON = "no-reason"
     """No reason was recorded."""
     LANE_FAILED = "lane-failed"
@@ -232,3 +237,8 @@ class Unknown(Struct, frozen=True):
 def reason(code: Code, *because: Reason, **values: Value) -> Reason:
     """Returns a Reason: ``reason(Code.SAID, text="no such file")``; its causes stand before its values."""
     return Reason(code, values, because=because)
+
+
+def known(value: _Value | Unknown) -> _Value | None:
+    """Returns a value, or None where it is not known: as records have it, which keep the reason beside it."""
+    return None if isinstance(value, Unknown) else value

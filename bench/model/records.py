@@ -1,18 +1,8 @@
-"""What a run leaves behind: manifest, slice records, failures, and the summary that is made from them. No I/O.
-
-``FORMAT_VERSION`` is that of every file in a run's folder. History:
-
-1. The first format.
-2. ``slices.jsonl``: loop lag, PSS, discarded and repeated slices, answers in the window, why a value is unknown.
-   ``observations.jsonl``: what is measured of a Lane outside slices. ``manifest.json``: a sweep. ``summary.json``:
-   validity of cells, noise floors, why a metric is missing, sweeps, costs of adapters.
-3. Latencies end when the kernel took an answer in, no longer when the driver read it: they are shorter by 0.05 to
-   0.15 ms. ``manifest.json``: the machine's memory may be unknown.
-"""
+"""What a run leaves behind: manifest, slice records, failures, and the summary that is made from them. No I/O."""
 
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from bench.model.estimate import Estimate as Estimate  # noqa: PLC0414 - found here with all else that is recorded
 from bench.model.estimate import Status as Status  # noqa: PLC0414 - found here with all else that is recorded
@@ -20,17 +10,14 @@ from bench.model.estimate import Validity as Validity  # noqa: PLC0414 - found h
 from bench.model.experiment import Experiment
 from bench.model.load import Load, Phase
 from bench.model.metrics import THROUGHPUT
+from bench.model.protocol import SliceResult
 from bench.model.reason import Reason
 from bench.model.sweep import LaneSweep
 
-FORMAT_VERSION = 4
 
+class SliceRecord(SliceResult, frozen=True, kw_only=True):
+    """One row of the tidy table: one Lane in one Slice of one Round, with what the driver and the kernel saw of it.
 
-class SliceRecord(Struct, frozen=True, kw_only=True):
-    """One row of the tidy table: one Lane in one Slice of one Round.
-
-    Histograms are in us, as HdrHistogram V2 in base64. ``requests`` and the histograms cover the window, for an open
-    load by when a request was due; ``answers_in_window`` are those that arrived in it, whenever they were due.
     ``requests_in_slice`` and the CPU and run-queue times cover the whole slice with its settle (``slice_s``), so that
     one divides by the other without an error at the edges. None means that a value is not known, and ``unknown`` says
     why, by field; under ``requests`` it says why there is no right answer in the window. ``clock_step_s`` is how far
@@ -45,17 +32,7 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     phase: Phase
     load: Load
     at_s: float
-    window_s: float
     slice_s: float
-    requests: int
-    errors: dict[str, int]
-    dropped: int
-    requests_in_slice: int
-    bytes_received: int
-    latency_us: str
-    latency_from_intended_us: str | None
-    send_lateness_us: str | None
-    loop_lag_us: str | None
     server_cpu_ns: int | None
     server_run_queue_ns: int | None
     server_rss_bytes: int | None
@@ -63,9 +40,8 @@ class SliceRecord(Struct, frozen=True, kw_only=True):
     driver_cpu_ns: int | None
     driver_run_queue_ns: int | None
     steal_s: float | None
-    answers_in_window: int | None = None
-    clock_step_s: float = 0.0
-    unknown: dict[str, Reason] = {}
+    clock_step_s: float | None
+    unknown: dict[str, Reason] = field(default_factory=dict)
     discarded: Reason | None = None
     repeat_of: int | None = None
     not_repeated: Reason | None = None
@@ -138,11 +114,21 @@ class LaneFacts(Struct, frozen=True, kw_only=True):
     response_body: str
 
 
+class LatencyEnd(StrEnum):
+    """When an answer is there, by the definition of the format that its latency was measured in."""
+
+    RECEIVED = "received"
+    """When the kernel took it in, as far as it tells."""
+    READ = "read"
+    """When the driver read it, which is 0.05 to 0.15 ms later."""
+
+
 class Manifest(Struct, frozen=True, kw_only=True):
     """What a run was made from: enough to judge it, and to do it again.
 
     Revisions are commits, with ``+`` where something was not committed. ``bench_revision`` is that of bench's own
     checkout, None where bench is installed; ``project_revision`` is that of the project, None outside of git.
+    ``latency_end`` is when latencies end: those of two runs can be compared where it is the same.
     """
 
     format_version: int
@@ -154,6 +140,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     experiment: Experiment
     machine: Machine
     driver_versions: dict[str, str]
+    latency_end: LatencyEnd
     lanes: tuple[LaneFacts, ...]
     irremovable_differences: tuple[str, ...]
 

@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 from bench.analysis import parity
 from bench.analysis.parity import NotComparable
 from bench.model.experiment import Lane
-from bench.model.records import LaneFacts, Manifest
+from bench.model.records import LaneFacts, LatencyEnd, Manifest
 
 Fields = Mapping[str, str]
 LONGEST = 60
@@ -18,6 +18,12 @@ SHOWN = 3
 """So many further fields are named."""
 PRESET = ("settle_s", "window_s")
 """How long a Slice is changes what it shows; how many there are does not."""
+FIRST_NAMES = {
+    "workload": "contract",
+    "load": "offer",
+    "settle_s": "guard_s",
+}
+"""What parts and fields were called in the first digests: lines of the history are compared by them, and stay."""
 DIGEST = 12
 """Hexadecimal digits of a digest."""
 
@@ -66,6 +72,7 @@ def fields(manifest: Manifest, lanes: Collection[str]) -> Fields:
     found = _conditions(manifest)
     found |= {f"driver_versions.{name}": version for name, version in manifest.driver_versions.items()}
     found["bench_version"] = manifest.bench_version
+    found["latency_end"] = manifest.latency_end
     found["sweep"] = str(experiment.sweep)
     for facts in manifest.lanes:
         if facts.lane in lanes:
@@ -77,8 +84,13 @@ def fields(manifest: Manifest, lanes: Collection[str]) -> Fields:
 
 def digest(manifest: Manifest) -> str:
     """Returns a short digest of the machine and of what was asked of every Lane, whatever is installed there."""
-    content = msgspec.json.encode(_conditions(manifest), order="sorted")
-    return hashlib.sha256(content).hexdigest()[:DIGEST]
+    asked = {
+        ".".join(FIRST_NAMES.get(part, part) for part in name.split(".")): value
+        for name, value in _conditions(manifest).items()
+    }
+    if manifest.latency_end is LatencyEnd.READ:
+        asked["latency_end"] = manifest.latency_end
+    return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()[:DIGEST]
 
 
 def _conditions(manifest: Manifest) -> dict[str, str]:
@@ -90,6 +102,7 @@ def _conditions(manifest: Manifest) -> dict[str, str]:
         "load": experiment.load,
     }
     found = {f"{part}.{name}": str(value) for part, struct in parts.items() for name, value in asdict(struct).items()}
+    del found["workload.name"]  # it is asked the same, whatever it is called
     return found | {f"preset.{name}": str(getattr(experiment.preset, name)) for name in PRESET}
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from bench.model.experiment import Lane, Side
+from bench.model.formats import FORMAT_VERSION
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import FORMAT_VERSION, Observation
+from bench.model.records import Observation
 from bench.model.regression import AppComparison, Comparison
 from bench.regression import ab_runner
 from bench.regression.ab_runner import Terms

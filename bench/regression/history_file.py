@@ -1,17 +1,16 @@
 """The history of all runs: ``history.jsonl``, a HistoryRecord a line, which is appended to and never written anew."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from bench.model.history import HISTORY_VERSION, DamagedHistory, HistoryRecord
+from bench.model import formats
+from bench.model.formats import HISTORY_VERSION
+from bench.model.history import DamagedHistory, HistoryRecord
 
 HISTORY = "history.jsonl"
-
-
-class _Version(msgspec.Struct):
-    format_version: int
 
 
 class _Run(msgspec.Struct):
@@ -55,28 +54,20 @@ def append(results: Path, record: HistoryRecord) -> bool:
 
 
 def _record(where: str, line: bytes, decoder: msgspec.json.Decoder[HistoryRecord]) -> HistoryRecord:
+    """Returns a line of any version as a record of today. Raises DamagedHistory."""
     try:
-        record = decoder.decode(line)
-        version: int | None = record.format_version
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        version = _version(line)
-        if version in (None, HISTORY_VERSION):
-            raise DamagedHistory(
-                f"{where}: {error}; remove the line, and add its run again with `bench history --add RUN`"
-            ) from None
-    if version != HISTORY_VERSION:
+        with suppress(msgspec.ValidationError):  # most lines are of today
+            record = decoder.decode(line)
+            if record.format_version == HISTORY_VERSION:
+                return record
+        document = msgspec.json.decode(line)
+        return formats.decoded(HistoryRecord, document, formats.version_of(HistoryRecord, document))
+    except formats.FutureFormat as error:
+        raise DamagedHistory(f"{where}: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, formats.NoFormat) as error:
         raise DamagedHistory(
-            f"{where}: format_version: found {version}, expected {HISTORY_VERSION}; use the bench that wrote it"
-        )
-    return record
-
-
-def _version(line: bytes) -> int | None:
-    """Returns the format of a line that is not of this one; None where it does not say."""
-    try:
-        return msgspec.json.decode(line, type=_Version).format_version
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+            f"{where}: {error}; remove the line, and add its run again with `bench history --add RUN`"
+        ) from None
 
 
 def _is_of(run_id: str, line: bytes) -> bool:

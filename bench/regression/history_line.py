@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from bench.analysis import intervals, normalise, validity
 from bench.analysis.summary import Folded
 from bench.model.estimate import Estimate, Status
+from bench.model.formats import HISTORY_VERSION
 from bench.model.history import (
-    HISTORY_VERSION,
     HistoryRecord,
     MachineIdentity,
     NoHistory,

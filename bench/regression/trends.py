@@ -9,8 +9,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from bench.analysis.autocorrelation import Floats
+from bench.model.formats import HISTORY_VERSION
 from bench.model.history import (
-    HISTORY_VERSION,
     History,
     HistoryRecord,
     LevelStep,
@@ -146,7 +146,7 @@ def _folded(values: NDArray[Any], count: int, fold: Callable[..., Floats]) -> Fl
     return np.concatenate([fold(part, axis=1) for part in parts])
 
 
-def _asked(record: HistoryRecord) -> tuple[str, str]:
+def _asked(record: HistoryRecord) -> tuple[str, str | None]:
     return record.preset, record.conditions
 
 

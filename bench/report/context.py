@@ -11,14 +11,14 @@ from bench.model.experiment import Lane, Server
 from bench.model.load import Closed, Open, Phase
 from bench.model.load import listed as listed_loads
 from bench.model.metrics import METRICS, THROUGHPUT
-from bench.model.records import Failure, LaneFacts, LaneSummary, Machine, Report, Status
+from bench.model.records import Failure, LaneFacts, LaneSummary, LatencyEnd, Machine, Report, Status
 from bench.report import missing
 from bench.report.footprint_table import at_starts, described
 from bench.report.format import NO_INTERVAL, interval, listed, number, one_line
 from bench.report.wording import said
 
 UNPINNED = "NOT PINNED: servers and load driver shared cores and slowed each other; take every number as a hint."
-BASELINE = "raw: the server with no framework, a ceiling, not ranked."
+RAW = "raw: the same server with no framework; it is not ranked."
 GROUP_READING = ("A Group holds the lanes that may be ranked together: compare within a Group, not across Groups.",)
 RANK_READING = (
     "Throughput is what a closed load got out of a lane once it was saturated. Latencies are at one rate, the same for "
@@ -46,6 +46,7 @@ SWEEP_READING = (
     "Overloaded: less was served than offered. Its latency grows for as long as the load lasts, and is left out.",
 )
 """How to read a sweep."""
+READ_LATER = "Latencies end when the driver read an answer, 0.05 to 0.15 ms later than in runs of today."
 DASHES = (
     "Dashes without a reason above: the footprint is measured of each App on its native server alone, and raw has no "
     "cost above raw."
@@ -96,7 +97,7 @@ def caption(report: Report, chart: str) -> tuple[str, ...]:
     """Returns the sentences under a chart: what its points are and n, load, servers, versions, machine, bench."""
     points, phase = _CHARTS[chart]
     return (
-        f"{points(report)} {BASELINE}",
+        f"{points(report)} {RAW}",
         f"Load: {load(report, phase)}",
         servers(report),
         versions(report),
@@ -105,7 +106,7 @@ def caption(report: Report, chart: str) -> tuple[str, ...]:
     )
 
 
-def measured(report: Report) -> tuple[str, ...]:
+def what_was_measured(report: Report) -> tuple[str, ...]:
     """Returns all that was measured, with what and on what, a sentence a fact."""
     of_sweep = (f"Throughput and latency: {load(report, Phase.SWEEP)}",)
     of_others = (
@@ -205,9 +206,10 @@ def versions(report: Report) -> str:
 
 
 def driver(report: Report) -> str:
-    """Says what generated the load."""
+    """Says what generated the load, and when latencies end where it is not as in the runs of today."""
     named = [f"{name} {version}" for name, version in sorted(report.manifest.driver_versions.items())]
-    return one_line(f"Load driver: {', '.join(named) or 'versions unknown'}.")
+    later = f" {READ_LATER}" if report.manifest.latency_end is LatencyEnd.READ else ""
+    return one_line(f"Load driver: {', '.join(named) or 'versions unknown'}.{later}")
 
 
 def failed(failure: Failure) -> str:

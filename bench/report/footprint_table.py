@@ -45,7 +45,7 @@ class Footprint(Struct, frozen=True):
 
 
 def footprints(report: Report) -> tuple[Footprint, ...]:
-    """Returns the footprints that the run has, the ceilings last; none in a run without."""
+    """Returns the footprints that the run has, raw last; none in a run without."""
     lanes = [lane for lane in report.summary.lanes if {*at_starts()} & {*lane.metrics, *lane.missing}]
     return tuple(Footprint(lane) for lane in sorted(lanes, key=lambda lane: lane.raw))
 

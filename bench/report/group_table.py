@@ -13,6 +13,8 @@ from bench.model.records import Estimate, Failure, GroupSummary, LaneSummary, No
 from bench.report.format import NO_INTERVAL, cell, full, listed, margin, number, one_line, share, times
 from bench.report.wording import said
 
+NO_FRAMEWORK = "no framework"
+"""What a reader is told of raw."""
 TIE = "="
 UNRANKED = "–"  # noqa: RUF001 - a dash
 DOUBT = "?"
@@ -37,12 +39,12 @@ class Row(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """Returns the title, and for a raw Lane that it is a ceiling."""
-        return f"{self.title} (ceiling)" if self.lane.raw else self.title
+        """Returns the title, and of raw that it has no framework."""
+        return f"{self.title} ({NO_FRAMEWORK})" if self.lane.raw else self.title
 
     @property
     def mark(self) -> str:
-        """Returns the rank, ``=`` for a tie, a dash for a Lane that is not ranked, nothing for a ceiling."""
+        """Returns the rank, ``=`` for a tie, a dash for a Lane that is not ranked, nothing for raw."""
         if self.rank is not None:
             return str(self.rank)
         if self.tied_with:
@@ -141,13 +143,13 @@ class Table(Struct, frozen=True, kw_only=True):
     title: str
     place: str
     contenders: tuple[Row, ...]
-    ceilings: tuple[Row, ...]
+    raw_rows: tuple[Row, ...]
     has_twin: bool = False
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """Returns all rows, the ceilings last."""
-        return self.contenders + self.ceilings
+        """Returns all rows, raw last."""
+        return self.contenders + self.raw_rows
 
     @property
     def has_ranks(self) -> bool:
@@ -251,7 +253,7 @@ def _table(report: Report, group: GroupSummary) -> Table:
         title=one_line(f"{group.group}: {group.title}"),
         place=_place(report, group, rows),
         contenders=tuple(row for row in rows if not row.lane.raw),
-        ceilings=tuple(row for row in rows if row.lane.raw),
+        raw_rows=tuple(row for row in rows if row.lane.raw),
         has_twin=any(lane.twin and group.group in lane.groups for lane in report.summary.lanes),
     )
 
@@ -318,7 +320,7 @@ def _reservations(table: Table) -> Iterator[str]:
             yield f"{row.title} is not ranked: {row.doubt(THROUGHPUT) or 'throughput not measured'}"
         elif not row.valid:
             yield f"some figures of {row.title} can't be trusted: {row.status}"
-    yield from (f"the ceiling {row.title} can't be trusted: {row.status}" for row in table.ceilings if not row.valid)
+    yield from (f"{row.title} can't be trusted: {row.status}" for row in table.raw_rows if not row.valid)
 
 
 def _cliques(

@@ -23,6 +23,7 @@ def render(report: Report, charts: Mapping[str, bytes]) -> str:
         provenance=context.provenance(report),
         notices=context.notices(report),
         tables=tables(report),
+        group_columns=METRICS.shown_in(Place.GROUP_TABLE),
         charts=[
             (name, title, inline(name, charts[name])) for name, title in charts_of(report).items() if name in charts
         ],
@@ -33,7 +34,7 @@ def render(report: Report, charts: Mapping[str, bytes]) -> str:
         footprint_described=described(report),
         code_files=code_files(report),
         reading=context.reading(report),
-        measured=context.measured(report),
+        measured=context.what_was_measured(report),
         proofs=context.proofs(report),
         differences=[one_line(difference) for difference in report.manifest.irremovable_differences],
         failures=[(context.failed(failure), printable(failure.log_tail)) for failure in report.summary.failures],
@@ -61,7 +62,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(COLUMNS=METRICS.shown_in(Place.GROUP_TABLE), METRICS=METRICS, times=times)
+    environment.globals.update(METRICS=METRICS, times=times)
     environment.globals.update(verdict=verdict, noise=noise, comparisons=comparisons)
     environment.globals.update(POINT_COLUMNS=POINT_COLUMNS, point_cells=point_cells)
     return environment.get_template("page.html.j2")

@@ -33,7 +33,7 @@ def _blocks(report: Report) -> Iterator[str]:
     yield "## How to read this"
     yield bullets(context.reading(report))
     yield "## What was measured"
-    yield bullets(context.measured(report))
+    yield bullets(context.what_was_measured(report))
     yield from _every_metric(report)
     yield from _configuration(report)
     yield from _failures(report)

@@ -15,7 +15,7 @@ from bench.report.wording import said
 NOTHING = "–"  # noqa: RUF001 - a dash
 POINT_COLUMNS = ("load", "req/s", "p50 ms", "p90 ms", "p99 ms", "server CPU", "driver CPU", "unsent", "status")
 
-Cell = tuple[str, str]
+TableCell = tuple[str, str]
 """A table cell: the value, and beside it how sure it is."""
 
 
@@ -26,7 +26,7 @@ class SweepRow(Struct, frozen=True, kw_only=True):
     sweep: LaneSweep
 
     @property
-    def cells(self) -> tuple[Cell, ...]:
+    def cells(self) -> tuple[TableCell, ...]:
         """Returns the cells of ``columns``."""
         best = max(self.sweep.points, key=lambda point: point.throughput_rps.point if point.throughput_rps else 0.0)
         return (
@@ -37,7 +37,7 @@ class SweepRow(Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def knee(self) -> Cell:
+    def knee(self) -> TableCell:
         """Returns where it is, and between which bounds."""
         found = self.sweep.knee
         if found.at is None:
@@ -48,7 +48,7 @@ class SweepRow(Struct, frozen=True, kw_only=True):
         return number(found.at), f"({bounds or NO_INTERVAL})"
 
     @property
-    def within_slo(self) -> Cell:
+    def within_slo(self) -> TableCell:
         """Returns the highest load within the objective, and what was got through there."""
         found = self.sweep.within_slo
         if found.load is None:
@@ -109,7 +109,7 @@ def sweep_tables(report: Report) -> tuple[SweepTable, ...]:
     return tuple(_table(report, sweep, table) for table in tables(report)) if sweep and report.summary.sweeps else ()
 
 
-def point_cells(point: SweepPoint) -> tuple[Cell, ...]:
+def point_cells(point: SweepPoint) -> tuple[TableCell, ...]:
     """Returns the cells of ``POINT_COLUMNS``."""
     return (
         (point.load.label, ""),
@@ -151,7 +151,7 @@ def _reservations(rows: tuple[SweepRow, ...]) -> Iterator[str]:
     """Yields which figures are in doubt, beside those whose doubt is said already."""
     for each in rows:
         if each.row.lane.raw and each.doubt:
-            yield f"the ceiling {each.row.title} can't be trusted: {each.doubt}"
+            yield f"{each.row.title} can't be trusted: {each.doubt}"
         elif each.is_known and each.doubt:
             yield f"some figures of {each.row.title} can't be trusted: {each.doubt}"
 
@@ -164,7 +164,7 @@ def _status(point: SweepPoint) -> str:
     return ": ".join((str(point.validity.status), *map(said, point.validity.reasons)))
 
 
-def _cell(estimate: Estimate | None) -> Cell:
+def _cell(estimate: Estimate | None) -> TableCell:
     return (number(estimate.point), margin(estimate)) if estimate else (NOTHING, "")
 
 

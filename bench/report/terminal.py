@@ -13,7 +13,7 @@ from bench.model.records import Failure, Report
 from bench.report import EXPORTS, HTML, MARKDOWN, charts_of, context
 from bench.report.footprint_table import columns, described, footprints, notes
 from bench.report.format import one_line, printable
-from bench.report.group_table import Row, Table, noise, tables, verdict
+from bench.report.group_table import NO_FRAMEWORK, Row, Table, noise, tables, verdict
 from bench.report.sweep_table import SweepRow, SweepTable, sweep_tables
 
 LOG_LINES = 12
@@ -70,10 +70,10 @@ def _sweep_row(each: SweepRow) -> Iterator[Text]:
 
 
 def _lane(row: Row) -> Text:
-    """Returns the title, and below it: that it is a ceiling, its ties, why it can't be trusted."""
+    """Returns the title, and below it: that it has no framework, its ties, why it can't be trusted."""
     lane = Text(row.title, style="dim" if row.lane.raw else "bold")
     below = (
-        ("ceiling" if row.lane.raw else "", "dim"),
+        (NO_FRAMEWORK if row.lane.raw else "", "dim"),
         (row.tie, "dim"),
         ("" if row.valid else row.status, "red"),
     )
@@ -137,7 +137,7 @@ def _reading(report: Report) -> tuple[str, ...]:
         )
     return (
         f"{context.intervals(report)} ± is the wider half. = can't be told apart.",
-        context.BASELINE,
+        context.RAW,
         *context.adapter_costs(report),
         f"req/s, CPU: {context.load(report, Phase.SATURATED)}",
         f"p50, p99: {context.load(report, Phase.FIXED)}",

@@ -133,6 +133,7 @@ def _rates_differ(reason: Reason) -> str:
 
 WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     Code.SAID: "{text}",
+    Code.OLD_FORMAT: "runs of format {version} do not say",
     Code.NO_REASON: "no reason was recorded",
     Code.LANE_FAILED: _lane_failed,
     # counters

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from bench.model import footprint_plan
 from bench.model.experiment import Lane
 from bench.model.metrics import CODE_LINES, METRICS, STARTS, Source
-from bench.model.reason import Code, Reason, Unknown, reason
+from bench.model.reason import Code, Reason, Unknown, known, reason
 from bench.model.records import Observation
 from bench.run import code_lines
 from bench.servers import machine
@@ -238,7 +238,7 @@ def _lines(path: Path) -> Finding:
 
 def _pss_mib(server: Running) -> Finding:
     pss_bytes = machine.pss_bytes(_pids(server))
-    return Unknown(machine.UNREADABLE) if pss_bytes is None else pss_bytes / MIB
+    return pss_bytes if isinstance(pss_bytes, Unknown) else pss_bytes / MIB
 
 
 def _difference(few: Finding, more: Finding) -> Finding:
@@ -257,9 +257,9 @@ def _is_quiet(
 ) -> bool:
     """Returns whether all workers are there and none of them is still starting."""
     (pids, first), (same_pids, last) = before, after
-    ran_ns = machine.difference(first.cpu_ns, last.cpu_ns)
-    waited_ns = machine.difference(first.run_queue_ns, last.run_queue_ns) or 0
-    idle = ran_ns is not None and ran_ns + waited_ns < QUIET_SHARE * QUIET_S * 1e9
+    used = last.since(first)
+    waited_ns = known(used.run_queue_ns) or 0
+    idle = not isinstance(used.cpu_ns, Unknown) and used.cpu_ns + waited_ns < QUIET_SHARE * QUIET_S * 1e9
     return idle and pids == same_pids and len(pids) > workers
 
 

@@ -4,12 +4,13 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench.model.experiment import Lane
 from bench.model.protocol import Request, Setup, SliceOrder, SliceResult, Target
-from bench.model.reason import Code, Reason, reason
+from bench.model.reason import Code, Reason, Unknown, known, reason
 from bench.model.records import Failure, SliceRecord, Stage
 from bench.model.schedule import Slice
 from bench.run.driver_client import Driver, driver
@@ -133,55 +134,38 @@ def _record(
 ) -> SliceRecord:
     before, after = readings
     slice_s = after.at_s - before.at_s
-    known, unknown = _measured(before, after, pids)
+    measured = _measured(before, after, pids)
+    values: dict[str, Any] = {name: known(value) for name, value in measured.items()}
+    unknown = {name: value.reason for name, value in measured.items() if isinstance(value, Unknown)}
     return SliceRecord(
+        **structs.asdict(result),
+        **values,
         round=round_index,
         slice=planned.index,
         lane=lane,
         phase=planned.phase,
         load=planned.load,
         at_s=round(before.at_s, 4),
-        window_s=result.window_s,
         slice_s=round(slice_s, 6),
-        requests=result.requests,
-        errors=result.errors,
-        dropped=result.dropped,
-        requests_in_slice=result.requests_in_slice,
-        bytes_received=result.bytes_received,
-        latency_us=result.latency_us,
-        answers_in_window=result.answers_in_window,
-        latency_from_intended_us=result.latency_from_intended_us,
-        send_lateness_us=result.send_lateness_us,
-        loop_lag_us=result.loop_lag_us,
-        server_cpu_ns=known["server_cpu_ns"],
-        server_run_queue_ns=known["server_run_queue_ns"],
-        server_rss_bytes=known["server_rss_bytes"],
-        server_pss_bytes=known["server_pss_bytes"],
-        driver_cpu_ns=known["driver_cpu_ns"],
-        driver_run_queue_ns=known["driver_run_queue_ns"],
-        steal_s=None if "steal_s" in unknown else round((after.steal_s or 0) - (before.steal_s or 0), 2),
         clock_step_s=round(after.wall_s - before.wall_s - slice_s, 3),
         unknown={**unknown, **_why_silent(result)},
         repeat_of=planned.repeat_of,
     )
 
 
-def _measured(
-    before: Readings, after: Readings, pids: Sequence[int]
-) -> tuple[dict[str, int | None], dict[str, Reason]]:
-    """Returns what the kernel's counters say by field, and why some of them say nothing."""
-    counters = {
-        f"{whose}_{what}": (getattr(getattr(before, whose), what), getattr(getattr(after, whose), what))
-        for whose in ("server", "driver")
-        for what in ("cpu_ns", "run_queue_ns")
+def _measured(before: Readings, after: Readings, pids: Sequence[int]) -> dict[str, float | Unknown]:
+    """Returns what the kernel's counters say, by the field of a record."""
+    server, load = after.server.since(before.server), after.driver.since(before.driver)
+    stolen_s = machine.difference(before.steal_s, after.steal_s)
+    return {
+        "server_cpu_ns": server.cpu_ns,
+        "server_run_queue_ns": server.run_queue_ns,
+        "server_rss_bytes": machine.rss_bytes(pids),
+        "server_pss_bytes": machine.pss_bytes(pids),
+        "driver_cpu_ns": load.cpu_ns,
+        "driver_run_queue_ns": load.run_queue_ns,
+        "steal_s": stolen_s if isinstance(stolen_s, Unknown) else round(stolen_s, 2),
     }
-    memory = {"server_rss_bytes": machine.rss_bytes(pids), "server_pss_bytes": machine.pss_bytes(pids)}
-    known = {**{name: machine.difference(*pair) for name, pair in counters.items()}, **memory}
-    reasons = {name: machine.why_unknown(*pair) for name, pair in counters.items()}
-    unknown = {name: reasons.get(name, machine.UNREADABLE) for name, value in known.items() if value is None}
-    if machine.difference(before.steal_s, after.steal_s) is None:
-        unknown["steal_s"] = machine.why_unknown(before.steal_s, after.steal_s)
-    return known, unknown
 
 
 def _why_silent(result: SliceResult) -> dict[str, Reason]:

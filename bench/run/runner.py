@@ -108,10 +108,10 @@ class Runner:
         self._expect_lanes()
         if self._slowest_rps is None:
             self._slowest_rps = _slowest_rps([record for record in warm if self._is_left(record.lane)])
-        slices = self._measured(index, self._slowest_rps, first_index=len(warm))
+        slices = self._planned(index, self._slowest_rps, first_index=len(warm))
         measure_with_repeats(slices, self._repeats, partial(self._attempt, live))
 
-    def _measured(self, index: int, slowest_rps: float, *, first_index: int) -> list[Slice]:
+    def _planned(self, index: int, slowest_rps: float, *, first_index: int) -> list[Slice]:
         """Returns the Round's slices after its warm-up. The rate of all fixed slices of the run is the same."""
         if sweep := self._left.sweep:
             return schedule.sweep_slices(self._left, sweep, index, slowest_rps, first_index=first_index)

@@ -12,9 +12,11 @@ from msgspec import Struct
 from bench import __version__
 from bench.analysis import parity
 from bench.model.experiment import Experiment, Lane, without
+from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Load
 from bench.model.protocol import Setup, SliceOrder, SliceResult, Target
-from bench.model.records import FORMAT_VERSION, Failure, LaneFacts, Manifest, Observation
+from bench.model.reason import known
+from bench.model.records import Failure, LaneFacts, LatencyEnd, Manifest, Observation
 from bench.run import git, instructions
 from bench.run.driver_client import driver
 from bench.run.round import open_round
@@ -62,6 +64,7 @@ def draft(testbed: Testbed, run_id: str) -> Manifest:
         experiment=testbed.experiment,
         machine=testbed.machine,
         driver_versions={},
+        latency_end=LatencyEnd.RECEIVED,
         lanes=(),
         irremovable_differences=(),
     )
@@ -126,8 +129,8 @@ def load_url(target: Target, load: Load, connections: int, window_s: float) -> t
         process.setup(Setup((target,), connections, connections, ()))
         began, before = time.monotonic(), machine.counters([process.pid])
         (result,) = process.play(SliceOrder((target.lane,), load, LOAD_SETTLE_S, window_s))
-        used_ns = machine.difference(before.cpu_ns, machine.counters([process.pid]).cpu_ns)
-        return result, None if used_ns is None else used_ns / 1e9 / (time.monotonic() - began)
+        cpu_ns = known(machine.counters([process.pid]).since(before).cpu_ns)
+        return result, None if cpu_ns is None else cpu_ns / 1e9 / (time.monotonic() - began)
 
 
 def serve(testbed: Testbed, lane: Lane, announce: Callable[[str], None]) -> None:

@@ -10,8 +10,9 @@ from typing import IO, TypeVar
 
 import msgspec
 
+from bench.model import formats
 from bench.model.errors import ExitCode, WrongUsage
-from bench.model.records import FORMAT_VERSION, Failure, Manifest, Observation, SliceRecord
+from bench.model.records import Failure, Manifest, Observation, SliceRecord
 from bench.model.regression import Comparison
 
 MANIFEST = "manifest.json"
@@ -35,7 +36,7 @@ class Unreadable(WrongUsage):
 
 
 class OtherFormat(Unreadable):
-    """A run was written by another version of bench, in a format that this one does not know."""
+    """A run was written by a newer bench, in a format that this one does not know."""
 
     exit_code = ExitCode.NOT_MEASURED
 
@@ -51,21 +52,21 @@ class Run:
 
     def describe(self, manifest: Manifest) -> None:
         """Writes the manifest."""
-        _write(self.folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+        _write(self.folder / MANIFEST, formats.to_json(manifest))
 
     def append(self, record: SliceRecord) -> None:
         """Appends one row of the tidy table."""
-        self._slices.write(msgspec.json.encode(record) + b"\n")
+        self._slices.write(formats.to_row(record))
         self._slices.flush()
 
     def fail(self, failure: Failure) -> None:
         """Notes that a Lane is left out."""
-        self._failures.write(msgspec.json.encode(failure) + b"\n")
+        self._failures.write(formats.to_row(failure))
         self._failures.flush()
 
     def observe(self, observation: Observation) -> None:
         """Appends one value that was measured outside slices."""
-        self._observations.write(msgspec.json.encode(observation) + b"\n")
+        self._observations.write(formats.to_row(observation))
         self._observations.flush()
 
     def sync(self) -> None:
@@ -103,25 +104,29 @@ def create(results: Path, run_id: str) -> Iterator[Run]:
 
 
 def read(folder: Path) -> StoredRun:
-    """Reads a run, complete or interrupted. Raises Unreadable, also for a comparison: its rounds have no end."""
-    manifest = _versioned(folder / MANIFEST, Manifest)
+    """Reads a run of any version, complete or interrupted. Nothing is written.
+
+    Raises Unreadable, also for a comparison: its rounds have no end.
+    """
+    manifest, version = _document(folder / MANIFEST, Manifest)
     if any(lane.side for lane in manifest.experiment.lanes):
         raise Unreadable(f"{folder}: found a comparison, expected a run; `bench report` shows one that came to its end")
     return StoredRun(
         folder,
         manifest,
-        tuple(_rows(folder / SLICES, SliceRecord)),
-        tuple(_rows(folder / FAILURES, Failure)),
-        tuple(_rows(folder / OBSERVATIONS, Observation)),
+        tuple(_rows(folder / SLICES, SliceRecord, version)),
+        tuple(_rows(folder / FAILURES, Failure, version)),
+        tuple(_rows(folder / OBSERVATIONS, Observation, version)),
     )
 
 
 def read_comparison(folder: Path) -> Comparison | None:
-    """Reads what a comparison said; None where the folder is that of a run. Raises Unreadable."""
+    """Reads what a comparison of any version said; None where the folder is that of a run. Raises Unreadable."""
     path = folder / COMPARISON
     if not path.exists():
         return None
-    return _versioned(path, Comparison)
+    comparison, _version = _document(path, Comparison)
+    return comparison
 
 
 def find(results: Path, run: str) -> Path:
@@ -156,28 +161,28 @@ def _write(path: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _versioned(path: Path, kind: type[_Document]) -> _Document:
-    """Reads a JSON document of this format. Raises Unreadable."""
+def _document(path: Path, kind: type[_Document]) -> tuple[_Document, int]:
+    """Reads a JSON document of any version; returns it as one of today's, and its version. Raises Unreadable."""
     try:
-        content = path.read_bytes()
-        version = msgspec.json.decode(content).get("format_version")
-        if version != FORMAT_VERSION:
-            raise OtherFormat(
-                f"{path}: format_version: found {version}, expected {FORMAT_VERSION}; use the bench that made it"
-            )
-        return msgspec.json.decode(content, type=kind)
+        document = msgspec.json.decode(path.read_bytes())
+        version = formats.version_of(kind, document)
+        return formats.decoded(kind, document, version), version
+    except formats.FutureFormat as error:
+        raise OtherFormat(f"{path}: {error}") from None
+    except formats.NoFormat as error:
+        raise Unreadable(f"{path}: {error}") from None
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}, expected {EXPECTED[path.name]}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable(f"{path}: {error}, expected {EXPECTED[path.name]}") from None
 
 
-def _rows(path: Path, kind: type[_Row]) -> Iterator[_Row]:
+def _rows(path: Path, kind: type[_Row], version: int) -> Iterator[_Row]:
     """Yields the rows of a file; one without its end of line was being written when the run was interrupted."""
-    decoder = msgspec.json.Decoder(kind)
+    decode = formats.decoder(kind, version)
     *lines, _unfinished = path.read_bytes().split(b"\n") if path.exists() else [b""]
     for number, line in enumerate(lines, start=1):
         try:
-            yield decoder.decode(line)
+            yield decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unreadable(f"{path}: line {number}: {error}; remove the line") from None

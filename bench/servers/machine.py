@@ -13,7 +13,7 @@ from typing import TypeVar
 import psutil
 from msgspec import Struct
 
-from bench.model.reason import Code, Reason, reason
+from bench.model.reason import Code, Unknown, reason
 from bench.model.records import Machine
 
 PROC = Path("/proc")
@@ -21,14 +21,28 @@ TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
 _Number = TypeVar("_Number", int, float)
-UNREADABLE = reason(Code.UNREADABLE)
+UNREADABLE = Unknown(reason(Code.UNREADABLE))
+
+
+class Used(Struct, frozen=True):
+    """What a set of processes used between two readings of their Counters."""
+
+    cpu_ns: int | Unknown
+    run_queue_ns: int | Unknown
 
 
 class Counters(Struct, frozen=True):
-    """Of a set of processes, since they started: CPU time, and time spent runnable but waiting for a core."""
+    """Of a set of processes, since they started: CPU time, and time spent runnable but waiting for a core.
+
+    None is what one has ended of, or the system does not tell.
+    """
 
     cpu_ns: int | None
     run_queue_ns: int | None
+
+    def since(self, before: "Counters") -> Used:
+        """Returns what was used since an earlier reading."""
+        return Used(difference(before.cpu_ns, self.cpu_ns), difference(before.run_queue_ns, self.run_queue_ns))
 
 
 def describe(workers: int) -> Machine:
@@ -103,26 +117,26 @@ def counters(pids: Iterable[int]) -> Counters:
     return Counters(_cpu_ns(processes), _run_queues_ns(processes))
 
 
-def rss_bytes(pids: Iterable[int]) -> int | None:
+def rss_bytes(pids: Iterable[int]) -> int | Unknown:
     """Returns the resident memory of processes, shared pages counted in each.
 
-    None where a process has ended, none was found, or the system does not tell.
+    Unknown where a process has ended, none was found, or the system does not tell.
     """
     try:
-        return sum(psutil.Process(pid).memory_info().rss for pid in pids) or None
+        return sum(psutil.Process(pid).memory_info().rss for pid in pids) or UNREADABLE
     except (OSError, psutil.Error):
-        return None
+        return UNREADABLE
 
 
-def pss_bytes(pids: Iterable[int]) -> int | None:
+def pss_bytes(pids: Iterable[int]) -> int | Unknown:
     """Returns the memory of processes, each shared page divided among those that share it (proc(5), smaps_rollup).
 
-    None where a process has ended, none was found, or the system does not tell.
+    Unknown where a process has ended, none was found, or the system does not tell.
     """
     try:
-        return sum(_pss_kib(pid) for pid in pids) * 1024 or None
+        return sum(_pss_kib(pid) for pid in pids) * 1024 or UNREADABLE
     except (OSError, StopIteration):
-        return None
+        return UNREADABLE
 
 
 def steal_s(cores: Iterable[int]) -> float | None:
@@ -137,17 +151,12 @@ def steal_s(cores: Iterable[int]) -> float | None:
     return sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
 
 
-def why_unknown(before: float | None, after: float | None) -> Reason:
-    """Returns why a counter has no difference."""
+def difference(before: _Number | None, after: _Number | None) -> _Number | Unknown:
+    """Returns how far a counter went; Unknown where it could not be read or went backwards."""
     if before is None or after is None:
         return UNREADABLE
-    return reason(Code.COUNTER_WENT_BACKWARDS, before=before, after=after)
-
-
-def difference(before: _Number | None, after: _Number | None) -> _Number | None:
-    """Returns how far a counter went; None where it is unknown or went backwards."""
-    if before is None or after is None or after < before:
-        return None
+    if after < before:
+        return Unknown(reason(Code.COUNTER_WENT_BACKWARDS, before=before, after=after))
     return after - before
 
 

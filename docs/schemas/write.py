@@ -8,7 +8,8 @@ import msgspec
 
 from bench.doctor.checks import Diagnosis
 from bench.model.history import History, HistoryRecord
-from bench.model.records import Failure, Manifest, Observation, SliceRecord, Summary
+from bench.model.metrics import METRICS
+from bench.model.records import Estimate, Failure, LaneSummary, Manifest, Observation, SliceRecord, Summary
 from bench.model.regression import Check, Comparison
 
 FILES = {
@@ -27,7 +28,22 @@ FILES = {
 
 def schema(kind: type) -> Any:
     """Returns the JSON Schema of a type. Descriptions are docstrings, which Python 3.13 indents less than 3.11."""
-    return _dedented(msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(kind))))
+    found = _dedented(msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(kind))))
+    if lane := found["$defs"].get(LaneSummary.__name__):
+        lane["properties"]["metrics"] |= {"properties": _metrics(), "additionalProperties": False}
+    return found
+
+
+def _metrics() -> dict[str, Any]:
+    """Returns what the registry says of each metric that a Lane may have."""
+    return {
+        metric.name: {
+            "$ref": f"#/$defs/{Estimate.__name__}",
+            "title": metric.title,
+            "description": f"in {metric.unit}, {metric.better} is better; the {metric.average}",
+        }
+        for metric in METRICS.values()
+    }
 
 
 def _dedented(node: Any) -> Any:

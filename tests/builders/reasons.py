@@ -8,6 +8,7 @@ SHARES = {"server_share": 0.41, "driver_share": 0.52}
 
 SAMPLES: tuple[Reason, ...] = (
     reason(Code.SAID, text="no such file"),
+    reason(Code.OLD_FORMAT, version=2),
     reason(Code.NO_REASON),
     reason(Code.LANE_FAILED, round=2, stage=Stage.START, text="exit code 1"),
     reason(Code.UNREADABLE),

@@ -3,9 +3,11 @@
 import math
 import random
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from itertools import combinations
 
 from msgspec.structs import replace
+from rich.console import Console, RenderableType
 
 from bench.model import footprint_plan
 from bench.model.experiment import (
@@ -21,9 +23,9 @@ from bench.model.experiment import (
     Serving,
     Workload,
 )
+from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
 from bench.model.records import (
-    FORMAT_VERSION,
     AdapterCost,
     Cell,
     CpuSplit,
@@ -33,6 +35,7 @@ from bench.model.records import (
     GroupSummary,
     LaneFacts,
     LaneSummary,
+    LatencyEnd,
     Machine,
     Manifest,
     Ratio,
@@ -365,6 +368,7 @@ def _manifest(experiment: Experiment) -> Manifest:
         experiment=experiment,
         machine=MACHINE,
         driver_versions={"locust": "2.47.0", "gevent": "26.1.0"},
+        latency_end=LatencyEnd.RECEIVED,
         lanes=tuple(_facts(lane) for lane in experiment.lanes),
         irremovable_differences=(
             "uvicorn parses HTTP with httptools (C), gunicorn's gthread worker with Python.",
@@ -608,3 +612,11 @@ def _without(group: GroupSummary, names: Iterable[str]) -> GroupSummary:
         standings=tuple(replace(standing, rank=rank) for rank, standing in enumerate(left, start=1)),
         ratios=tuple(ratio for ratio in group.ratios if not {ratio.lane, ratio.other} & gone),
     )
+
+
+def printed(shown: RenderableType, width: int = 80) -> str:
+    """Returns what a terminal of that width would show, without colour."""
+    console = Console(file=StringIO(), width=width, color_system=None)
+    console.print(shown)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()

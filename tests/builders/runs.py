@@ -23,11 +23,12 @@ from bench.model.experiment import (
     Serving,
     Workload,
 )
-from bench.model.history import HISTORY_VERSION, HistoryRecord, MachineIdentity, Reading
+from bench.model.formats import FORMAT_VERSION, HISTORY_VERSION
+from bench.model.history import HistoryRecord, MachineIdentity, Reading
 from bench.model.load import Closed, Open, Phase
 from bench.model.metrics import INSTRUCTIONS, METRICS, Source
 from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
-from bench.model.records import FORMAT_VERSION, Failure, LaneFacts, Machine, Manifest, Observation, SliceRecord, Stage
+from bench.model.records import Failure, LaneFacts, LatencyEnd, Machine, Manifest, Observation, SliceRecord, Stage
 from bench.model.schedule import Slice
 
 WSGI, ASGI = Interface.WSGI, Interface.ASGI
@@ -118,6 +119,7 @@ def manifest(whole: Experiment | None = None, **changes: Any) -> Manifest:
             driver_cores=(1,),
         ),
         driver_versions={"locust": "2.47.0"},
+        latency_end=LatencyEnd.RECEIVED,
         lanes=tuple(facts(lane) for lane in whole.lanes),
         irremovable_differences=(),
     )
@@ -189,6 +191,7 @@ def record(planned: Slice, **changes: Any) -> SliceRecord:
         errors={},
         dropped=0,
         requests_in_slice=300,
+        answers_in_window=250,
         bytes_received=40_000,
         latency_us=latencies,
         latency_from_intended_us=latencies if fixed else None,
@@ -201,6 +204,7 @@ def record(planned: Slice, **changes: Any) -> SliceRecord:
         driver_cpu_ns=100_000_000,
         driver_run_queue_ns=1_000_000,
         steal_s=0.0,
+        clock_step_s=0.0,
         repeat_of=planned.repeat_of,
     )
     return replace(seen, **changes)

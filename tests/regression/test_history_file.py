@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.model.history import HISTORY_VERSION, DamagedHistory, HistoryRecord
+from bench.model.formats import HISTORY_VERSION
+from bench.model.history import DamagedHistory, HistoryRecord
 from bench.regression import history_file
 from bench.regression.history_file import HISTORY
 from tests.builders.runs import history_record

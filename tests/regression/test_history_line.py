@@ -81,7 +81,7 @@ def test_what_the_run_was_stands_beside() -> None:
     assert written.fixed_rate_rps == of(run_records(WHOLE)).summary.totals.fixed_rate_rps is not None
 
 
-def conditions(**changes: Any) -> str:
+def conditions(**changes: Any) -> str | None:
     whole = replace(WHOLE, **changes)
     return record(fold(manifest(whole), run_records(whole), (), run_observations(whole))).conditions
 

@@ -20,7 +20,8 @@ from bench.analysis.parity import NotComparable
 from bench.analysis.summary import Folded, fold
 from bench.cli import main
 from bench.model.experiment import Experiment, only
-from bench.model.records import FORMAT_VERSION, Failure, Manifest, SliceRecord
+from bench.model.formats import FORMAT_VERSION
+from bench.model.records import Failure, Manifest, SliceRecord
 from bench.model.regression import Check, Evidence, Verdict
 from bench.regression import comparability
 from bench.regression.ratios import Allowed

@@ -387,7 +387,7 @@ CASES = st.builds(
     junit.Case,
     classname=PRINTABLE,
     name=PRINTABLE,
-    outcome=st.sampled_from(junit.Outcome),
+    status=st.sampled_from(junit.CaseStatus),
     message=PRINTABLE,
     details=st.text(max_size=20),
     time_s=st.floats(0, 1e5),
@@ -404,9 +404,11 @@ def test_junit_holds_to_surefires_schema(tests: list[junit.Case]) -> None:
         assert set(element.attrib) == {"name", "classname", "time"}
         assert re.fullmatch(r"\d+\.\d{3}", element.attrib["time"])
         assert (element.attrib["classname"], element.attrib["name"]) == (test.classname, test.name)
-        assert [said.tag for said in element] == [test.outcome] * (test.outcome is not junit.Outcome.PASSED)
+        assert [said.tag for said in element] == [test.status] * (test.status is not junit.CaseStatus.PASSED)
         for said in element:
-            assert set(said.attrib) == {"message"} | ({"type"} if test.outcome is not junit.Outcome.SKIPPED else set())
+            assert set(said.attrib) == {"message"} | (
+                {"type"} if test.status is not junit.CaseStatus.SKIPPED else set()
+            )
             assert said.attrib["message"] == test.message
     for attribute, tag in (("errors", "error"), ("failures", "failure"), ("skipped", "skipped")):
         assert int(root.attrib[attribute]) == len(root.findall(f"*/{tag}"))

@@ -11,12 +11,13 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from bench.cli.compare import exit_code
+from bench.model.formats import FORMAT_VERSION
 from bench.model.metrics import METRICS
-from bench.model.records import FORMAT_VERSION, Estimate
+from bench.model.records import Estimate
 from bench.model.regression import AppComparison, Comparison, Evidence, Judged, SideFacts, Verdict
 from bench.regression.verdict import judge
 from bench.report import regression as words
-from bench.report.exports import junit, verdicts
+from bench.report.exports import junit
 from bench.report.exports.github import annotations
 
 CPU, RPS = "cpu_us_per_request", "throughput_rps"
@@ -194,7 +195,7 @@ def test_an_annotation_says_a_reason_once(verdict: Verdict) -> None:
 def test_a_verdict_is_a_test_in_junit(verdict: Verdict, element: str | None) -> None:
     """CI that shows JUnit XML shows a regression as a failure; undecided is neither a failure nor a pass in silence."""
     comparison = compared(evidence(verdict, CPU, "a reason"))
-    xml = ElementTree.fromstring(junit.render("bench compare", verdicts.cases(comparison.judged, words.RATIO)))  # noqa: S314 - our own
+    xml = ElementTree.fromstring(junit.render("bench compare", junit.verdict_cases(comparison.judged, words.RATIO)))  # noqa: S314 - our own
     (case,) = xml.iter("testcase")
     assert case.get("name") == "CPU time per request"
     assert [child.tag for child in case] == ([element] if element else [])

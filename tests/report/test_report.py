@@ -265,12 +265,12 @@ def test_a_ratio_reads_the_same_from_both_sides(point: float, below: float, abov
 
 
 def test_a_lane_without_a_rank_shows_no_number() -> None:
-    """Neither a tie, nor a failed Lane, nor a ceiling has one, in any table."""
+    """Neither a tie, nor a failed Lane, nor raw has one, in any table."""
     for report in (tied(), failed()):
         for table in group_table.tables(report):
             unranked = [row for row in table.rows if row.rank is None]
             assert all(not re.search(r"\d", row.mark) for row in unranked)
-            assert all(row.rank is None for row in table.ceilings)
+            assert all(row.rank is None for row in table.raw_rows)
     flask = next(line for line in markdown.render(tied()).splitlines() if line.startswith("| = | Flask"))
     assert "tied with Django" in flask
 
@@ -868,7 +868,7 @@ def test_only_figures_in_doubt_are_marked() -> None:
     assert "can't be trusted: unstable at the fixed rate" in group_table.verdict(table)
 
 
-def test_a_ceiling_in_doubt_is_said() -> None:
+def test_raw_in_doubt_is_said() -> None:
     """It has no rank to lose, but overheads and headroom are read from it."""
     report = standard()
     doubt = Validity(Status.DRIVER_BOUND, ("driver at 98% of its own",))
@@ -878,5 +878,5 @@ def test_a_ceiling_in_doubt_is_said() -> None:
     )
     doubtful = replace(report, summary=replace(report.summary, lanes=lanes))
     for table in group_table.tables(doubtful):
-        for row in table.ceilings:
-            assert f"the ceiling {row.title} can't be trusted: driver-bound" in group_table.verdict(table)
+        for row in table.raw_rows:
+            assert f"{row.title} can't be trusted: driver-bound" in group_table.verdict(table)

@@ -159,10 +159,10 @@ def test_a_factory_that_fails_on_import_has_a_reason(project: Path) -> None:
 
 def test_memory_that_the_system_does_not_tell_has_a_reason(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on macOS; times are measured all the same."""
-    monkeypatch.setattr(machine, "pss_bytes", lambda _: None)
+    monkeypatch.setattr(machine, "pss_bytes", lambda _: machine.UNREADABLE)
     seen = measured(project, [UVICORN], cold_starts=1)
     missing = observations.missing(seen.of(UVICORN))
-    assert missing == dict.fromkeys(("idle_pss_mib", "pss_per_worker_mib"), said(machine.UNREADABLE))
+    assert missing == dict.fromkeys(("idle_pss_mib", "pss_per_worker_mib"), said(machine.UNREADABLE.reason))
     assert seen.estimates(UVICORN)["first_response_ms"].n == 1
 
 
@@ -179,7 +179,7 @@ def test_a_system_that_does_not_tell_when_it_booted_ends_no_run(project: Path, m
         with testbed.open_servers(0, testbed.experiment.lanes) as servers:
             assert [facts.workers for facts in servers.facts] == [1]
             assert servers.pids[UVICORN][0] == servers.running[UVICORN].process.pid
-            assert machine.rss_bytes(servers.pids[UVICORN]) is None
+            assert machine.rss_bytes(servers.pids[UVICORN]) == machine.UNREADABLE
         footprint.measure(testbed, seen, seen)
     assert set(seen.estimates(UVICORN)) == STARTED | AT_REST
 

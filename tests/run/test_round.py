@@ -1,5 +1,6 @@
 """What a Round writes down of a Slice when the kernel does not tell."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +39,7 @@ def test_a_clock_that_steps_is_written_down(step_s: float) -> None:
     nothing = machine.Counters(None, None)
     before, after = (Readings(at, wall, nothing, nothing, None) for at, wall in ((1.0, 9.0), (1.3, 9.3 + step_s)))
     record = _record(0, A, PLANNED, RESULT, (before, after), pids=[])
-    assert abs(record.clock_step_s - step_s) <= 0.001
+    assert record.clock_step_s == pytest.approx(step_s, abs=0.001)
     assert record.slice_s == 0.3
 
 

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from bench.analysis.summary import fold
 from bench.model.experiment import Side
-from bench.model.formats import to_json
-from bench.model.records import FORMAT_VERSION, Failure, SliceRecord
+from bench.model.formats import FORMAT_VERSION, to_json
+from bench.model.records import Failure, SliceRecord
 from bench.run import store
 from tests.builders.runs import LANES, A, B, experiment, failure, fixed, manifest, run_records, saturated
 

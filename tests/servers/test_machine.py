@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.model.reason import Code, reason
+from bench.model.reason import Code, Unknown, known, reason
 from bench.servers import machine
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -41,9 +41,7 @@ def test_cpu_time_of_all_threads_is_counted() -> None:
     after = machine.counters([os.getpid()])
     release.set()
     thread.join()
-    spent_ns = machine.difference(before.cpu_ns, after.cpu_ns)
-    assert spent_ns is not None
-    assert spent_ns > 0.09e9
+    assert (known(after.since(before).cpu_ns) or 0) > 0.09e9
 
 
 @linux
@@ -52,28 +50,19 @@ def test_counters_of_a_process_that_ended_are_unknown() -> None:
     process = subprocess.Popen(["/bin/true"])
     process.wait()
     assert machine.counters([process.pid]) == machine.Counters(None, None)
-    assert machine.rss_bytes([process.pid]) is None
+    assert machine.rss_bytes([process.pid]) == machine.UNREADABLE
 
 
 @linux
 def test_shared_pages_are_divided_in_pss() -> None:
     """PSS is known, above zero, and never above RSS; that of a process that ended is unknown."""
-    pss, rss = machine.pss_bytes([os.getpid()]), machine.rss_bytes([os.getpid()])
+    pss, rss = (known(of([os.getpid()])) for of in (machine.pss_bytes, machine.rss_bytes))
     assert pss is not None
     assert rss is not None
     assert 0 < pss <= rss * 1.01
     process = subprocess.Popen(["/bin/true"])
     process.wait()
-    assert machine.pss_bytes([process.pid]) is None
-
-
-@given(before=st.none() | st.integers(0, 9), after=st.none() | st.integers(0, 9))
-def test_a_difference_that_is_unknown_has_a_reason(before: int | None, after: int | None) -> None:
-    """A counter that went backwards says from where to where; one that could not be read says so."""
-    if machine.difference(before, after) is None:
-        known = before is not None and after is not None
-        expected = reason(Code.COUNTER_WENT_BACKWARDS, before=before, after=after) if known else machine.UNREADABLE
-        assert machine.why_unknown(before, after) == expected
+    assert machine.pss_bytes([process.pid]) == machine.UNREADABLE
 
 
 def test_elsewhere_ticks_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,15 +86,15 @@ def test_missing_proc_files_are_unknown(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert counters.cpu_ns is not None
     assert counters.run_queue_ns is None
     assert machine.steal_s([0]) is None
-    assert machine.rss_bytes([os.getpid()]) is None
-    assert machine.pss_bytes([os.getpid()]) is None
+    assert machine.rss_bytes([os.getpid()]) == machine.UNREADABLE
+    assert machine.pss_bytes([os.getpid()]) == machine.UNREADABLE
 
 
 @linux
 def test_processes_that_were_not_found_have_no_memory() -> None:
     """That of none is unknown, not zero."""
-    assert machine.rss_bytes([]) is None
-    assert machine.pss_bytes([]) is None
+    assert machine.rss_bytes([]) == machine.UNREADABLE
+    assert machine.pss_bytes([]) == machine.UNREADABLE
 
 
 @linux
@@ -115,9 +104,7 @@ def test_cpu_time_of_threads_that_ended_is_kept() -> None:
     thread = threading.Thread(target=burn, args=(0.1,))
     thread.start()
     thread.join()
-    spent_ns = machine.difference(before.cpu_ns, machine.counters([os.getpid()]).cpu_ns)
-    assert spent_ns is not None
-    assert spent_ns > 0.09e9
+    assert (known(machine.counters([os.getpid()]).since(before).cpu_ns) or 0) > 0.09e9
 
 
 def test_steal_is_that_of_the_named_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -133,12 +120,15 @@ def test_steal_is_that_of_the_named_cores(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 @given(st.none() | st.integers(0, 100), st.none() | st.integers(0, 100))
 def test_a_counter_that_goes_backwards_is_unknown(before: int | None, after: int | None) -> None:
-    """A difference is never negative, and never made from what is unknown."""
+    """A difference is never negative, and never made from what is unknown; what it lacks has its reason."""
     found = machine.difference(before, after)
-    if before is None or after is None or after < before:
-        assert found is None
+    if before is None or after is None:
+        assert found == machine.UNREADABLE
+    elif after < before:
+        assert found == Unknown(reason(Code.COUNTER_WENT_BACKWARDS, before=before, after=after))
     else:
         assert found == after - before
+    assert machine.Counters(after, before).since(machine.Counters(before, before)).cpu_ns == found
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def _write_value(axes: Axes, y: float, row: Row, scale: Scale) -> None:
 
 
 def _bar(axes: Axes, y: float, row: Row, scale: Scale, look: Look) -> None:
-    """Draws a bar with a dot and an interval at its end: filled, hatched for a ceiling, hollow where invalid."""
+    """Draws a bar with a dot and an interval at its end: filled, hatched for raw, hollow where invalid."""
     estimate = row.estimate(scale.metric)
     if estimate is None:
         return

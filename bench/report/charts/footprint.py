@@ -104,7 +104,7 @@ def _end(estimate: Estimate | None, reach: float) -> float:
 
 
 def _style(row: Footprint, metric: str, look: Look) -> dict[str, Any]:
-    """Returns how a bar is drawn: in the framework's colour, hatched for a ceiling, hollow where it is in doubt."""
+    """Returns how a bar is drawn: in the framework's colour, hatched for raw, hollow where it is in doubt."""
     style: dict[str, Any] = {"facecolor": (look.colour, 0.28), "edgecolor": look.colour}
     if row.lane.raw:
         style = {"facecolor": "white", "hatch": "////", "edgecolor": "#aaaaaa"}

@@ -59,15 +59,15 @@ class Scale(Struct, frozen=True):
 
 
 def looks_of(report: Report) -> dict[str, Look]:
-    """Returns the look of every Lane; a framework looks the same on every Server, a ceiling is grey and dashed."""
+    """Returns the look of every Lane; a framework looks the same on every Server, raw is grey and dashed."""
     lanes = report.manifest.experiment.lanes
     apps = app_looks(sorted({lane.app.name for lane in lanes if not lane.app.raw}))
     raw = [lane.name for lane in lanes if lane.app.raw]
-    ceilings = {
+    of_raw = {
         lane: Look(RAW, RAW_MARKERS[index % len(RAW_MARKERS)], RAW_DASHES[index % len(RAW_DASHES)])
         for index, lane in enumerate(raw)
     }
-    return {lane.name: ceilings.get(lane.name) or apps[lane.app.name] for lane in lanes}
+    return {lane.name: of_raw.get(lane.name) or apps[lane.app.name] for lane in lanes}
 
 
 def parts_of(report: Report) -> dict[str, Parts]:
@@ -93,13 +93,13 @@ def spread(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
     Where there is not enough room for all, they reach below 0.
     """
     order = sorted(range(len(wanted)), key=lambda index: wanted[index])
-    placed, floor, ceiling = list(wanted), 0.0, 1.0
+    placed, lowest, highest = list(wanted), 0.0, 1.0
     for index in order:
-        placed[index] = max(wanted[index], floor + sizes[index] / 2)
-        floor = placed[index] + sizes[index] / 2
+        placed[index] = max(wanted[index], lowest + sizes[index] / 2)
+        lowest = placed[index] + sizes[index] / 2
     for index in reversed(order):
-        placed[index] = min(placed[index], ceiling - sizes[index] / 2)
-        ceiling = placed[index] - sizes[index] / 2
+        placed[index] = min(placed[index], highest - sizes[index] / 2)
+        highest = placed[index] - sizes[index] / 2
     return placed
 
 

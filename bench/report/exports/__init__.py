@@ -34,7 +34,7 @@ def render(report: Report, table: pd.DataFrame) -> Exports:
     files = {
         **_for_trackers(report),
         **_of_latencies(report, table),
-        "junit.xml": junit.render(report.manifest.run_id, junit.cases(report, table)),
+        "junit.xml": junit.render(report.manifest.run_id, junit.cell_cases(report, table)),
         "slices.csv": slices.csv(frame),
     }
     try:

@@ -10,12 +10,15 @@ from xml.etree import ElementTree as ET
 import pandas as pd
 from msgspec import Struct
 
+from bench.model.metrics import METRICS
 from bench.model.records import Cell, LaneSummary, Report, Status
-from bench.report.format import printable
-from bench.report.wording import all_said
+from bench.model.regression import Evidence, Judged, Verdict
+from bench.report import wording
+from bench.report.format import printable, times
+from bench.report.regression import said
 
 
-class Outcome(StrEnum):
+class CaseStatus(StrEnum):
     """What became of a test; the values are the elements that say so."""
 
     PASSED = "passed"
@@ -29,13 +32,13 @@ class Case(Struct, frozen=True, kw_only=True):
 
     classname: str
     name: str
-    outcome: Outcome
+    status: CaseStatus
     message: str = ""
     details: str = ""
     time_s: float = 0.0
 
 
-OUTCOMES = {Status.VALID: Outcome.PASSED, Status.FAILING: Outcome.FAILURE, Status.FAILED: Outcome.ERROR}
+OF_CELLS = {Status.VALID: CaseStatus.PASSED, Status.FAILING: CaseStatus.FAILURE, Status.FAILED: CaseStatus.ERROR}
 """A wrong answer fails, a Lane that did not run is an error; what the machine or the load discarded is skipped."""
 
 
@@ -52,32 +55,32 @@ def render(suite: str, tests: Sequence[Case]) -> bytes:
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def cases(report: Report, table: pd.DataFrame) -> tuple[Case, ...]:
+def cell_cases(report: Report, table: pd.DataFrame) -> tuple[Case, ...]:
     """Returns a test for each cell of a run: that what was measured there can be trusted."""
     measured_s = table.groupby(["lane", "phase"])["window_s"].sum()
     return tuple(
-        _case(report, lane, cell, float(measured_s.get((lane.lane, cell.phase), 0.0)))
+        _cell_case(report, lane, cell, float(measured_s.get((lane.lane, cell.phase), 0.0)))
         for lane in report.summary.lanes
         for cell in lane.cells
     )
 
 
-def _case(report: Report, lane: LaneSummary, cell: Cell, time_s: float) -> Case:
+def _cell_case(report: Report, lane: LaneSummary, cell: Cell, time_s: float) -> Case:
     status, reasons = cell.validity.status, cell.validity.reasons
     valid = status is Status.VALID
     return Case(
         classname=lane.lane,
         name=cell.phase,
-        outcome=OUTCOMES.get(status, Outcome.SKIPPED),
-        message="" if valid else f"{status}, so it is in no export for trackers: {all_said(reasons)}",
+        status=OF_CELLS.get(status, CaseStatus.SKIPPED),
+        message="" if valid else f"{status}, so it is in no export for trackers: {wording.all_said(reasons)}",
         details="\n".join(failure.log_tail for failure in report.summary.failures if failure.lane == lane.lane),
         time_s=time_s,
     )
 
 
 def _totals(tests: Sequence[Case]) -> dict[str, str]:
-    elements = {"errors": Outcome.ERROR, "failures": Outcome.FAILURE, "skipped": Outcome.SKIPPED}
-    counts = {name: sum(test.outcome is outcome for test in tests) for name, outcome in elements.items()}
+    elements = {"errors": CaseStatus.ERROR, "failures": CaseStatus.FAILURE, "skipped": CaseStatus.SKIPPED}
+    counts = {name: sum(test.status is status for test in tests) for name, status in elements.items()}
     time_s = sum(test.time_s for test in tests)
     return {"tests": str(len(tests)), **{name: str(count) for name, count in counts.items()}, "time": f"{time_s:.3f}"}
 
@@ -85,15 +88,40 @@ def _totals(tests: Sequence[Case]) -> dict[str, str]:
 def _element(test: Case) -> ET.Element:
     named = {"classname": printable(test.classname), "name": printable(test.name), "time": f"{test.time_s:.3f}"}
     element = ET.Element("testcase", named)
-    if test.outcome is not Outcome.PASSED:
-        element.append(_said(test))
+    if test.status is not CaseStatus.PASSED:
+        element.append(_outcome_of(test))
     return element
 
 
-def _said(test: Case) -> ET.Element:
+def _outcome_of(test: Case) -> ET.Element:
     """Returns what became of a test that did not pass; only a failure and an error have a type."""
-    said = ET.Element(test.outcome.value, {"message": printable(test.message)})
-    if test.outcome is not Outcome.SKIPPED:
+    said = ET.Element(test.status.value, {"message": printable(test.message)})
+    if test.status is not CaseStatus.SKIPPED:
         said.set("type", TYPE)
     said.text = printable(test.details)
     return said
+
+
+OF_VERDICTS = {
+    Verdict.SLOWER: CaseStatus.FAILURE,
+    Verdict.INVALID: CaseStatus.ERROR,
+    Verdict.UNDECIDED: CaseStatus.SKIPPED,
+}
+"""A regression fails, and what could not be measured is an error; undecided is shown, and is neither."""
+
+
+def verdict_cases(judged: Sequence[Judged], ratio_title: str) -> tuple[Case, ...]:
+    """Returns a test for each piece of evidence: that nothing became slower."""
+    return tuple(_verdict_case(each.name, found, ratio_title) for each in judged for found in each.evidence)
+
+
+def _verdict_case(name: str, found: Evidence, ratio_title: str) -> Case:
+    status = OF_VERDICTS.get(found.verdict, CaseStatus.PASSED)
+    ratio = "" if found.ratio is None else f"{ratio_title} {times(found.ratio)}"
+    return Case(
+        classname=name,
+        name=METRICS[found.metric].short,
+        status=status,
+        message="" if status is CaseStatus.PASSED else "; ".join(filter(None, (said(found), ratio))),
+        details="\n".join(map(wording.said, found.reasons)),
+    )

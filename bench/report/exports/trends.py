@@ -43,6 +43,6 @@ def _findings(summary: Summary, lane: LaneSummary, metric: str) -> Iterator[Vali
 
 
 def _raw(summary: Summary, lane: LaneSummary) -> Iterator[LaneSummary]:
-    """Yields the baseline on the same Server through the same Adapter."""
+    """Yields raw on the same Server through the same Adapter."""
     place = (lane.server, lane.adapter)
     return (other for other in summary.lanes if other.raw and (other.server, other.adapter) == place)
