@@ -11,7 +11,7 @@ import click
 import pytest
 
 from bench.cli import main
-from tests.builders.runs import git
+from tests.builders.repositories import git
 
 CONTEXT = click.Context(main)
 COMMANDS = {name: main.get_command(CONTEXT, name) for name in main.list_commands(CONTEXT)}

@@ -3,41 +3,43 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
-from rich.console import Console
 
-from bench.analysis.parity import NotComparable
-from bench.analysis.summary import Folded, fold
-from bench.cli.compare import exit_code, tell_github, tell_github_why
-from bench.cli.options import Percent, out_option
-from bench.regression.ratios import Allowed
-from bench.regression.stored_runs import check
-from bench.report import stored_runs as words
-from bench.report.exports import junit
-from bench.report.exports.github import annotations
-from bench.run import store
+from bench.cli import completion
+from bench.cli.options import (
+    FOLDER,
+    github_option,
+    json_option,
+    max_instructions_option,
+    max_regression_option,
+    out_option,
+)
 
-REFUSALS = (NotComparable, store.Unreadable)
-"""What may end a check before there is anything to say of a Lane."""
+if TYPE_CHECKING:
+    from bench.report.exports.junit import Case
 
 SUITE = "bench check"
 """The name of the suite of tests in JUnit XML."""
 
-out = Console(highlight=False)
-
 
 @click.command("check")
-@click.argument("run")
-@click.option("--baseline", required=True, help="The run to compare with: its folder, its id, or latest.")
-@click.option("--max-regression", type=Percent(), default=0.03, help="Of time and throughput. Default: 3%.")
-@click.option("--max-instructions", type=Percent(), default=0.005, help="Of instructions. Default: 0.5%.")
+@click.argument("run", shell_complete=completion.runs)
+@click.option(
+    "--baseline",
+    required=True,
+    metavar="RUN",
+    help="The run to compare with: its folder, its id, or latest.",
+    shell_complete=completion.runs,
+)
+@max_regression_option
+@max_instructions_option
 @out_option
-@click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Write the verdicts there, as JUnit XML.")
-@click.option("--github", is_flag=True, help="Write annotations, and the summary of the job, for GitHub Actions.")
-@click.option("--json", "as_json", is_flag=True, help="Give the result as one JSON document.")
-def check_command(  # noqa: PLR0913 - one for each option
+@click.option("--junit", "junit_file", type=FOLDER, help="Write the verdicts there, as JUnit XML.")
+@github_option
+@json_option
+def command(  # noqa: PLR0913 - one for each option
     *,
     run: str,
     baseline: str,
@@ -48,10 +50,27 @@ def check_command(  # noqa: PLR0913 - one for each option
     github: bool,
     as_json: bool,
 ) -> None:
-    """Compare two stored runs from one machine: RUN with a baseline, each Lane relative to raw in its own run."""
+    """Say whether a stored run became slower than another one.
+
+    RUN is its folder, its id, or latest; it is from the same machine as the baseline. Lanes are relative to raw in
+    their own run.
+    """
+    from bench.cli.gate import exit_code, tell_github, tell_github_why
+    from bench.cli.output import show
+    from bench.cli.stored import folded
+    from bench.model.errors import BenchError
+    from bench.model.formats import to_json
+    from bench.regression.ratios import Allowed
+    from bench.regression.stored_runs import check
+    from bench.report import stored_runs as words
+    from bench.report.exports import junit
+    from bench.report.exports.github import annotations
+    from bench.run import store
+
     try:
-        found = check(_read(results, run), _read(results, baseline), Allowed(max_regression, max_instructions))
-    except REFUSALS as refusal:  # whoever called the command says it
+        one, other = (folded(store.find(results, each)) for each in (run, baseline))
+        found = check(one, other, Allowed(max_regression, max_instructions))
+    except BenchError as refusal:  # there is nothing to say of a Lane
         if junit_file:
             _write(junit_file, [_refused(refusal)])
         if github:
@@ -59,24 +78,21 @@ def check_command(  # noqa: PLR0913 - one for each option
         raise
     if junit_file:
         _write(junit_file, junit.verdict_cases(found.judged, words.RATIO))
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
-    else:
-        out.print(words.terminal(found))
+    show(words.terminal(found), to_json(found), as_json=as_json)
     if github:
         tell_github(annotations(found.judged, words.RATIO), words.markdown(found))
     sys.exit(exit_code(found.judged))
 
 
-def _read(results: Path, run: str) -> Folded:
-    stored = store.read(store.find(results, run))
-    return fold(stored.manifest, stored.records, stored.failures, stored.observations)
-
-
-def _refused(refusal: Exception) -> junit.Case:
+def _refused(refusal: Exception) -> "Case":
     """Returns the one test of a check that judges nothing; no file, or an older one, would be taken for a pass."""
-    return junit.Case(classname=SUITE, name="comparable", status=junit.CaseStatus.ERROR, message=str(refusal))
+    from bench.report.exports.junit import Case, CaseStatus
+
+    return Case(classname=SUITE, name="comparable", status=CaseStatus.ERROR, message=str(refusal))
 
 
-def _write(file: Path, cases: Sequence[junit.Case]) -> None:
+def _write(file: Path, cases: "Sequence[Case]") -> None:
+    from bench.report.exports import junit
+    from bench.run import store
+
     store.write_files(file.parent, {file.name: junit.render(SUITE, cases)})

@@ -16,7 +16,7 @@ def plan_text(outline: Outline) -> str:
         f"{len(outline.lanes)} lanes:\n{lanes}\n"
         f"{_sweep(outline.sweep) if outline.sweep else ''}"
         f"{outline.rounds} rounds of {outline.slices_per_round} slices (preset {outline.preset}, seed {outline.seed}), "
-        f"about {_minutes(outline.expected_s)}, {_minutes(outline.measured_s)} of it measured"
+        f"about {duration(outline.expected_s)}, {duration(outline.measured_s)} of it measured"
     )
 
 
@@ -79,5 +79,6 @@ def _log(failure: Failure) -> str:
     return "".join(f"\n        | {line}" for line in failure.log_tail.splitlines())
 
 
-def _minutes(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Writes a time in seconds or minutes, as people would say it."""
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"

@@ -5,14 +5,11 @@ ends, the pipe closes, and the shell kills the group: children, their children, 
 """
 
 import os
-import signal
-import stat
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
-from typing import IO, NoReturn
+from typing import IO
 
 import psutil
 
@@ -125,23 +122,3 @@ def clean_environment(**extra: str) -> dict[str, str]:
     """
     passed = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     return {**passed, "LANG": "C.UTF-8", **extra}
-
-
-def interrupt_on_signals() -> None:
-    """Makes this process end as by Ctrl-C when it is told to, or its terminal is gone: it keeps what it measured."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
-        signal.signal(signal.SIGHUP, _hang_up)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _hang_up(number: int, frame: FrameType | None) -> NoReturn:
-    """Sends to nowhere what is still said to the terminal: it would be an error."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for output in (1, 2):
-        if stat.S_ISCHR(os.fstat(output).st_mode):
-            os.dup2(nowhere, output)
-    _interrupt(number, frame)

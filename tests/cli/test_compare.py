@@ -14,13 +14,13 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import compare as compare_command
 from bench.cli import main
 from bench.model.config import ConfigError
-from bench.regression.checkouts import NothingDiffers
+from bench.regression import ab_testbed
+from bench.regression.selection import NothingDiffers
 from bench.run.git import RevisionFailed
 from bench.run.runner import NothingToMeasure
-from tests.builders.runs import git
+from tests.builders.repositories import git
 
 PROJECT = Path(__file__).parent.parent.parent
 BENCH = str(Path(sys.executable).parent / "bench")
@@ -202,10 +202,10 @@ def test_github_is_told_why_there_is_no_comparison(
 ) -> None:
     """In one annotation and one line of the summary; standard output has nothing, though JSON was asked for."""
 
-    def open_sides(*_: object) -> None:
+    def refuse(*_: object) -> None:
         raise ends_with
 
-    monkeypatch.setattr(compare_command, "open_sides", open_sides)
+    monkeypatch.setattr(ab_testbed, "open_ab_testbed", refuse)
     summary = tmp_path / "summary.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     options = ["--config", str(PROJECT / "bench.toml"), "--out", str(tmp_path), "--github", "--json"]

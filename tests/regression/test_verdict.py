@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from bench.analysis import intervals
 from bench.analysis.ranking import differs
+from bench.model.metrics import CPU
 from bench.model.records import Estimate, Status, Validity
 from bench.model.regression import Verdict
 from bench.regression import verdict
 from bench.regression.ab_runner import MIN_ROUNDS
-from bench.regression.ratios import CPU
 
 VALID = Validity(Status.VALID)
 ALLOWED = 0.03

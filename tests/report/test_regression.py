@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.console import Console
 
-from bench.cli.compare import exit_code
+from bench.cli.gate import exit_code
 from bench.model.formats import FORMAT_VERSION
 from bench.model.metrics import METRICS
 from bench.model.records import Estimate
