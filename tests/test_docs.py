@@ -1,20 +1,22 @@
 """The documentation tells the truth: its commands, options, links and keys exist."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from runpy import run_path
 
-import click
 import pytest
+from jsonschema import Draft202012Validator
 
-from bench.cli import main
+from bench.cli import COMMANDS as NAMES
+from bench.cli import Later
 from tests.builders.repositories import git
 
-CONTEXT = click.Context(main)
-COMMANDS = {name: main.get_command(CONTEXT, name) for name in main.list_commands(CONTEXT)}
+COMMANDS = {name: Later(name).load() for name in NAMES}
 PROJECT = Path(__file__).parent.parent
 PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *(PROJECT / "docs").glob("*.md")])
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE))
@@ -152,3 +154,12 @@ def test_server_packages_have_one_version_in_all_locks() -> None:
     assert servers
     for lock in PROJECT.glob("apps/*/requirements.txt"):
         assert servers <= {found[0] for found in pin.findall(lock.read_text())}, lock
+
+
+def test_the_published_schemas_are_those_of_the_types() -> None:
+    """docs/schemas is what bench writes; `make fix` writes it again."""
+    schemas = PROJECT / "docs" / "schemas"
+    written = run_path(str(schemas / "write.py"))["documents"]()
+    assert {path.name: path.read_bytes() for path in schemas.glob("*.json")} == written
+    for content in written.values():
+        Draft202012Validator.check_schema(json.loads(content))

@@ -64,9 +64,21 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def commit_all(shop: Path) -> None:
+    """Makes the project a repository, with all of it in one commit."""
+    (shop / ".gitignore").write_text("results/\n.bench/\n")
+    git(shop, "init", "--quiet")
+    git(shop, "add", ".")
+    git(shop, "commit", "--quiet", "--message", "shop")
+
+
 def test_ten_lines_measure_an_app_of_ones_own(bench: Path, shop: Path) -> None:
-    """`bench run` in another project serves its App, checks its workload, and writes every report."""
+    """`bench run` in another project serves its App, checks its workload, and writes every report.
+
+    The project is at a commit, and an installed bench is at none.
+    """
     assert len(BENCH_TOML.splitlines()) <= 10
+    commit_all(shop)
     command = [str(bench), "run", "--preset", "quick", "--json"]
     done = subprocess.run(command, cwd=shop, capture_output=True, text=True, check=False, timeout=HANG_S)
     assert done.returncode == 0, done.stderr
@@ -76,6 +88,9 @@ def test_ten_lines_measure_an_app_of_ones_own(bench: Path, shop: Path) -> None:
     assert lane["metrics"]["throughput_rps"]["point"] > 0
     assert summary["totals"]["errors"] == 0
     folder = shop / "results" / "latest"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    commit = git(shop, "rev-parse", "--short=12", "HEAD")
+    assert (manifest["bench_revision"], manifest["project_revision"]) == (None, commit)
     assert (folder / "report.html").is_file()
     assert (folder / "charts" / "throughput.png").is_file()
 
@@ -85,10 +100,7 @@ def test_a_change_of_ones_own_app_goes_through_the_gate(bench: Path, shop: Path)
 
     Where they are not, or nothing under load is valid, it is no pass either. The change stays, and nothing is left.
     """
-    (shop / ".gitignore").write_text("results/\n.bench/\n")
-    git(shop, "init", "--quiet")
-    git(shop, "add", ".")
-    git(shop, "commit", "--quiet", "--message", "shop")
+    commit_all(shop)
     (shop / "shop.py").write_text(SHOP.replace("    start_response", "    sum(range(20_000))\n    start_response"))
     options = ("--app", "shop", "--budget", "10")  # the fewest slices and rounds that there are
     command = [str(bench), "compare", "HEAD", "WORKTREE", *options]

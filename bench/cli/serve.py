@@ -19,7 +19,8 @@ def command(*, lane_name: str, config: Path) -> None:
 
     It ends with Ctrl-C. `bench list lanes` shows all Lanes.
     """
-    from bench.model.config import ConfigError, select_lanes
+    from bench.model.config import select_lanes
+    from bench.model.config_errors import ConfigError
     from bench.run import session
     from bench.run.runner import NothingToMeasure
     from bench.servers.project import open_project

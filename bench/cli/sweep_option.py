@@ -7,7 +7,7 @@ from itertools import count, takewhile
 import msgspec
 from msgspec import Struct
 
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.model.experiment import Experiment, Sweep, without
 from bench.model.load import Closed, Load, Open
 

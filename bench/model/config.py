@@ -1,26 +1,26 @@
 """Parses ``bench.toml`` and each ``app.toml``, once, into an Experiment.
 
-Floor 0: this module reads no files. The edge hands it TOML documents; it returns frozen values or raises ConfigError.
+The edge hands over TOML documents. Their JSON Schema says whether each key is right by itself. What is left to be
+checked here is how they fit together.
 """
 
 import fnmatch
 import re
 from collections.abc import Collection, Iterable, Mapping
 from string import Formatter
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from bench.model.errors import WrongUsage
+from bench.model.config_errors import PATTERNS, ConfigError, check
+from bench.model.config_schema import NAME_PATTERN, app_schema, strict_schema
 from bench.model.experiment import (
-    IMPORT_STRING,
-    IN_WORDS,
     Adapter,
     App,
     Experiment,
     Group,
-    Interface,
+    GroupTable,
     Lane,
     LoadSettings,
     Preset,
@@ -37,9 +37,6 @@ RESERVED_ENVIRONMENT = re.compile(
 )
 """Variables that would change the Server or the interpreter, and so make an App's Lanes differ from the others."""
 
-VARIABLE = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
-"""The name of an environment variable (POSIX.1-2017, 8.1, with the lower case that some use)."""
-
 PLACEHOLDERS = (
     *("host", "port", "application", "serverside"),
     *("workers", "threads", "keep_alive_s", "backlog", "worker_connections"),
@@ -47,32 +44,8 @@ PLACEHOLDERS = (
 """What a command may name; a launch knows their values."""
 ESSENTIAL = ("{host}", "{port}", "{application}")
 """What a command must name: without them a server listens elsewhere, for anybody, or serves something else."""
-NAME = re.compile(r"\w[\w.-]*\Z", re.ASCII)
-"""Names of Apps, Servers and Adapters make those of Lanes, which are file names too; @, + and # separate them there."""
-NUL = "\0"
-"""TOML can write it; no command line or environment can hold it."""
 NATIVE = "native"
 """A Group whose ``server`` is this word puts each App on the Server that its own ``app.toml`` names."""
-
-_Parsed = TypeVar("_Parsed")
-
-
-class ConfigError(WrongUsage):
-    """The configuration is wrong: one line names the file, the key, what was found and what was expected."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
-
-
-class GroupTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """A Group as ``bench.toml`` has it, before its Lanes are known.
-
-    ``twin`` is the App that runs in it twice: what differs between the two is noise.
-    """
-
-    title: str
-    server: str
-    twin: str | None = None
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -99,22 +72,10 @@ def with_defaults(document: Mapping[str, Any], defaults: Mapping[str, Any]) -> d
 
 def parse_config(file: str, document: Mapping[str, Any]) -> Config:
     """Parses ``bench.toml``, defaults included. Raises ConfigError."""
-    known = ("servers", "adapters", "groups", "presets", "serving", "load", "workloads", "apps")
-    for key in document:
-        if key not in known:
-            raise ConfigError(
-                f"{file}: {key}: found an unknown table, expected one of {', '.join(known)}; remove or rename it"
-            )
-    config = Config(
-        file=file,
-        servers=_named(file, document, "servers", Server),
-        adapters=_named(file, document, "adapters", Adapter) if "adapters" in document else {},
-        groups=_tables(file, document, "groups", GroupTable),
-        presets=_tables(file, document, "presets", Preset),
-        serving=_parse(file, "serving", document.get("serving"), Serving),
-        load=_parse(file, "load", document.get("load"), LoadSettings),
-        workloads=_named(file, document, "workloads", Workload),
-    )
+    check(file, document, strict_schema())
+    tables = {key: _with_names(document.get(key, {})) for key in ("servers", "adapters", "workloads")}
+    others = {key: document[key] for key in ("groups", "presets", "serving", "load")}
+    config = msgspec.convert({"file": file, **tables, **others}, Config)
     for name, group in config.groups.items():
         _check_title(file, f"groups.{name}.title", group.title)
     _check_commands(config)
@@ -124,17 +85,11 @@ def parse_config(file: str, document: Mapping[str, Any]) -> Config:
 
 def parse_app(file: str, name: str, document: Mapping[str, Any]) -> App:
     """Parses one ``app.toml``; ``name`` is its folder's. Raises ConfigError."""
-    _check_name(file, "its name", name)
-    _check_tables(file, document)
-    app = _parse(file, "", {**_unnamed(file, "", document), "name": name}, App)
+    if not re.match(NAME_PATTERN, name):
+        raise ConfigError(f"{file}: its name: found {name!r}, expected {PATTERNS[NAME_PATTERN]}")
+    check(file, document, app_schema())
+    app = msgspec.convert({**document, "name": name}, App)
     _check_title(file, "title", app.title)
-    if not app.interfaces:
-        raise ConfigError(f"{file}: interfaces: found an empty table, expected an import string for wsgi, asgi or both")
-    for variable in app.environment:
-        if not VARIABLE.match(variable):
-            raise ConfigError(
-                f"{file}: environment: found {variable!r}, expected a name of letters, digits and _; rename it"
-            )
     for variable in filter(RESERVED_ENVIRONMENT.match, app.environment):
         raise ConfigError(
             f"{file}: environment.{variable}: found {app.environment[variable]!r}, expected a variable of the App's "
@@ -180,14 +135,16 @@ def select_lanes(whole: Experiment, patterns: Iterable[str]) -> Experiment:
     chosen = {pattern: fnmatch.filter(names, pattern) for pattern in patterns}
     for pattern, matches in chosen.items():
         if not matches:
-            raise ConfigError(f"lane: found {pattern!r}, expected {one_of(pattern, names, patterns=_patterns(whole))}")
+            raise ConfigError(
+                f"lane: found {pattern!r}, expected {one_of(pattern, names, patterns=_patterns(whole, pattern))}"
+            )
     return only(whole, (name for matches in chosen.values() for name in matches))
 
 
-def _patterns(whole: Experiment) -> list[str]:
-    """Returns the patterns that match all Lanes of an App, or on a Server: what a misspelt one may have meant."""
-    of_apps = (f"{lane.app.name}@*" for lane in whole.lanes)
-    return list(dict.fromkeys([*of_apps, *(f"*@{lane.server.name}" for lane in whole.lanes)]))
+def _patterns(whole: Experiment, misspelt: str) -> list[str]:
+    """Returns what else may have been meant: all Lanes of an App, or all on a Server."""
+    of_servers = [f"*@{lane.server.name}" for lane in whole.lanes] if misspelt.startswith("*") else []
+    return list(dict.fromkeys([*(f"{lane.app.name}@*" for lane in whole.lanes), *of_servers]))
 
 
 def _only_workload(config: Config) -> Workload:
@@ -269,48 +226,15 @@ def _lane(config: Config, key: str, app: App, server_name: str) -> Lane:
     )
 
 
-def _tables(file: str, document: Mapping[str, Any], key: str, of: type[_Parsed]) -> dict[str, _Parsed]:
-    """Parses the tables ``[key.NAME]`` by name."""
-    tables = document.get(key)
-    if not isinstance(tables, dict) or not tables:
-        raise ConfigError(f"{file}: {key}: found {_shown(tables)}, expected one or more tables [{key}.NAME]")
-    return {name: _parse(file, f"{key}.{name}", table, of) for name, table in tables.items()}
-
-
-def _unnamed(file: str, key: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns a table that must not have a name of its own, because its key or its folder is its name."""
-    if "name" in table:
-        raise ConfigError(
-            f"{file}: {_joined(key, 'name')}: found an unknown key, expected none of that name; remove it"
-        )
-    return table
-
-
-def _check_name(file: str, key: str, name: str) -> None:
-    if not NAME.match(name):
-        raise ConfigError(
-            f"{file}: {key}: found {name!r}, expected a name of letters, digits, _, - and ., "
-            "that begins with a letter, a digit or _; rename it"
-        )
+def _with_names(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Returns the tables ``[key.NAME]`` with their names in them."""
+    return {name: {**table, "name": name} for name, table in tables.items()}
 
 
 def _check_title(file: str, key: str, title: str) -> None:
     """Raises ConfigError for a title that no terminal, table or SVG could show."""
     if not title.strip() or not title.isprintable():
         raise ConfigError(f"{file}: {key}: found {title!r}, expected a line of printable text")
-
-
-def _check_tables(file: str, document: Mapping[str, Any]) -> None:
-    """Raises ConfigError for the first wrong entry of an App's own tables, named by its key."""
-    expected = {"interfaces": IN_WORDS[IMPORT_STRING], "environment": "a string without NUL"}
-    for key, what in expected.items():
-        entries = document.get(key)
-        for name, value in entries.items() if isinstance(entries, dict) else ():
-            if key == "interfaces" and name not in list(Interface):
-                raise ConfigError(f"{file}: {key}.{name}: found an unknown key, expected one of {', '.join(Interface)}")
-            fits = isinstance(value, str) and NUL not in value
-            if not fits or (key == "interfaces" and not re.match(IMPORT_STRING, value)):
-                raise ConfigError(f"{file}: {key}.{name}: found {_shown(value)}, expected {what}")
 
 
 def _check_commands(config: Config) -> None:
@@ -322,8 +246,6 @@ def _check_commands(config: Config) -> None:
                     f"{config.file}: servers.{name}.command[{index}]: found {part!r}, "
                     f"expected no braces but {', '.join(f'{{{word}}}' for word in PLACEHOLDERS)}"
                 )
-            if NUL in part:
-                raise ConfigError(f"{config.file}: servers.{name}.command[{index}]: found {part!r}, expected no NUL")
         for essential in ESSENTIAL:
             if not any(essential in part for part in server.command):
                 raise ConfigError(
@@ -348,58 +270,3 @@ def _check_connections(config: Config) -> None:
             f"{config.file}: serving.worker_connections: found {config.serving.worker_connections}, "
             f"expected at least {most}: the load's connections and the threads"
         )
-
-
-def _named(file: str, document: Mapping[str, Any], key: str, of: type[_Parsed]) -> dict[str, _Parsed]:
-    """Parses the tables ``[key.NAME]`` into values that carry their name."""
-    tables = document.get(key)
-    if isinstance(tables, dict):
-        for name in tables:
-            _check_name(file, key, name)
-        tables = {
-            name: {**_unnamed(file, f"{key}.{name}", table), "name": name} if isinstance(table, dict) else table
-            for name, table in tables.items()
-        }
-    return _tables(file, {key: tables}, key, of)
-
-
-def _parse(file: str, key: str, table: Any, of: type[_Parsed]) -> _Parsed:
-    """Converts one table. What msgspec says of a mismatch becomes one line with file, key and what was found."""
-    if table is None:
-        raise ConfigError(f"{file}: {key}: found nothing, expected a table [{key}]; add it")
-    try:
-        return msgspec.convert(table, of)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise ConfigError(f"{file}: {_explained(message, key, path.rstrip('`'), table)}") from None
-
-
-def _explained(message: str, key: str, path: str, table: Any) -> str:
-    missing = re.fullmatch(r"Object missing required field `(\w+)`", message)
-    unknown = re.fullmatch(r"Object contains unknown field `(.+)`", message, re.DOTALL)
-    if missing:
-        return f"{_joined(key, path, missing[1])}: found nothing, expected a value; add the key"
-    if message.startswith("Invalid enum value"):
-        return f"{_joined(key, path)}: found {_shown(_at(table, path))}, expected one of {', '.join(Interface)}"
-    if unknown:
-        return (
-            f"{_joined(key, path, unknown[1])}: found an unknown key, expected none of that name; remove or rename it"
-        )
-    pattern = next((each for each in IN_WORDS if message.endswith(f"matching regex {each!r}")), None)
-    expected = f"expected {IN_WORDS[pattern]}" if pattern else f"{message[:1].lower()}{message[1:]}"
-    return f"{_joined(key, path)}: found {_shown(_at(table, path))}, {expected}"
-
-
-def _joined(key: str, path: str, field: str = "") -> str:
-    return ".".join(part for part in (key, path.strip("."), field) if part)
-
-
-def _at(table: Any, path: str) -> Any:
-    """Returns what stands at an msgspec path such as ``.names[2]``, or its container where the path has no key."""
-    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", path):
-        table = table[name] if name else table[int(index)]
-    return table
-
-
-def _shown(value: Any) -> str:
-    return "nothing" if value is None else repr(value)

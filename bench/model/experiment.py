@@ -25,14 +25,10 @@ METHOD = r"^(?!GET(?![\s\S]))[!#$%&'*+.^_`|~0-9A-Za-z-]+(?![\s\S])"
 """A token (RFC 9110, 5.6.2)."""
 CONTENT_TYPE = r"^[!-~]([ -~]*[!-~])?(?![\s\S])"
 """Blanks around a value are no part of it (RFC 9110, 5.5)."""
-IN_WORDS = {
-    IMPORT_STRING: "an import string such as 'module:app'",
-    PATH: "a path of printable ASCII from / on, percent-encoded, with no # and no braces but {name}",
-    TARGET: "a path of printable ASCII from / on, percent-encoded, with no #",
-    METHOD: "a method such as POST, a token of RFC 9110, and not GET",
-    CONTENT_TYPE: "printable ASCII, with no blanks around it",
-}
-"""What the patterns of strings ask for."""
+TEXT = r"^[^\x00]*(?![\s\S])"
+"""TOML can write NUL; no command line or environment can hold it."""
+VARIABLE = r"^[A-Za-z_][0-9A-Za-z_]*(?![\s\S])"
+"""The name of an environment variable (POSIX.1-2017, 8.1, with the lower case that some use)."""
 LONGEST_NAME = 10_000
 """Makes 120,000 bytes of a request line, with four bytes a character, percent-encoded."""
 ImportString = Annotated[str, Meta(pattern=IMPORT_STRING)]
@@ -60,12 +56,17 @@ class App(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: str
     title: str
-    interfaces: dict[Interface, ImportString]
+    interfaces: Annotated[
+        dict[Interface, ImportString],
+        Meta(extra_json_schema={"propertyNames": {"enum": ["wsgi", "asgi"]}, "minProperties": 1}),
+    ]
     folder: str | None = None
     package: str | None = None
     native: str | None = None
     raw: bool = False
-    environment: dict[str, str] = {}
+    environment: Annotated[
+        dict[str, Annotated[str, Meta(pattern=TEXT)]], Meta(extra_json_schema={"propertyNames": {"pattern": VARIABLE}})
+    ] = {}
 
 
 class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +74,7 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: str
     interface: Interface
-    command: Annotated[tuple[str, ...], Meta(min_length=1)]
+    command: Annotated[tuple[Annotated[str, Meta(pattern=TEXT)], ...], Meta(min_length=1)]
     packages: tuple[str, ...] = ()
 
 
@@ -188,6 +189,17 @@ class Lane(Struct, frozen=True, kw_only=True):
         """Returns the import string of the App's own callable."""
         interface = self.adapter.accepts if self.adapter else self.server.interface
         return self.app.interfaces[interface]
+
+
+class GroupTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A Group as ``bench.toml`` has it, before its Lanes are known.
+
+    ``twin`` is the App that runs in it twice: what differs between the two is noise.
+    """
+
+    title: str
+    server: str
+    twin: str | None = None
 
 
 class Group(Struct, frozen=True, kw_only=True):

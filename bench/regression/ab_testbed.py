@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import msgspec
 from msgspec import Struct
 
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.model.experiment import Experiment, Lane, Side, only
 from bench.model.reason import Reason
 from bench.model.regression import SideFacts

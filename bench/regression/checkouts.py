@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.model.experiment import Side
 from bench.regression import worktrees
 from bench.run import git

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.model.errors import BenchError, ExitCode
 from bench.model.experiment import Side
 from bench.model.reason import Code, Reason, reason

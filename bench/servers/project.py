@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from bench.model.config import Config, ConfigError, build_experiment, parse_app, parse_config, with_defaults
+from bench.model.config import Config, build_experiment, parse_app, parse_config, with_defaults
+from bench.model.config_errors import ConfigError
 from bench.model.experiment import App, Experiment
 
 APPS = "apps"

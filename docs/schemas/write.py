@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas of a run's files, and of what commands give as JSON, beside this script, from the types."""
+"""Writes the JSON Schemas of configurations, of a run's files, and of what commands give as JSON."""
 
 import inspect
 from pathlib import Path
@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from bench.doctor.checks import Diagnosis
+from bench.model.config_schema import DIALECT, app_schema, published_schema
 from bench.model.history import History, HistoryRecord
+from bench.model.inventory import Inventory
 from bench.model.metrics import METRICS
 from bench.model.records import Estimate, Failure, LaneSummary, Manifest, Observation, SliceRecord, Summary
 from bench.model.regression import Check, Comparison
@@ -23,12 +25,13 @@ FILES = {
     "doctor.json": Diagnosis,
     "history.jsonl": HistoryRecord,
     "history.json": History,
+    "list.json": Inventory,
 }
 
 
-def schema(kind: type) -> Any:
+def schema(kind: type) -> dict[str, Any]:
     """Returns the JSON Schema of a type. Descriptions are docstrings, which Python 3.13 indents less than 3.11."""
-    found = _dedented(msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(kind))))
+    found: dict[str, Any] = _dedented(msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(kind))))
     if lane := found["$defs"].get(LaneSummary.__name__):
         lane["properties"]["metrics"] |= {"properties": _metrics(), "additionalProperties": False}
     return found
@@ -58,11 +61,23 @@ def _dedented(node: Any) -> Any:
     return node
 
 
+def documents() -> dict[str, bytes]:
+    """Returns the schemas by the names of their files."""
+    found = {"bench.toml": published_schema(), "app.toml": app_schema()}
+    found |= {name: schema(kind) for name, kind in FILES.items()}
+    return {f"{name}.schema.json": _document(name, content) for name, content in found.items()}
+
+
+def _document(name: str, content: dict[str, Any]) -> bytes:
+    """Returns a schema with what a tool knows it by: its dialect, its own name, and that of the file that it is of."""
+    whole = {**content, "$schema": DIALECT, "$id": f"{name}.schema.json", "title": name}
+    return msgspec.json.format(msgspec.json.encode(whole, order="sorted"), indent=2) + b"\n"
+
+
 def main() -> None:
     """Writes them."""
-    for name, kind in FILES.items():
-        text = msgspec.json.format(msgspec.json.encode(schema(kind), order="sorted"), indent=2)
-        Path(__file__).with_name(f"{name}.schema.json").write_bytes(text + b"\n")
+    for name, content in documents().items():
+        Path(__file__).with_name(name).write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli import main
-from bench.model.config import ConfigError
-from bench.regression import ab_testbed
+from bench.model.config_errors import ConfigError
 from bench.regression.selection import NothingDiffers
 from bench.run.git import RevisionFailed
 from bench.run.runner import NothingToMeasure
@@ -205,7 +204,7 @@ def test_github_is_told_why_there_is_no_comparison(
     def refuse(*_: object) -> None:
         raise ends_with
 
-    monkeypatch.setattr(ab_testbed, "open_ab_testbed", refuse)
+    monkeypatch.setattr("bench.regression.ab_testbed.open_ab_testbed", refuse)
     summary = tmp_path / "summary.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     options = ["--config", str(PROJECT / "bench.toml"), "--out", str(tmp_path), "--github", "--json"]

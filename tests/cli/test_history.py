@@ -1,9 +1,7 @@
 """`bench history`: what it shows, what it adds, and what it says of a history that it cannot read."""
 
 import json
-from contextlib import nullcontext
 from pathlib import Path
-from unittest.mock import Mock
 
 import jsonschema
 import msgspec
@@ -11,12 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli import main
-from bench.model.experiment import Experiment, only
 from bench.model.history import History
-from bench.model.records import Manifest
 from bench.regression import history_file
 from bench.run import store
-from tests.builders.runs import A, B, experiment, history_records, manifest, run_observations, run_records
+from tests.builders.runs import experiment, history_records, manifest, run_observations, run_records
 
 SCHEMAS = Path(__file__).parent.parent.parent / "docs" / "schemas"
 WHOLE = experiment()
@@ -115,45 +111,3 @@ def test_an_unknown_run_is_named(tmp_path: Path) -> None:
     result = history(tmp_path, "--add", "no-such-run")
     assert result.exit_code == 2
     assert "no-such-run: found no manifest.json" in result.stderr
-
-
-def run(results: Path, whole: Experiment, monkeypatch: pytest.MonkeyPatch) -> Result:
-    """Runs `bench run`; what is measured is made up."""
-
-    def measure(testbed: None, described: Manifest, sink: store.Run) -> bool:
-        names = {lane.name for lane in whole.lanes}
-        sink.describe(described)
-        for row in run_records(WHOLE):
-            if row.lane in names:
-                sink.append(row)
-        for observation in run_observations(WHOLE):
-            if observation.lane in names:
-                sink.observe(observation)
-        return True
-
-    monkeypatch.setattr("bench.cli._chosen", lambda *_: (None, whole))
-    monkeypatch.setattr("bench.run.session.open_testbed", lambda *_: nullcontext())
-    monkeypatch.setattr("bench.run.session.draft", lambda _, run_id: manifest(whole, run_id=run_id))
-    monkeypatch.setattr("bench.cli._measured", measure)
-    return CliRunner().invoke(main, ["run", "--out", str(results)])
-
-
-def test_a_run_is_read_once_for_its_reports_and_the_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its line is the one that its folder gives when it is added later."""
-    read = Mock(wraps=store.read)
-    monkeypatch.setattr("bench.run.store.read", read)
-    result = run(tmp_path / "one", WHOLE, monkeypatch)
-    assert result.exit_code == 0, result.output
-    read.assert_called_once()
-    assert history(tmp_path / "other", "--add", str(tmp_path / "one" / "latest")).exit_code == 0
-    lines = [(tmp_path / name / history_file.HISTORY).read_bytes() for name in ("one", "other")]
-    assert lines[0] == lines[1] != b""
-
-
-def test_a_run_without_raw_is_said_and_does_not_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`bench run` measured what it was asked for: exit code 0, one line that says so, and none in the history."""
-    result = run(tmp_path, only(WHOLE, [A, B]), monkeypatch)
-    assert result.exit_code == 0, result.output
-    (line,) = (line for line in result.stderr.splitlines() if "raw = true" in line)
-    assert line.startswith(f"bench: {(tmp_path / 'latest').resolve().name}: found no Lane with a raw one")
-    assert not (tmp_path / "history.jsonl").exists()

@@ -1,225 +1,185 @@
-"""The command line: what a wrong call or a wrong configuration says, and with which exit code."""
+"""The command line as a whole: its commands, their help, and how they end."""
 
-import json
-import shutil
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
-from bench.cli import main
+from bench import __version__
+from bench.cli import COMMANDS, Later, main
+from bench.model.config_errors import ConfigError
+from bench.model.errors import BenchError, ExitCode
+from tests.builders.commands import CONFIG, PROJECT, assert_refused, call, copied_project
 
-PROJECT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """Returns a copy of this project's configuration and Apps, to be broken."""
-    shutil.copy(PROJECT / "bench.toml", tmp_path)
-    shutil.copytree(PROJECT / "apps", tmp_path / "apps")
-    return tmp_path
+BENCH = str(Path(sys.executable).parent / "bench")
+every_command = pytest.mark.parametrize("name", COMMANDS)
 
 
-def call(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+def loaded(name: str) -> click.Command:
+    return Later(name).load()
 
 
-def refused(result: Result, *said: str, exit_code: int = 2) -> None:
-    """Expects one line on standard error with these words in it, and nothing else."""
-    assert result.exit_code == exit_code, result.output
-    assert result.stdout == ""
-    assert len(result.stderr.splitlines()) == 1, result.stderr
-    for words in said:
-        assert words in result.stderr
+def test_there_is_a_command_for_each_module_that_defines_one() -> None:
+    """And none besides: what is in the table can be called, and what can be called is in the table."""
+    folder = PROJECT / "bench" / "cli"
+    defined = {file.stem for file in folder.glob("*.py") if "@click.command(" in file.read_text(encoding="utf-8")}
+    assert defined == COMMANDS.keys()
+    assert main.commands.keys() == COMMANDS.keys()
 
 
-def test_the_plan_names_every_lane_and_its_time() -> None:
-    """`bench plan` runs nothing, and says what a run would do."""
-    result = call("plan", "--config", PROJECT / "bench.toml", "--preset", "quick")
+@every_command
+def test_the_table_says_what_the_command_says(name: str) -> None:
+    """Its short help is the first line of its own, and its name is the command's."""
+    command = loaded(name)
+    assert command.name == name
+    assert command.help is not None
+    assert command.help.splitlines()[0] == COMMANDS[name]
+
+
+def test_help_fits_the_terminal() -> None:
+    """Each command has one line of at most 80 columns."""
+    said = call("--help").stdout.splitlines()
+    assert max(map(len, said)) <= 80
+    for name, what in COMMANDS.items():
+        assert any(line.split() == [name, *what.split()] for line in said)
+
+
+@every_command
+def test_every_command_has_help(name: str) -> None:
+    """A newcomer finds every option described."""
+    result = call(name, "--help")
     assert result.exit_code == 0
-    assert "django_hello@gunicorn-gthread" in result.stdout
-    assert "about" in result.stdout
+    options = [each for each in loaded(name).params if isinstance(each, click.Option)]
+    assert options
+    assert all(option.help for option in options)
+
+
+def test_the_version_is_told() -> None:
+    """On standard output."""
+    assert __version__ in call("--version").stdout
+
+
+@pytest.mark.parametrize(("word", "meant"), [("rum", "'run'"), ("lists", "'list'"), ("doctr", "'doctor'")])
+def test_an_unknown_command_names_the_one_that_was_meant(word: str, meant: str) -> None:
+    """Exit code 2, and nothing on standard output."""
+    result = call(word)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert meant in result.stderr
+
+
+def test_an_unknown_option_names_the_one_that_was_meant() -> None:
+    """Of the command that was called."""
+    result = call("plan", "--prest", "quick")
+    assert result.exit_code == 2
+    assert "'--preset'" in result.stderr
+
+
+def ended(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> tuple[int, str]:
+    """Returns how a command ends that raises, and what it says."""
+
+    def broken(_path: Path) -> None:
+        raise error
+
+    monkeypatch.setattr("bench.servers.project.open_project", broken)
+    result = call("plan")
+    assert result.stdout == ""
+    return result.exit_code, result.stderr
 
 
 def test_an_error_of_bench_itself_is_not_a_regression(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python would end with 1; a CI job would read that something became slower."""
-
-    def broken(path: Path) -> None:
-        raise RuntimeError("a mistake")
-
-    monkeypatch.setattr("bench.cli.open_project", broken)
-    result = call("plan")
-    assert result.exit_code == 3
-    assert "RuntimeError: a mistake" in result.stderr
-    assert result.stderr.splitlines()[-1].startswith("bench: an error of bench itself")
+    code, said = ended(monkeypatch, RuntimeError("a mistake"))
+    assert code == 3
+    assert "RuntimeError: a mistake" in said
+    assert said.splitlines()[-1].startswith("bench: an error of bench itself")
 
 
-def test_the_plan_as_json_is_one_document() -> None:
-    """--json gives the same facts to a program."""
-    result = call(
-        "plan", "--config", PROJECT / "bench.toml", "--json", "--lane", "flask*", "--lane", "raw_hello@uvicorn"
-    )
-    document = json.loads(result.stdout)
-    assert document["lanes"] == [
-        "flask_hello@gunicorn-gthread",
-        "flask_hello@gunicorn-uvicorn+a2asgi",
-        "raw_hello@uvicorn",
-        "flask_hello@gunicorn-gthread#2",
-    ]
-    assert document["expected_s"] > document["measured_s"] > 0
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ConfigError("bench.toml: wrong"), 2, "bench: bench.toml: wrong\n"),
+        (BenchError("two\nlines"), 3, "bench: two lines\n"),
+        (KeyboardInterrupt(), 3, "bench: interrupted\n"),
+        (FileNotFoundError(2, "No such file", "here"), 3, "bench: here: No such file\n"),
+        (OSError("out of order"), 3, "bench: out of order\n"),
+    ],
+)
+def test_what_is_raised_ends_in_one_line(
+    error: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the exit code that its class has; what the system refuses could not be measured."""
+    assert ended(monkeypatch, error) == (code, said)
+
+
+def test_an_exit_code_is_said_once() -> None:
+    """Every exception that ends a command has one of the four; 1 is that of no exception."""
+    waiting, found = [BenchError], set[ExitCode]()
+    while waiting:
+        kind = waiting.pop()
+        found.add(kind.exit_code)
+        waiting += kind.__subclasses__()
+    assert found <= set(ExitCode) - {ExitCode.REGRESSION}
+
+
+def test_nobody_reads_what_is_printed() -> None:
+    """A closed pipe is no regression, and nothing is said of it: not by Python either, as it ends."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer) as output:
+        command = [BENCH, "plan", "--config", str(CONFIG)]
+        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (3, b"")
 
 
 def test_a_missing_configuration_names_the_file(tmp_path: Path) -> None:
     """No traceback where bench is started in the wrong folder, and nothing about the Apps that it lacks too."""
-    refused(call("plan", "--config", tmp_path / "bench.toml"), "bench.toml", "No such file", "--config")
+    assert_refused(call("plan", "--config", tmp_path / "bench.toml"), "bench.toml", "No such file", "--config")
 
 
-def test_broken_toml_names_the_line(project: Path) -> None:
+def test_broken_toml_names_the_line(tmp_path: Path) -> None:
     """A syntax error is the reader's own words, with the file before them."""
+    project = copied_project(tmp_path)
     (project / "bench.toml").write_text("[serving\n")
-    refused(call("plan", "--config", project / "bench.toml"), "bench.toml", "line 1")
+    assert_refused(call("plan", "--config", project / "bench.toml"), "bench.toml", "line 1")
 
 
-def test_a_wrong_value_names_the_key(project: Path) -> None:
+def test_a_wrong_value_names_the_key(tmp_path: Path) -> None:
     """File, key, what was found and what was expected."""
+    project = copied_project(tmp_path)
     with (project / "bench.toml").open("a") as file:
         file.write('[serving]\nworkers = "one"\n')
-    refused(
-        call("run", "--config", project / "bench.toml"), "bench.toml: serving.workers: found 'one'", "expected `int`"
-    )
+    refused = call("run", "--config", project / "bench.toml")
+    assert_refused(refused, "bench.toml: serving.workers: found 'one'", "expected ")
 
 
-def test_a_wrong_app_names_its_file(project: Path) -> None:
+def test_a_wrong_app_names_its_file(tmp_path: Path) -> None:
     """An app.toml is held to the same."""
+    project = copied_project(tmp_path)
     (project / "apps" / "flask_hello" / "app.toml").write_text('title = "Flask"\n[interfaces]\nwsgi = "no colon"\n')
-    refused(call("verify", "--config", project / "bench.toml"), "app.toml: interfaces", "'no colon'")
+    assert_refused(call("verify", "--config", project / "bench.toml"), "app.toml: interfaces", "'no colon'")
 
 
-def test_a_project_without_apps_says_where_it_looked(project: Path) -> None:
+def test_a_project_without_apps_says_where_it_looked(tmp_path: Path) -> None:
     """The folder is named."""
-    shutil.rmtree(project / "apps")
-    refused(call("plan", "--config", project / "bench.toml"), "apps", "app.toml")
+    project = copied_project(tmp_path)
+    for app in (project / "apps").iterdir():
+        (app / "app.toml").unlink()
+    assert_refused(call("plan", "--config", project / "bench.toml"), "apps", "app.toml")
 
 
-@pytest.mark.parametrize("command", ["run", "plan", "verify"])
+@pytest.mark.parametrize("command", ["run", "plan", "verify", "doctor"])
 def test_an_unknown_preset_names_those_there_are(command: str) -> None:
-    """Every command that takes a preset refuses it the same way."""
-    refused(
-        call(command, "--config", PROJECT / "bench.toml", "--preset", "slow"), "'slow'", "quick, standard, thorough"
-    )
+    """Every command that takes a preset refuses it the same way, and names the one that was meant."""
+    refused = call(command, "--config", CONFIG, "--preset", "standrad")
+    assert_refused(refused, "'standrad'", "quick, standard, thorough", "did you mean 'standard'?")
 
 
-@pytest.mark.parametrize("command", ["run", "plan", "verify"])
+@pytest.mark.parametrize("command", ["run", "plan", "verify", "doctor"])
 def test_an_unknown_lane_names_those_there_are(command: str) -> None:
-    """A misspelt Lane measures nothing, rather than everything."""
-    refused(call(command, "--config", PROJECT / "bench.toml", "--lane", "bottle*"), "'bottle*'", "flask_hello@")
-
-
-def test_serving_an_unknown_lane_names_those_there_are() -> None:
-    """`bench serve` takes exactly one Lane."""
-    refused(call("serve", "--config", PROJECT / "bench.toml", "nothing@nowhere"), "'nothing@nowhere'", "flask_hello@")
-    refused(call("serve", "--config", PROJECT / "bench.toml", "flask_hello@*"), "3 lanes", "one")
-
-
-def test_a_run_that_is_not_there_says_where_it_looked(tmp_path: Path) -> None:
-    """`bench report` of nothing is wrong usage."""
-    refused(call("report", "--out", tmp_path, "yesterday"), "yesterday", "manifest.json", str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        *(
-            "localhost:80",
-            "https://127.0.0.1/",
-            "http://:80/",
-            "http://127.0.0.1:99999/",
-            "http://127.0.0.1:0/",
-            "http://[::1/",
-        ),
-        *("http://127.0.0.1/a b", "http://127.0.0.1/é", "http://127.0.0.1/a\nb"),
-    ],
-)
-def test_a_load_needs_a_plain_http_url(url: str) -> None:
-    """What is no http URL is refused before a driver is started."""
-    result = call("load", url)
-    assert result.exit_code == 2
-    assert "found " in result.stderr
-    assert "expected " in result.stderr
-
-
-@pytest.mark.parametrize("option", ["--seconds", "--rate"])
-@pytest.mark.parametrize("value", ["nan", "inf", "0", "-1"])
-def test_a_load_needs_numbers_that_can_be_counted(option: str, value: str) -> None:
-    """What float() reads but no clock counts is wrong usage, and starts no driver."""
-    result = call("load", "http://127.0.0.1:1/", option, value)
-    assert result.exit_code == 2
-    assert option in result.stderr
-
-
-def test_a_load_on_an_unknown_host_names_it() -> None:
-    """The reserved name that never exists (RFC 2606): one line, exit code 3."""
-    refused(call("load", "http://nowhere.invalid/"), "nowhere.invalid", "expected the name", exit_code=3)
-
-
-def test_a_load_is_closed_or_open() -> None:
-    """--users and --rate exclude each other."""
-    result = call("load", "http://127.0.0.1:1/", "--users", "1", "--rate", "1")
-    assert result.exit_code == 2
-    assert "closed or open" in result.stderr
-
-
-@pytest.mark.parametrize("command", ["run", "plan"])
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (("--sweep", "users=4..1"), "from a lower to a higher"),
-        (("--sweep", "rate=fast"), "'fast'"),
-        (("--sweep", "users=1..4", "--slo", "10"), "with its unit"),
-        (("--sweep", "users=1..5000"), "serving.worker_connections"),
-    ],
-)
-def test_a_wrong_sweep_is_refused_in_one_line(command: str, options: tuple[str, ...], said: str) -> None:
-    """Before anything is started."""
-    refused(call(command, "--config", PROJECT / "bench.toml", *options), said)
-
-
-def test_an_objective_needs_a_sweep() -> None:
-    """--slo alone would do nothing."""
-    result = call("run", "--config", PROJECT / "bench.toml", "--slo", "10ms")
-    assert result.exit_code == 2
-    assert "--sweep" in result.stderr
-
-
-def test_the_plan_of_a_sweep_says_its_loads_and_its_time() -> None:
-    """As text and as JSON; twins are left out."""
-    options = ("plan", "--config", PROJECT / "bench.toml", "--sweep", "rate=500,2000", "--slo", "5ms")
-    assert "open(500, 2,000/s); p99 is to be within 5 ms" in call(*options).stdout
-    document = json.loads(call(*options, "--json").stdout)
-    assert [load["rate_rps"] for load in document["sweep"]["loads"]] == [500, 2000]
-    assert not [lane for lane in document["lanes"] if lane.endswith("#2")]
-    assert document["slices_per_round"] == 3 * len(document["lanes"])
-
-
-def test_every_command_has_help() -> None:
-    """A newcomer finds every option described."""
-    context = click.Context(main)
-    for name in main.list_commands(context):
-        command = main.get_command(context, name)
-        assert command
-        result = call(name, "--help")
-        assert result.exit_code == 0
-        assert all(
-            getattr(option, "help", "") is not None for option in command.params if option.param_type_name == "option"
-        )
-
-
-def test_the_command_line_is_there_at_once() -> None:
-    """Whoever asks for help does not wait for libraries that take seconds to import."""
-    heavy = ("pandas", "scipy", "matplotlib", "locust")
-    code = f"import sys, bench.cli; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    """A misspelt Lane measures nothing, rather than everything; a pattern may be meant."""
+    assert_refused(call(command, "--config", CONFIG, "--lane", "bottle*"), "'bottle*'", "django_hello@", "`bench list`")
+    refused = call(command, "--config", CONFIG, "--lane", "flsk_hello@*")
+    assert_refused(refused, "did you mean 'flask_hello@*'?")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench.cli.sweep_option import MAX_RATE_RPS, parse_slo_ms, parse_sweep, with_sweep
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.model.experiment import Sweep
 from bench.model.load import Closed, Load, Open
 from tests.builders.runs import WHOLE_LANES_WITH_TWIN, experiment

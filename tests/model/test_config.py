@@ -11,17 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
-from bench.model.config import (
-    Config,
-    ConfigError,
-    build_experiment,
-    parse_app,
-    parse_config,
-    select_lanes,
-    with_defaults,
-)
+from bench.model.config import Config, build_experiment, parse_app, parse_config, select_lanes, with_defaults
+from bench.model.config_errors import RENAMED, ConfigError
+from bench.model.config_schema import app_schema, published_schema, strict_schema
 from bench.model.experiment import Interface
 from bench.servers.project import open_project
 from tests.builders.runs import ALPHA, BETA, GAMMA, RAW, RG, A, B, G, R, experiment
@@ -174,12 +169,18 @@ NOTHING = "nothing"
 @pytest.mark.parametrize(
     ("change", "key", "found", "expected"),
     [
-        pytest.param(at("sever", {}), "sever", "an unknown table", "one of servers, adapters", id="unknown table"),
-        pytest.param(at("load.user", 3), "load.user", UNKNOWN, "none of that name", id="unknown key"),
-        pytest.param(at("servers.gthread.port", 80), "servers.gthread.port", UNKNOWN, "none", id="unknown server key"),
-        pytest.param(at("adapters.a2wsgi.by", ""), "adapters.a2wsgi.by", UNKNOWN, "none", id="unknown adapter key"),
-        pytest.param(at("groups.wsgi.lanes", []), "groups.wsgi.lanes", UNKNOWN, "none", id="unknown group key"),
-        pytest.param(at("presets.quick.seed", 1), "presets.quick.seed", UNKNOWN, "none", id="unknown preset key"),
+        pytest.param(at("sever", {}), "sever", UNKNOWN, "one of serving, load, servers", id="unknown table"),
+        pytest.param(at("load.user", 3), "load.user", UNKNOWN, "one of users", id="unknown key"),
+        pytest.param(
+            at("servers.gthread.port", 80), "servers.gthread.port", UNKNOWN, "one of interface", id="unknown server key"
+        ),
+        pytest.param(
+            at("adapters.a2wsgi.by", ""), "adapters.a2wsgi.by", UNKNOWN, "one of accepts", id="unknown adapter key"
+        ),
+        pytest.param(at("groups.wsgi.lanes", []), "groups.wsgi.lanes", UNKNOWN, "one of title", id="unknown group key"),
+        pytest.param(
+            at("presets.quick.seed", 1), "presets.quick.seed", UNKNOWN, "one of rounds", id="unknown preset key"
+        ),
         pytest.param(without("load"), "load", NOTHING, "a table [load]", id="missing table"),
         pytest.param(
             without("workloads"), "workloads", NOTHING, "one or more tables [workloads.NAME]", id="missing workloads"
@@ -188,30 +189,36 @@ NOTHING = "nothing"
         pytest.param(at("groups", {}), "groups", "{}", "one or more tables [groups.NAME]", id="empty groups"),
         pytest.param(at("presets", []), "presets", "[]", "one or more tables [presets.NAME]", id="presets no table"),
         pytest.param(at("adapters", 3), "adapters", "3", "one or more tables [adapters.NAME]", id="adapters no table"),
-        pytest.param(at("servers.gthread", "x"), "servers.gthread", "'x'", "`object`, got `str`", id="server no table"),
-        pytest.param(at("load", 16), "load", "16", "`object`, got `int`", id="load no table"),
+        pytest.param(
+            at("servers.gthread", "x"), "servers.gthread", "'x'", "a table [servers.gthread]", id="server no table"
+        ),
+        pytest.param(at("load", 16), "load", "16", "a table [load]", id="load no table"),
         pytest.param(without("load.users"), "load.users", NOTHING, "a value", id="missing key"),
         pytest.param(
             without("servers.uvicorn.command"), "servers.uvicorn.command", NOTHING, "a value", id="no command"
         ),
         pytest.param(without("presets.quick.rounds"), "presets.quick.rounds", NOTHING, "a value", id="no rounds"),
-        pytest.param(at("serving.workers", "1"), "serving.workers", "'1'", "`int`, got `str`", id="text for a number"),
-        pytest.param(at("serving.workers", True), "serving.workers", "True", "`int`, got `bool`", id="bool for an int"),
-        pytest.param(at("serving.threads", 1.5), "serving.threads", "1.5", "`int`, got `float`", id="float for an int"),
-        pytest.param(
-            at("workloads.hello.names", "x"), "workloads.hello.names", "'x'", "`array`, got `str`", id="text for a list"
-        ),
+        pytest.param(at("serving.workers", "1"), "serving.workers", "'1'", "a whole number", id="text for a number"),
+        pytest.param(at("serving.workers", True), "serving.workers", "true", "a whole number", id="bool for an int"),
+        pytest.param(at("serving.threads", 1.5), "serving.threads", "1.5", "a whole number", id="float for an int"),
+        pytest.param(at("workloads.hello.names", "x"), "workloads.hello.names", "'x'", "a list", id="text for a list"),
         pytest.param(
             at("workloads.hello.names", ["x", 3]),
             "workloads.hello.names[1]",
             "3",
-            "`str`, got `int`",
+            "a string",
             id="item of a list",
         ),
         pytest.param(
-            at("workloads.hello.names", []), "workloads.hello.names", "[]", "`array` of length >= 1", id="empty list"
+            at("workloads.hello.names", []), "workloads.hello.names", "[]", "a list of at least 1", id="empty list"
         ),
-        pytest.param(at("servers.uvicorn.command", []), "servers.uvicorn.command", "[]", "`array`", id="empty command"),
+        pytest.param(
+            at("servers.uvicorn.command", []),
+            "servers.uvicorn.command",
+            "[]",
+            "a list of at least 1",
+            id="empty command",
+        ),
         pytest.param(
             at("workloads.hello.path", "hi"), "workloads.hello.path", "'hi'", "a path of", id="path without a slash"
         ),
@@ -222,15 +229,15 @@ NOTHING = "nothing"
             "an import string such as 'module:app'",
             id="import",
         ),
-        pytest.param(at("serving.workers", 0), "serving.workers", "0", "`int` >= 1", id="no worker"),
-        pytest.param(at("load.users", -1), "load.users", "-1", "`int` >= 1", id="negative users"),
-        pytest.param(at("load.rate_share", 1.0), "load.rate_share", "1.0", "`float` < 1.0", id="whole share"),
-        pytest.param(at("load.rate_share", 0.0), "load.rate_share", "0.0", "`float` > 0.0", id="no share"),
-        pytest.param(at("presets.quick.rounds", 0), "presets.quick.rounds", "0", "`int` >= 1", id="no round"),
-        pytest.param(at("presets.quick.window_s", 0.0), "presets.quick.window_s", "0.0", "`float` > 0", id="no window"),
+        pytest.param(at("serving.workers", 0), "serving.workers", "0", "at least 1", id="no worker"),
+        pytest.param(at("load.users", -1), "load.users", "-1", "at least 1", id="negative users"),
+        pytest.param(at("load.rate_share", 1.0), "load.rate_share", "1.0", "a number below 1", id="whole share"),
+        pytest.param(at("load.rate_share", 0.0), "load.rate_share", "0.0", "a number above 0", id="no share"),
+        pytest.param(at("presets.quick.rounds", 0), "presets.quick.rounds", "0", "at least 1", id="no round"),
         pytest.param(
-            at("presets.quick.window_s", float("nan")), "presets.quick.window_s", "nan", "`float` > 0", id="nan"
+            at("presets.quick.window_s", 0.0), "presets.quick.window_s", "0.0", "a number above 0", id="no window"
         ),
+        pytest.param(at("presets.quick.window_s", float("nan")), "presets.quick.window_s", "nan", "a number", id="nan"),
     ],
 )
 def test_a_wrong_bench_toml_is_refused(change: Change, key: str, found: str, expected: str) -> None:
@@ -258,10 +265,10 @@ def test_a_wrong_bench_toml_is_refused(change: Change, key: str, found: str, exp
             for method in ("", "GET", "BÄD", "A B", "POST\r\nX: y", "POST\n")
         ),
         *(("content_type", value, "printable ASCII") for value in ("", " ", "a\r\nb", "text/plain\n", " a", "a ", "é")),
-        ("longest_name", -1, "`int` >= 0"),
-        ("longest_name", 10_001, "`int` <= 10000"),
-        ("longest_name", 10**12, "`int` <= 10000"),
-        ("longest_name", 10**30, "`int` <= 10000"),
+        ("longest_name", -1, "at least 0"),
+        ("longest_name", 10_001, "at most 10000"),
+        ("longest_name", 10**12, "at most 10000"),
+        ("longest_name", 10**30, "at most 10000"),
     ],
 )
 def test_what_no_request_can_carry_is_refused(key: str, value: object, expected: str) -> None:
@@ -304,14 +311,14 @@ def test_whatever_is_accepted_can_be_sent(junk: str, key: str) -> None:
 @pytest.mark.parametrize(
     ("change", "key", "found", "expected"),
     [
-        pytest.param(at("colour", "red"), "colour", UNKNOWN, "none of that name", id="unknown key"),
-        pytest.param(at("name", "beta"), "name", UNKNOWN, "none of that name", id="name, which is its folder's"),
+        pytest.param(at("colour", "red"), "colour", UNKNOWN, "one of title", id="unknown key"),
+        pytest.param(at("name", "beta"), "name", UNKNOWN, "one of title", id="name, which is its folder's"),
         pytest.param(without("title"), "title", NOTHING, "a value", id="missing title"),
         pytest.param(without("interfaces"), "interfaces", NOTHING, "a value", id="missing interfaces"),
-        pytest.param(at("interfaces", {}), "interfaces", "an empty table", "an import string", id="empty interfaces"),
-        pytest.param(at("interfaces", "a:b"), "interfaces", "'a:b'", "`object`, got `str`", id="interfaces no table"),
-        pytest.param(at("title", 3), "title", "3", "`str`, got `int`", id="title no text"),
-        pytest.param(at("raw", "yes"), "raw", "'yes'", "`bool`, got `str`", id="raw no bool"),
+        pytest.param(at("interfaces", {}), "interfaces", "{}", "one or more of wsgi, asgi", id="empty interfaces"),
+        pytest.param(at("interfaces", "a:b"), "interfaces", "'a:b'", "a table", id="interfaces no table"),
+        pytest.param(at("title", 3), "title", "3", "a string", id="title no text"),
+        pytest.param(at("raw", "yes"), "raw", "'yes'", "true or false", id="raw no bool"),
     ],
 )
 def test_a_wrong_app_toml_is_refused(change: Change, key: str, found: str, expected: str) -> None:
@@ -324,7 +331,7 @@ def test_a_wrong_app_toml_is_refused(change: Change, key: str, found: str, expec
     ("change", "key", "found", "expected"),
     [
         (at("interfaces.wsgi", "no colon"), "interfaces.wsgi", "'no colon'", "an import string such as 'module:app'"),
-        (at("interfaces.wsgi", 3), "interfaces.wsgi", "3", "an import string such as 'module:app'"),
+        (at("interfaces.wsgi", 3), "interfaces.wsgi", "3", "a string"),
         (at("environment.A", 3), "environment.A", "3", "a string"),
     ],
 )
@@ -355,7 +362,7 @@ def test_an_unknown_interface_of_an_app_is_refused_with_those_there_are() -> Non
 )
 def test_a_name_is_an_unknown_key(key: str) -> None:
     """A name comes from the table, so a key of that name is refused like any other unknown one."""
-    assert_says(refused(lambda: config(at(key, "other"))), "bench.toml", key, UNKNOWN, "none of that name")
+    assert_says(refused(lambda: config(at(key, "other"))), "bench.toml", key, UNKNOWN, "one of ")
 
 
 @pytest.mark.parametrize("value", [0, False, "", []])
@@ -415,9 +422,9 @@ def test_a_command_without_what_is_essential_is_refused(essential: str) -> None:
 def test_a_nul_is_refused() -> None:
     """TOML can write one, and no process can be started with it."""
     message = refused(lambda: config(at("servers.gthread.command", ["gunicorn", "a\0b"])))
-    assert_says(message, "bench.toml", "servers.gthread.command[1]", "'a\\x00b'", "no NUL")
+    assert_says(message, "bench.toml", "servers.gthread.command[1]", "'a\\x00b'", "text without NUL")
     message = refused(lambda: parse_app("app.toml", "alpha", app_document(at("environment", {"A": "\0"}))))
-    assert_says(message, "app.toml", "environment.A", "'\\x00'", "a string without NUL")
+    assert_says(message, "app.toml", "environment.A", "'\\x00'", "text without NUL")
 
 
 @pytest.mark.parametrize("title", ["", " ", "a\nb", "\x1b[2J", "\x0c"])
@@ -734,4 +741,77 @@ def test_deeply_nested_toml_is_refused(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("number", [65_536, 10**22])
 def test_a_number_that_no_machine_has_room_for_is_refused(key: str, number: int) -> None:
     """It would be every App's failure."""
-    assert_says(refused(lambda: config(at(key, number))), "bench.toml", key, str(number), "`int` <= 65535")
+    assert_says(refused(lambda: config(at(key, number))), "bench.toml", key, str(number), "at most 65535")
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "now"),
+    [
+        (at("leagues", {"wsgi": {}}), "leagues", "groups"),
+        (at("contract", {}), "contract", "workloads.hello"),
+        (at("presets.quick.guard_s", 0.03), "presets.quick.guard_s", "settle_s"),
+        (at("apps", {"alpha": {"baseline": True}}), "apps.alpha.baseline", "raw"),
+    ],
+)
+@pytest.mark.parametrize("instead", [False, True])
+def test_an_old_key_is_told_its_new_name(change: Change, key: str, now: str, instead: bool) -> None:
+    """It is that which is said, whether or not the new key is there too."""
+
+    def both(table: Document) -> None:
+        change(table)
+        if instead and now in ("groups", "settle_s"):
+            without({"groups": "groups", "settle_s": "presets.quick.settle_s"}[now])(table)
+
+    assert_says(refused(lambda: config(both)), "bench.toml", key, UNKNOWN, f"{now}, which is its name now")
+
+
+def test_an_old_key_of_an_app_is_told_its_new_name() -> None:
+    """The same holds in an app.toml."""
+    message = refused(lambda: parse_app("app.toml", "alpha", app_document(at("baseline", True))))
+    assert_says(message, "app.toml", "baseline", UNKNOWN, "raw, which is its name now")
+
+
+def test_every_renamed_key_is_unknown_and_its_new_name_is_known() -> None:
+    """The table of old keys can't fall behind the keys."""
+    known = {
+        *strict_schema()["properties"],
+        *(key for kind in strict_schema()["$defs"].values() for key in kind.get("properties", {})),
+    }
+    for old, new in RENAMED.items():
+        assert old[-1] not in known
+        assert new.partition(".")[0] in known
+
+
+@pytest.mark.parametrize(("word", "meant"), [("wokers", "workers"), ("Threads", "threads"), ("colour", None)])
+def test_a_key_that_is_nearly_right_is_proposed(word: str, meant: str | None) -> None:
+    """Where one is like it."""
+    message = refused(lambda: config(at(f"serving.{word}", 1)))
+    assert (f"did you mean {meant}?" in message) == (meant is not None)
+
+
+@pytest.mark.parametrize(
+    ("change", "accepted"),
+    [
+        (nothing, True),
+        (at("presets", {"quick": {"rounds": 5}}), True),
+        (without("serving"), True),
+        (without("groups"), False),
+        (at("groups.wsgi", {"title": "no server"}), False),
+        (at("presets.quick.guard_s", 0.1), False),
+        (at("load.users", "many"), False),
+    ],
+)
+def test_the_published_schema_takes_what_a_project_may_write(change: Change, accepted: bool) -> None:
+    """Keys that the defaults have may be left out; nothing else is accepted that bench refuses."""
+    table = document(change)
+    assert Draft202012Validator(published_schema()).is_valid(table) == accepted
+    if accepted:
+        parse_config("bench.toml", with_defaults(table, tomllib.loads(BENCH_TOML)))
+
+
+def test_own_files_follow_the_published_schemas() -> None:
+    """As editors see them."""
+    Draft202012Validator.check_schema(published_schema())
+    Draft202012Validator(published_schema()).validate(tomllib.loads((ROOT / "bench.toml").read_text()))
+    for file in (ROOT / "apps").glob("*/app.toml"):
+        Draft202012Validator(app_schema()).validate(tomllib.loads(file.read_text()))

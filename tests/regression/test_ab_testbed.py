@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.model.experiment import Side
 from bench.regression import ab_testbed
 from bench.regression.ab_testbed import AbTestbed, open_ab_testbed

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.model.experiment import Side
 from bench.regression.checkouts import Checkout, SideRequest, open_checkouts
 from bench.regression.worktrees import temporary_place
@@ -45,7 +45,7 @@ def test_what_is_wrong_in_a_revision_is_said_of_it(project: Path) -> None:
     write_config(project, app_table("shop"), app_table("till"))
     with pytest.raises(ConfigError) as caught:
         opened(project)
-    assert str(caught.value).startswith("HEAD: bench.toml: apps.shop: native: found 5, expected ")
+    assert str(caught.value).startswith("HEAD: bench.toml: apps.shop.native: found 5, expected ")
 
 
 def test_changes_that_neither_side_would_have_are_refused(project: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.model.config import ConfigError
+from bench.model.config_errors import ConfigError
 from bench.model.experiment import Side
 from bench.model.reason import Code, reason
 from bench.regression.checkouts import SideRequest, open_checkouts
