@@ -7,7 +7,8 @@ import pytest
 from bench.cli import COMMANDS
 from bench.run import store
 from tests.builders.commands import PROJECT, modules_loaded
-from tests.builders.runs import experiment, git, manifest, run_records
+from tests.builders.repositories import git
+from tests.builders.runs import experiment, manifest, run_records
 
 SLOW = {"matplotlib", "pandas", "scipy", "numpy", "locust", "gevent", "rich", "jinja2", "jsonschema", "psutil"}
 GATE = {"numpy", "rich", "scipy"}
