@@ -3,21 +3,20 @@
 import gc
 import os
 import resource
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 
 import gevent
-import msgspec
 from locust.env import Environment
 
+from bench.driver.counts import Counts
 from bench.driver.loads import ClosedLoad, FirstCalls, Load, make_load
 from bench.driver.loop_lag import LoopLagProbe
 from bench.driver.prepared_request import Destination
 from bench.driver.timer import make_timer
 from bench.driver.users import SliceUser
-from bench.model.protocol import Ready, Setup, SliceOrder, SliceResult, SliceResults
+from bench.model.protocol import Ready, Setup, SliceOrder, SliceResults
 
 LOAD_GENERATORS = ("gevent", "greenlet", "httptools", "locust")
 """The distributions whose versions may change what is measured."""
@@ -49,12 +48,12 @@ class Engine:
         casts = self._casts(order)
         openings = [FirstCalls(order, destination, users).run() for destination, users in casts]
         with self._probe.watching() as loop_lag:
-            results = _at_once([make_load(order, destination, users, self._timer) for destination, users in casts])
-        lateness = loop_lag.encoded()
+            counts = _at_once([make_load(order, destination, users, self._timer) for destination, users in casts])
+        lag_us = loop_lag.encoded()
         return SliceResults(
             tuple(
-                msgspec.structs.replace(_with_opening(opening, result), loop_lag_us=lateness)
-                for opening, result in zip(openings, results, strict=True)
+                of_lane.result(order.window_s, opening, lag_us)
+                for opening, of_lane in zip(openings, counts, strict=True)
             )
         )
 
@@ -81,22 +80,12 @@ class Engine:
         return self._users[:count]
 
 
-def _at_once(loads: Sequence[Load]) -> list[SliceResult]:
+def _at_once(loads: Sequence[Load]) -> list[Counts]:
     """Runs loads side by side. One alone runs right here; two open ones would need a timer each."""
     if len(loads) == 1:
         return [loads[0].run()]
     assert all(isinstance(load, ClosedLoad) for load in loads)
     return [running.get() for running in [gevent.spawn(load.run) for load in loads]]
-
-
-def _with_opening(opening: SliceResult, result: SliceResult) -> SliceResult:
-    """Returns a slice's result with the answers, their bytes, and the errors, of its first calls."""
-    return msgspec.structs.replace(
-        result,
-        requests_in_slice=opening.requests_in_slice + result.requests_in_slice,
-        bytes_received=opening.bytes_received + result.bytes_received,
-        errors=dict(Counter(opening.errors) + Counter(result.errors)),
-    )
 
 
 def _pin(cores: tuple[int, ...]) -> None:

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Sequence
 from time import monotonic_ns
 
-import msgspec
 from gevent.event import Event
 from gevent.hub import get_hub
 from greenlet import getcurrent, greenlet
@@ -19,7 +18,7 @@ from bench.driver.response import RequestError
 from bench.driver.timer import Timer
 from bench.driver.users import SliceUser
 from bench.model.load import Closed, Open
-from bench.model.protocol import SliceOrder, SliceResult
+from bench.model.protocol import SliceOrder
 
 ANSWER_LIMIT_S = 5
 """How long the last answers are waited for; what is missing then is an error."""
@@ -29,7 +28,6 @@ class Load(ABC):
     """A load on one destination for one slice, offered by users that are there already."""
 
     def __init__(self, order: SliceOrder, destination: Destination, users: Sequence[SliceUser]) -> None:
-        self._window_s = order.window_s
         self._start_ns = monotonic_ns()
         self._window_start_ns = self._start_ns + round(order.settle_s * NS_PER_S)
         self._window_end_ns = self._window_start_ns + round(order.window_s * NS_PER_S)
@@ -39,13 +37,14 @@ class Load(ABC):
         self._finished = Event()
         self._counts = Counts()
 
-    def run(self) -> SliceResult:
+    def run(self) -> Counts:
         """Offers the load, and returns what came of it."""
         received_before = self._bytes_received()
         for user in self._users:
             user.join(self._attend)
         self._finish()
-        return self._result(self._bytes_received() - received_before)
+        self._counts.bytes_received = self._bytes_received() - received_before
+        return self._counts
 
     @property
     def _last_send_ns(self) -> int:
@@ -54,9 +53,6 @@ class Load(ABC):
     @abstractmethod
     def _take_part(self, user: SliceUser, connection: Connection) -> None:
         """What each user does, in its own greenlet."""
-
-    def _result(self, bytes_received: int) -> SliceResult:
-        return self._counts.result(self._window_s, bytes_received)
 
     def _bytes_received(self) -> int:
         return sum(user.connection_to(self._destination).bytes_received for user in self._users)
@@ -144,15 +140,14 @@ class OpenLoad(Load):
         self._idle: deque[greenlet] = deque()
         self._is_over = False
         self._send_limit_ns = round(order.send_limit_s * NS_PER_S)
-        self._answers_in_window = 0
-        self._from_intended = Histogram()
-        self._lateness = Histogram()
+        self._counts.from_intended = self._from_intended = Histogram()
+        self._counts.lateness = self._lateness = Histogram()
 
     @property
     def _last_send_ns(self) -> int:
         return self._window_end_ns + self._send_limit_ns
 
-    def run(self) -> SliceResult:
+    def run(self) -> Counts:
         """Offers the load, and returns what came of it."""
         self._timer.start(self._tick)
         self._timer.call_at(self._start_ns)
@@ -165,7 +160,7 @@ class OpenLoad(Load):
                 self._counts.count_failure(failure)
             else:
                 self._counts.requests_in_slice += 1
-                self._answers_in_window += self._window_start_ns <= connection.answered_ns < self._window_end_ns
+                self._counts.answers_in_window += self._window_start_ns <= connection.answered_ns < self._window_end_ns
                 if intended_ns >= self._window_start_ns:
                     self._record(connection, intended_ns)
 
@@ -174,14 +169,6 @@ class OpenLoad(Load):
         self._counts.latency.record((connection.answered_ns - connection.sent_ns) // 1000)
         self._from_intended.record((connection.answered_ns - intended_ns) // 1000)
         self._lateness.record((connection.sent_ns - intended_ns) // 1000)
-
-    def _result(self, bytes_received: int) -> SliceResult:
-        return msgspec.structs.replace(
-            super()._result(bytes_received),
-            answers_in_window=self._answers_in_window,
-            latency_from_intended_us=self._from_intended.encoded(),
-            send_lateness_us=self._lateness.encoded(),
-        )
 
     def _next_request(self) -> int | None:
         """Returns when the caller's next request was intended, as soon as it is due; None at the end."""
