@@ -19,6 +19,7 @@ Value = float | int | str | tuple[str | int, ...] | dict[str, int] | None
 class Code(StrEnum):
     """What a reason is. Its docstring names all of its values; rounds are numbered as in ``slices.jsonl``, from 0."""
 
+    # Of anything
     SAID = "said"
     """Something else said why: a program, the system, or a file of an older format. ``text`` is what it said."""
     OLD_FORMAT = "old-format"
@@ -28,6 +29,7 @@ class Code(StrEnum):
     LANE_FAILED = "lane-failed"
     """The Lane failed in a ``round``, at a ``stage``; ``text`` says how."""
 
+    # Counters, clocks and answers
     UNREADABLE = "unreadable"
     """The system does not tell, or a process has ended."""
     COUNTER_WENT_BACKWARDS = "counter-went-backwards"
@@ -41,6 +43,7 @@ class Code(StrEnum):
     NO_RIGHT_ANSWER = "no-right-answer"
     """None in the window: ``errors`` by kind, ``dropped`` requests, and right answers ``outside`` of it."""
 
+    # Discarded slices
     STEAL = "steal"
     """The hypervisor took ``steal_s`` in ``slice_s``."""
     CLOCK_STEPPED = "clock-stepped"
@@ -48,6 +51,7 @@ class Code(StrEnum):
     SLICES_DISCARDED = "slices-discarded"
     """``repeated`` slices were discarded and measured again; ``counted`` ones could not be repeated, and count."""
 
+    # The footprint
     NO_WORKERS = "no-workers"
     """The server's command does not take a number of workers."""
     WORKERS_BUSY = "workers-busy"
@@ -59,6 +63,7 @@ class Code(StrEnum):
     CODE_UNREADABLE = "code-unreadable"
     """``file`` of an App can't be read as code, as ``text`` says."""
 
+    # Instructions
     NO_VALGRIND = "no-valgrind"
     """It is not on the PATH."""
     VALGRIND_FAILED = "valgrind-failed"
@@ -68,6 +73,7 @@ class Code(StrEnum):
     PROFILE_INCOMPLETE = "profile-incomplete"
     """callgrind's profile has ``found`` parts in place of ``expected``: start-up, ``requests``, and the end."""
 
+    # A Lane that did not answer rightly, or not at all
     NO_SLICES = "no-slices"
     """No slice of the Lane was measured before the run ended."""
     NO_SLICE_COUNTS = "no-slice-counts"
@@ -79,6 +85,7 @@ class Code(StrEnum):
     REQUESTS_DROPPED = "requests-dropped"
     """``dropped`` of ``due`` requests were never sent: all connections were busy."""
 
+    # What limited a Lane
     NOTHING_FULL = "nothing-full"
     """Neither server nor driver used all of its cores (``server_share``, ``driver_share``), with so many ``users``."""
     DRIVER_FULL = "driver-full"
@@ -90,6 +97,7 @@ class Code(StrEnum):
     CPU_TIMES_UNKNOWN = "cpu-times-unknown"
     """Those of server or driver could not be read, so nothing shows what was full."""
 
+    # Latencies at a rate
     SERVER_FULL_AT_RATE = "server-full-at-rate"
     """The server used all of its cores (``server_share``) at a fixed rate: requests queue up."""
     DRIVER_FULL_AT_RATE = "driver-full-at-rate"
@@ -101,6 +109,7 @@ class Code(StrEnum):
     OVERLOADED = "overloaded"
     """Of ``offered_rps`` the Lane served ``served_rps``; ``dropped`` requests were never sent."""
 
+    # Who had the cores
     STOLEN = "stolen"
     """The hypervisor took ``steal_share`` of a core's time."""
     SERVER_KEPT_OFF = "server-kept-off"
@@ -113,11 +122,13 @@ class Code(StrEnum):
     """For a core ``waited_ms`` a request, of which its own threads explain ``own_ms``; the median latency is
     ``latency_ms``."""
 
+    # From round to round
     DRIFTED = "drifted"
     """By ``change_share`` from the first round to the last, and not as other Lanes did (``p_value``)."""
     SCATTERED = "scattered"
     """Rounds differ by a standard deviation of ``spread_share``."""
 
+    # What is not derived
     LANE_NOT_VALID = "lane-not-valid"
     """The Lane has this ``status``, so nothing is derived from its figures."""
     RAW_NOT_VALID = "raw-not-valid"
@@ -127,6 +138,7 @@ class Code(StrEnum):
     NO_ROUND_WITH_RAW = "no-round-with-raw"
     """No round has both the Lane's CPU time and raw's."""
 
+    # Figures that are missing, or of less than the whole run
     NOT_REACHED = "not-reached"
     """None of the phase's slices was measured: the run ended before."""
     TOO_FEW_ANSWERS = "too-few-answers"
@@ -136,6 +148,7 @@ class Code(StrEnum):
     FEWER_VALUES = "fewer-values"
     """There are ``n`` values, and no more; why is the cause."""
 
+    # What an incomplete run lacks
     NO_LANE_LEFT = "no-lane-left"
     """Every Lane failed."""
     SLICES_LACKING = "slices-lacking"
@@ -145,6 +158,7 @@ class Code(StrEnum):
     COUNTS_LACKING = "counts-lacking"
     """Instructions per request of ``missing`` of ``lanes``."""
 
+    # Sweeps
     POINT_NOT_VALID = "point-not-valid"
     """The point at a ``load`` has this ``status``."""
     ONE_LOAD = "one-load"
@@ -177,6 +191,7 @@ class Code(StrEnum):
     NO_P99_BELOW = "no-p99-below"
     """No load below ``load`` has requests enough for a p99."""
 
+    # The A/A of bench doctor, and bench plan
     AA_SHORT = "aa-short"
     """The A/A has so many ``rounds``, of ``expected`` that it takes."""
     AA_NOT_VALID = "aa-not-valid"
@@ -184,6 +199,7 @@ class Code(StrEnum):
     NO_VALID_PAIR = "no-valid-pair"
     """No two valid Lanes have so many ``rounds`` in common."""
 
+    # Comparisons of revisions and of runs
     NOT_MEASURED = "not-measured"
     """The metric was not measured."""
     NOT_VALID = "not-valid"

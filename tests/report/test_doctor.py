@@ -1,6 +1,8 @@
 """What `bench doctor` says: every finding in words, the verdict in one sentence, at 80 columns."""
 
 import re
+from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from bench.report.wording import said
 from tests.builders.machines import AA_TEST, HERE, HOST
 from tests.builders.runs import experiment
 
+DOCS = Path(__file__).parent.parent.parent / "docs"
 FULL = reason(Code.DRIVER_FULL, server_share=0.5, driver_share=0.97)
 NOT_VALID = reason(Code.AA_NOT_VALID, FULL, status=Status.DRIVER_BOUND)
 FOUND: dict[What, tuple[dict[str, Any], tuple[str, ...]]] = {
@@ -65,6 +68,13 @@ def diagnosed(found: AaTest | None = AA_TEST, why: Reason | None = None) -> Diag
 
 
 # ---------------------------------------------------------------- findings
+
+
+def test_a_docstring_names_the_values() -> None:
+    """All of them, and nothing else is written like one."""
+    ((_, members),) = run_path(str(DOCS / "write_reasons.py"))["documented"](What)
+    named = {What[name]: set(re.findall(r"``(\w+)``", text)) for name, text in members}
+    assert named == {what: set(values) for what, (values, _) in FOUND.items()}
 
 
 def test_everything_that_is_looked_at_has_words() -> None:

@@ -1,11 +1,10 @@
 """Every reason has its words, they name all that belongs to it, and code and table tell of the same."""
 
 import ast
-import inspect
 import re
-import textwrap
 from functools import cache
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 from hypothesis import given
@@ -34,11 +33,8 @@ samples = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.c
 @cache
 def documented() -> dict[str, str]:
     """Returns the docstring of every code by its name."""
-    (enum,) = ast.parse(textwrap.dedent(inspect.getsource(Code))).body
-    assert isinstance(enum, ast.ClassDef)
-    assigned = [node.targets[0].id for node in enum.body if isinstance(node, ast.Assign)]  # type: ignore[attr-defined]
-    strings = [ast.literal_eval(node.value) for node in enum.body if isinstance(node, ast.Expr)]
-    return dict(zip(assigned, strings[1:], strict=True))  # the first is that of the class
+    sections = run_path(str(BENCH.parent / "docs" / "write_reasons.py"))["documented"](Code)
+    return {name: text for _, members in sections for name, text in members}
 
 
 def test_every_code_has_words_and_a_sample() -> None:
