@@ -200,7 +200,8 @@ def _disturbed(
 ) -> Validity | None:
     """Judges what else was in a point's figures, as in those of a cell of its kind of load."""
     if is_busy(shares.server):
-        return validity.full_at_rate(shares) if load.is_open else saturation.users_under_way(records)
+        filled = Validity(Status.UNSTABLE, (reason(Code.RATE_FILLS_SERVER, server_share=shares.server),))
+        return filled if load.is_open else saturation.users_under_way(records)
     if not saturation.cpu_times_known(shares):
         return validity.without_cpu_times()
     driver = lateness.late(records) if load.is_open else contention.held_up_driver(shares)

@@ -134,14 +134,9 @@ def _punctual(fixed: Sequence[SliceRecord], shares: Shares) -> Validity | None:
     if is_busy(shares.driver):
         found = reason(Code.DRIVER_FULL_AT_RATE, driver_share=shares.driver)
         return Validity(Status.DRIVER_BOUND, (found,))
-    return full_at_rate(shares) or lateness.late(fixed)
-
-
-def full_at_rate(shares: Shares) -> Validity | None:
-    """Judges whether a server had no time to spare at a fixed rate: then requests queue up while a slice lasts."""
-    if not is_busy(shares.server):
-        return None
-    return Validity(Status.UNSTABLE, (reason(Code.SERVER_FULL_AT_RATE, server_share=shares.server),))
+    if is_busy(shares.server):
+        return Validity(Status.UNSTABLE, (reason(Code.SERVER_FULL_AT_RATE, server_share=shares.server),))
+    return lateness.late(fixed)
 
 
 def without_cpu_times() -> Validity:

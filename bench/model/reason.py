@@ -169,6 +169,8 @@ class Code(StrEnum):
     """Throughput still grows at the largest ``load``."""
     ALREADY_BEYOND = "already-beyond"
     """The lowest rate, ``load``, has this ``status``, so the knee lies below it."""
+    RATE_FILLS_SERVER = "rate-fills-server"
+    """At this rate the server used all of its cores (``server_share``): requests queue up while a slice lasts."""
     STILL_SERVED = "still-served"
     """The highest rate, ``load``, was still served, so the knee lies above it."""
     MAXIMUM_UNKNOWN = "maximum-unknown"

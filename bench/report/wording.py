@@ -250,6 +250,9 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     Code.ALREADY_SATURATED: "{load} already saturate it; sweep fewer",
     Code.STILL_GROWING: "throughput still grows at {load}; sweep further",
     Code.ALREADY_BEYOND: "{status} at {load} already; sweep lower rates",
+    Code.RATE_FILLS_SERVER: (
+        "the server used {server_share:share} of its cores, so requests queue up at this rate while a slice lasts"
+    ),
     Code.STILL_SERVED: "{load} was still served; sweep further",
     Code.MAXIMUM_UNKNOWN: "the server's maximum is not known at {load}",
     Code.SERVER_SHORT_OF_CORES: (

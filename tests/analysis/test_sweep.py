@@ -102,7 +102,7 @@ def test_a_rate_that_fills_the_server_is_not_within_the_objective() -> None:
     found = folded(swept(loads), [replace(row, dropped=0) for row in rows])[A]
     statuses = [each.validity.status for each in found.points]
     assert statuses == [Status.VALID, Status.VALID, Status.UNSTABLE, Status.UNSTABLE, Status.OVERLOADED]
-    assert found.points[3].validity.reasons[0].code is Code.SERVER_FULL_AT_RATE
+    assert found.points[3].validity.reasons[0].code is Code.RATE_FILLS_SERVER
     assert found.points[3].validity.reasons[0].values == pytest.approx({"server_share": 0.97})
     assert [bool(each.latency_ms) for each in found.points] == [True, True, False, False, False]
     assert (found.knee.low, found.knee.high) == (3200, 4800)

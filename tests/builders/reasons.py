@@ -67,6 +67,7 @@ SAMPLES: tuple[Reason, ...] = (
     reason(Code.ALREADY_SATURATED, load="16 users"),
     reason(Code.STILL_GROWING, load="16 users"),
     reason(Code.ALREADY_BEYOND, status=Status.OVERLOADED, load="100/s"),
+    reason(Code.RATE_FILLS_SERVER, server_share=0.97),
     reason(Code.STILL_SERVED, load="100/s"),
     reason(Code.MAXIMUM_UNKNOWN, CAUSE, load="16 users"),
     reason(Code.SERVER_SHORT_OF_CORES, server_share=0.51, waited_share=0.47),
