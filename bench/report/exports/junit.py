@@ -5,9 +5,9 @@ Source: ``surefire-test-report.xsd`` of Maven Surefire and ``junit-10.xsd`` of J
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-import pandas as pd
 from msgspec import Struct
 
 from bench.model.metrics import METRICS
@@ -16,6 +16,9 @@ from bench.model.regression import Evidence, Judged, Verdict
 from bench.report import wording
 from bench.report.format import printable, times
 from bench.report.regression import said
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class CaseStatus(StrEnum):
@@ -55,7 +58,7 @@ def render(suite: str, tests: Sequence[Case]) -> bytes:
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def cell_cases(report: Report, table: pd.DataFrame) -> tuple[Case, ...]:
+def cell_cases(report: Report, table: "pd.DataFrame") -> tuple[Case, ...]:
     """Returns a test for each cell of a run: that what was measured there can be trusted."""
     measured_s = table.groupby(["lane", "phase"])["window_s"].sum()
     return tuple(
