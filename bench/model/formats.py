@@ -10,15 +10,17 @@ A new version is a number here, a section with its functions, a row in ``_RUN`` 
 ``tests/data/``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from bench.model import footprint_plan
 from bench.model.errors import BenchError, WrongUsage
 from bench.model.history import HistoryRecord
-from bench.model.reason import Code
+from bench.model.metrics import METRICS, Source
+from bench.model.reason import Code, Reason
 from bench.model.records import Failure, LatencyEnd, Manifest, Observation, SliceRecord, Stage
 from bench.model.regression import Comparison
 
@@ -33,6 +35,7 @@ Upgrades = Mapping[type[Struct], Upgrade]
 
 _Kind = TypeVar("_Kind", bound=Struct)
 _VERSION = "format_version"
+_MAY_LACK_FOOTPRINT = 2
 _LONGEST = 40
 
 
@@ -87,6 +90,22 @@ def decoder(kind: type[_Kind], version: int) -> Callable[[bytes], _Kind]:
         return msgspec.json.Decoder(kind).decode
     plain = msgspec.json.Decoder()
     return lambda line: decoded(kind, plain.decode(line), version)
+
+
+def unobserved(manifest: Manifest, observations: Sequence[Observation], version: int) -> tuple[Observation, ...]:
+    """Returns what a run of an early version can't lack, as it was never asked for: what Apps are at rest, unknown.
+
+    Runs measure it since a commit within version 2. Before that nothing was observed at all.
+    """
+    asked = manifest.experiment.preset.cold_starts or manifest.experiment.preset.instructions
+    if version > _MAY_LACK_FOOTPRINT or observations or asked:
+        return ()
+    why = Reason(Code.OLD_FORMAT, {"version": version})
+    return tuple(
+        Observation(lane=lane.name, metric=metric.name, value=None, reason=why)
+        for lane in footprint_plan.footprint_lanes(manifest.experiment)
+        for metric in METRICS.from_sources(Source.AT_REST)
+    )
 
 
 def _upgrades(kind: type[Struct]) -> tuple[Upgrades, ...]:
@@ -163,6 +182,10 @@ _MEASURED = (
 """What a slice is measured by, and may be unknown, in the words of versions 1 to 3."""
 
 
+def _manifest_2(manifest: Document) -> Document:
+    return {"latency_end": str(LatencyEnd.READ)} | manifest
+
+
 def _slice_2(row: Document) -> Document:
     return _lacking(row, 1)
 
@@ -185,11 +208,12 @@ def _lacking(row: Document, version: int) -> Document:
 
 # ---------------------------------------------------------------- runs, 2 to 3
 # Latencies end when the kernel took an answer in, no longer when the driver read it: they are shorter by 0.05 to 0.15
-# ms. manifest.json: the machine's memory may be unknown. The first runs of version 2 lack what came to it later.
+# ms. (The last commits of version 2 did so already, and a file does not tell.) manifest.json: the machine's memory may
+# be unknown. The first runs of version 2 lack what came to it later.
 
 
 def _manifest_3(manifest: Document) -> Document:
-    return {"latency_end": str(LatencyEnd.READ)} | manifest
+    return {"latency_end": None} | manifest
 
 
 def _slice_3(row: Document) -> Document:
@@ -203,7 +227,7 @@ def _slice_3(row: Document) -> Document:
 # summary.json: a framework's overhead is its own cost.
 # Reasons are codes with numbers. manifest.json: bench_revision and project_revision in place of git_revision; when
 # latencies end. The loop lag is of the load alone: the driver writes down what it saw afterwards, which had made the
-# p99 longer by 0.5 ms.
+# p99 longer by 0.5 ms. Memory that could not be read was 0 until a commit within version 3.
 
 _WORKLOAD = "hello"
 """What the one workload of earlier versions is called; it had no name."""
@@ -230,11 +254,20 @@ def _lane_4(lane: Document) -> Document:
 def _slice_4(row: Document) -> Document:
     names = {"hub_lateness_us": "loop_lag_us"}
     return _changed(
-        _renamed(row, missed="dropped", spoilt="discarded", **names),
+        _renamed(_without_zeros(row), missed="dropped", spoilt="discarded", **names),
         unknown=_within(lambda reasons: _renamed(_all_said(reasons), **names)),
         discarded=_said,
         not_repeated=_said,
     )
+
+
+def _without_zeros(row: Document) -> Document:
+    """Returns a row in which memory of 0 is unknown: no process has none."""
+    zeros = [name for name in ("server_rss_bytes", "server_pss_bytes") if name in row and row[name] == 0]
+    unknown = row.get("unknown")
+    if not zeros or not isinstance(unknown, dict):
+        return row
+    return row | dict.fromkeys(zeros) | {"unknown": dict.fromkeys(zeros, _reason(Code.UNREADABLE)) | unknown}
 
 
 def _failure_4(failure: Document) -> Document:
@@ -253,7 +286,7 @@ def _comparison_4(comparison: Document) -> Document:
 
 
 _RUN: tuple[Upgrades, ...] = (
-    {SliceRecord: _slice_2},
+    {SliceRecord: _slice_2, Manifest: _manifest_2},
     {SliceRecord: _slice_3, Manifest: _manifest_3},
     {
         SliceRecord: _slice_4,

@@ -128,7 +128,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
     Revisions are commits, with ``+`` where something was not committed. ``bench_revision`` is that of bench's own
     checkout, None where bench is installed; ``project_revision`` is that of the project, None outside of git.
-    ``latency_end`` is when latencies end: those of two runs can be compared where it is the same.
+    ``latency_end`` is when latencies end, None where the format does not tell: those of two runs can be compared where
+    it is the same.
     """
 
     format_version: int
@@ -140,7 +141,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     experiment: Experiment
     machine: Machine
     driver_versions: dict[str, str]
-    latency_end: LatencyEnd
+    latency_end: LatencyEnd | None
     lanes: tuple[LaneFacts, ...]
     irremovable_differences: tuple[str, ...]
 

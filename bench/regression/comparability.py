@@ -72,7 +72,7 @@ def fields(manifest: Manifest, lanes: Collection[str]) -> Fields:
     found = _conditions(manifest)
     found |= {f"driver_versions.{name}": version for name, version in manifest.driver_versions.items()}
     found["bench_version"] = manifest.bench_version
-    found["latency_end"] = manifest.latency_end
+    found["latency_end"] = str(manifest.latency_end)
     found["sweep"] = str(experiment.sweep)
     for facts in manifest.lanes:
         if facts.lane in lanes:
@@ -88,8 +88,8 @@ def digest(manifest: Manifest) -> str:
         ".".join(FIRST_NAMES.get(part, part) for part in name.split(".")): value
         for name, value in _conditions(manifest).items()
     }
-    if manifest.latency_end is LatencyEnd.READ:
-        asked["latency_end"] = manifest.latency_end
+    if manifest.latency_end is not LatencyEnd.RECEIVED:
+        asked["latency_end"] = str(manifest.latency_end)
     return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()[:DIGEST]
 
 

@@ -46,7 +46,12 @@ SWEEP_READING = (
     "Overloaded: less was served than offered. Its latency grows for as long as the load lasts, and is left out.",
 )
 """How to read a sweep."""
-READ_LATER = "Latencies end when the driver read an answer, 0.05 to 0.15 ms later than in runs of today."
+LATENCY_ENDS = {
+    LatencyEnd.RECEIVED: "",
+    LatencyEnd.READ: "Latencies end when the driver read an answer, 0.05 to 0.15 ms later than in runs of today.",
+    None: "Latencies may end when the driver read an answer, 0.05 to 0.15 ms later than in runs of today.",
+}
+"""What a reader has to know of an old run."""
 DASHES = (
     "Dashes without a reason above: the footprint is measured of each App on its native server alone, and raw has no "
     "cost above raw."
@@ -208,8 +213,9 @@ def versions(report: Report) -> str:
 def driver(report: Report) -> str:
     """Says what generated the load, and when latencies end where it is not as in the runs of today."""
     named = [f"{name} {version}" for name, version in sorted(report.manifest.driver_versions.items())]
-    later = f" {READ_LATER}" if report.manifest.latency_end is LatencyEnd.READ else ""
-    return one_line(f"Load driver: {', '.join(named) or 'versions unknown'}.{later}")
+    return one_line(
+        f"Load driver: {', '.join(named) or 'versions unknown'}. {LATENCY_ENDS[report.manifest.latency_end]}"
+    )
 
 
 def failed(failure: Failure) -> str:

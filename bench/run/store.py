@@ -111,12 +111,13 @@ def read(folder: Path) -> StoredRun:
     manifest, version = _document(folder / MANIFEST, Manifest)
     if any(lane.side for lane in manifest.experiment.lanes):
         raise Unreadable(f"{folder}: found a comparison, expected a run; `bench report` shows one that came to its end")
+    observations = tuple(_rows(folder / OBSERVATIONS, Observation, version))
     return StoredRun(
         folder,
         manifest,
         tuple(_rows(folder / SLICES, SliceRecord, version)),
         tuple(_rows(folder / FAILURES, Failure, version)),
-        tuple(_rows(folder / OBSERVATIONS, Observation, version)),
+        (*observations, *formats.unobserved(manifest, observations, version)),
     )
 
 

@@ -1,5 +1,6 @@
 """history.jsonl: what was appended comes back in its order, once; what is damaged is named and left alone."""
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -10,10 +11,11 @@ from msgspec.structs import replace
 
 from bench.model.formats import HISTORY_VERSION
 from bench.model.history import DamagedHistory, HistoryRecord
-from bench.regression import history_file
+from bench.regression import history_file, trends
 from bench.regression.history_file import HISTORY
 from tests.builders.runs import history_record
 
+STORED = Path(__file__).parent.parent / "data" / "history-v1.jsonl"
 IDS = st.lists(st.integers(0, 30).map(lambda number: f"20260301T1015{number:02}Z-3f9a1c"), max_size=20)
 
 
@@ -80,7 +82,7 @@ def test_a_future_format_is_named(tmp_path: Path) -> None:
         msgspec.json.encode({"format_version": future, "lanes": 3}),
     ):
         path.write_bytes(line + b"\n")
-        with pytest.raises(DamagedHistory, match=f"line 1: format_version: found {future}, expected {HISTORY_VERSION}"):
+        with pytest.raises(DamagedHistory, match=f"line 1: format_version: found {future}, expected 1 to {future - 1}"):
             history_file.read(tmp_path)
 
 
@@ -123,3 +125,26 @@ def test_lines_differ_only_where_runs_do(tmp_path: Path) -> None:
     first, second = path.read_text().splitlines()
     assert first.replace('"a"', '"b"') == second
     assert first.startswith(f'{{"format_version":{HISTORY_VERSION},"run_id":"a","started_utc":')
+
+
+def test_lines_of_the_first_version_are_read_among_those_of_today(tmp_path: Path) -> None:
+    """They were written by the code of then, and stay as they are when another one follows."""
+    shutil.copy(STORED, tmp_path / HISTORY)
+    before = STORED.read_bytes()
+    assert history_file.append(tmp_path, history_record(run_id="new"))
+    assert not history_file.append(tmp_path, history_record(run_id="20261130T224748Z-d9598c"))
+    found = history_file.read(tmp_path)
+    assert [record.run_id for record in found[:1] + found[-1:]] == ["20261130T224748Z-d9598c", "new"]
+    assert {record.format_version for record in found} == {HISTORY_VERSION}
+    assert (tmp_path / HISTORY).read_bytes().startswith(before)
+    chosen = trends.like_latest(found[:-1])
+    assert [len(chosen.records), chosen.other_conditions] == [5, 6]
+
+
+@pytest.mark.parametrize("version", [0, True, "1", None, 1.5])
+def test_a_version_that_is_none_is_damage(tmp_path: Path, version: object) -> None:
+    """The line is named, with what to do."""
+    line = msgspec.json.decode(msgspec.json.encode(history_record())) | {"format_version": version}
+    (tmp_path / HISTORY).write_bytes(msgspec.json.encode(line) + b"\n")
+    with pytest.raises(DamagedHistory, match=r"line 1: format_version: found .*; remove the line"):
+        history_file.read(tmp_path)

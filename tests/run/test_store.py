@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from bench.analysis import completeness
 from bench.analysis.summary import fold
+from bench.model import formats
+from bench.model.errors import ExitCode
 from bench.model.experiment import Side
 from bench.model.formats import FORMAT_VERSION, to_json
+from bench.model.reason import Code, reason
 from bench.model.records import Failure, SliceRecord
+from bench.report.publish import publish
 from bench.run import store
 from tests.builders.runs import LANES, A, B, experiment, failure, fixed, manifest, run_records, saturated
 
@@ -147,27 +153,40 @@ def test_bytes_that_are_no_text_are_damage(tmp_path: Path, name: str) -> None:
         store.read(folder)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        pytest.param(
-            {"format_version": FORMAT_VERSION + 1},
-            f"found {FORMAT_VERSION + 1}, expected {FORMAT_VERSION};",
-            id="newer",
-        ),
-        pytest.param({"format_version": 0}, f"found 0, expected {FORMAT_VERSION};", id="older"),
-        pytest.param({"format_version": "1"}, f"found 1, expected {FORMAT_VERSION};", id="text"),
-        pytest.param({"format_version": None}, f"found None, expected {FORMAT_VERSION};", id="none"),
-        pytest.param({"experiment": {}}, "expected the manifest of a run", id="no experiment"),
-    ],
-)
-def test_another_format_is_refused(tmp_path: Path, spoil: dict[str, Any], said: str) -> None:
-    """A run of another format version is not guessed at; the message names the file."""
-    folder = written(tmp_path)
+def described(folder: Path, **changes: Any) -> Path:
+    """Returns the manifest of a run after changes to its JSON."""
     path = folder / store.MANIFEST
-    path.write_bytes(msgspec.json.encode(msgspec.json.decode(path.read_bytes()) | spoil))
-    with pytest.raises(store.Unreadable, match=re.escape(said)) as refusal:
-        store.read(folder)
+    path.write_bytes(msgspec.json.encode(msgspec.json.decode(path.read_bytes()) | changes))
+    return path
+
+
+def test_a_future_format_is_refused(tmp_path: Path) -> None:
+    """It is not guessed at: one line with the file, what was found and expected, and which bench to use."""
+    path = described(written(tmp_path), format_version=FORMAT_VERSION + 1, bench_version="7.1")
+    with pytest.raises(store.OtherFormat) as refusal:
+        store.read(path.parent)
+    found = f"format_version: found {FORMAT_VERSION + 1}, expected 1 to {FORMAT_VERSION}; use bench 7.1 or newer"
+    assert str(refusal.value) == f"{path}: {found}"
+    assert refusal.value.exit_code is ExitCode.NOT_MEASURED
+
+
+@pytest.mark.parametrize("version", [0, -1, True, None, 1.5, "1", [4]])
+def test_a_format_that_is_no_number_is_refused(tmp_path: Path, version: Any) -> None:
+    """It is damage, and no future: one line with the file."""
+    path = described(written(tmp_path), format_version=version)
+    with pytest.raises(store.Unreadable, match=f"expected a whole number from 1 to {FORMAT_VERSION}") as refusal:
+        store.read(path.parent)
+    assert str(refusal.value).startswith(f"{path}: format_version: found ")
+    assert refusal.value.exit_code is ExitCode.WRONG_USAGE
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("version", range(1, FORMAT_VERSION + 1))
+def test_a_manifest_without_an_experiment_is_refused(tmp_path: Path, version: int) -> None:
+    """Whatever version it says that it is of."""
+    path = described(written(tmp_path), format_version=version, experiment={})
+    with pytest.raises(store.Unreadable, match="expected the manifest of a run") as refusal:
+        store.read(path.parent)
     assert str(refusal.value).startswith(f"{path}: ")
 
 
@@ -200,7 +219,8 @@ def test_an_interrupted_comparison_is_no_run(tmp_path: Path) -> None:
 
 def test_a_damaged_comparison_is_named(tmp_path: Path) -> None:
     """Another format, or no JSON: one line with the file."""
-    for content, said in (("{", "comparison.json: "), ('{"format_version": 99}', "format_version: found 99")):
+    future = "found 99, expected 1 to 4; use a newer bench"
+    for content, said in (("{", "comparison.json: "), ('{"format_version": 99}', future)):
         (tmp_path / store.COMPARISON).write_text(content)
         with pytest.raises(store.Unreadable, match=said):
             store.read_comparison(tmp_path)
@@ -306,3 +326,88 @@ def test_rows_reach_the_disk_when_asked(tmp_path: Path, monkeypatch: pytest.Monk
         assert synced == []
         run.sync()
     assert {(run.folder / name).stat().st_ino for name in (store.SLICES, store.FAILURES)} <= set(synced)
+
+
+# ---------------------------------------------------------------- runs of earlier versions
+
+
+STORED = sorted((Path(__file__).parent.parent / "data" / "runs").glob("v*/*"))
+"""Runs that were written by the code of then; those with many slices have lost most of them."""
+RUNS = [folder for folder in STORED if not (folder / store.COMPARISON).exists()]
+COMPARISONS = [folder for folder in STORED if (folder / store.COMPARISON).exists()]
+
+
+def named(folder: Path) -> str:
+    return f"{folder.parent.name}/{folder.name}"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("folder", RUNS, ids=named)
+def test_a_run_of_an_earlier_version_opens_folds_and_reports(folder: Path) -> None:
+    """All that a run of today gives, and its folder is as it was."""
+    before = contents(folder)
+    run = store.read(folder)
+    assert len(run.records) == len((folder / store.SLICES).read_bytes().splitlines())
+    folded = fold(run.manifest, run.records, run.failures, run.observations)
+    assert len(folded.summary.lanes) == len(run.manifest.experiment.lanes)
+    assert {failure.lane for failure in run.failures} == {failure.lane for failure in folded.summary.failures}
+    published = publish(folded, run.records)
+    assert published.left_out == ()
+    assert msgspec.json.decode(published.files["summary.json"])["format_version"] == FORMAT_VERSION
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("folder", COMPARISONS, ids=named)
+def test_a_comparison_of_an_earlier_version_opens(folder: Path) -> None:
+    """With a verdict on each metric; it is still no run."""
+    found = store.read_comparison(folder)
+    assert found
+    assert [len(app.evidence) for app in found.apps] == [4 if folder.name == "compare-early" else 5]
+    with pytest.raises(store.Unreadable, match="found a comparison, expected a run"):
+        store.read(folder)
+
+
+def test_a_run_from_before_the_footprint_lacks_none_of_it() -> None:
+    """What its version never measured is unknown, and keeps no run from being complete; what was asked for does."""
+    run = store.read(STORED[0].parent.parent / "v1" / "plain")
+    assert {(seen.metric, seen.value) for seen in run.observations} == {
+        (metric, None) for metric in ("code_lines", "packages", "installed_mib")
+    }
+    assert all(seen.reason == reason(Code.OLD_FORMAT, version=1) for seen in run.observations)
+    assert completeness.lacking(run.manifest.experiment, run.records, run.failures, run.observations) == ()
+    asked = replace(run.manifest.experiment, preset=replace(run.manifest.experiment.preset, cold_starts=3))
+    assert formats.unobserved(replace(run.manifest, experiment=asked), (), 2) == ()
+    assert formats.unobserved(run.manifest, (), 3) == ()
+
+
+def test_a_run_of_version_3_has_the_figures_that_version_3_gave_it() -> None:
+    """Every number of its summary, under the names of today; the last digit may depend on the machine."""
+    folder = STORED[0].parent.parent / "v3" / "quiet-2"
+    run = store.read(folder)
+    today = msgspec.json.decode(to_json(fold(run.manifest, run.records, run.failures, run.observations).summary))
+    then = msgspec.json.decode((folder / "summary-v3.json").read_bytes())
+    expected = dict(numbers(then)) | {("format_version",): FORMAT_VERSION}
+    assert len(expected) == 238
+    assert dict(numbers(today)) == pytest.approx(expected, rel=1e-12)
+
+
+NEW_NAMES = {"leagues": "groups", "missed": "dropped", "overhead_us_per_request": "own_cost_us_per_request"}
+
+
+def numbers(document: Any, *path: str | int) -> Iterator[tuple[tuple[str | int, ...], float]]:
+    """Yields the numbers of a document by where they stand."""
+    match document:
+        case dict():
+            for key, value in document.items():
+                if key not in ("reasons", "missing"):
+                    yield from numbers(value, *path, NEW_NAMES.get(str(key), str(key)))
+        case list():
+            for index, value in enumerate(document):
+                yield from numbers(value, *path, index)
+        case bool():
+            pass
+        case int() | float():
+            yield path, document
