@@ -73,9 +73,9 @@ def once(sides: AbTestbed) -> Counted:
     if base.value is None or head.value is None:
         sys.exit(f"{APP}: {'; '.join(said(each.reason) for each in (base, head) if each.reason)}")
     ratio = verdict.exact(base.value, head.value)
-    said = verdict.judge(INSTRUCTIONS, ratio, ALLOWED, []).verdict
-    print(f"{ratio.point:.6f} {said}", file=sys.stderr)
-    return Counted(ratio.point, said, time.monotonic() - began)
+    judged = verdict.judge(INSTRUCTIONS, ratio, ALLOWED, []).verdict
+    print(f"{ratio.point:.6f} {judged}", file=sys.stderr)
+    return Counted(ratio.point, judged, time.monotonic() - began)
 
 
 def render(found: list[Counted]) -> str:

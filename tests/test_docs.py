@@ -156,6 +156,12 @@ def test_server_packages_have_one_version_in_all_locks() -> None:
         assert servers <= {found[0] for found in pin.findall(lock.read_text())}, lock
 
 
+def test_every_reason_is_in_the_table() -> None:
+    """docs/reasons.md is what the docstrings of the codes say; `make fix` writes it again."""
+    written = run_path(str(PROJECT / "docs" / "write_reasons.py"))["page"]()
+    assert (PROJECT / "docs" / "reasons.md").read_text(encoding="utf-8") == written
+
+
 def test_the_published_schemas_are_those_of_the_types() -> None:
     """docs/schemas is what bench writes; `make fix` writes it again."""
     schemas = PROJECT / "docs" / "schemas"

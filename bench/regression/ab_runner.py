@@ -12,6 +12,7 @@ from bench.analysis import discard
 from bench.model import quotients, schedule
 from bench.model.experiment import Experiment
 from bench.model.metrics import INSTRUCTIONS
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import Estimate, Failure, LaneFacts, Observation, SliceRecord, Stage
 from bench.model.regression import Evidence, Verdict
 from bench.model.schedule import RoundPlan, Slice
@@ -67,7 +68,7 @@ class AbResult(Struct, frozen=True):
     rounds: int
     measured_again: bool
     spent_s: float
-    notes: tuple[str, ...]
+    notes: tuple[Reason, ...]
 
 
 class FirstPass(Struct, frozen=True):
@@ -106,7 +107,7 @@ class AbRunner:
         self._folded: list[dict[str, AppRound]] = []  # a Round each, by App
         self._facts: tuple[LaneFacts, ...] = ()
         self._rates_rps: dict[str, float] = {}
-        self._failed: dict[str, str] = {}
+        self._failed: dict[str, Failure] = {}
 
     def run(self) -> AbResult:
         """Compares. Raises NothingToMeasure where a side cannot be served, and what the rounds raise."""
@@ -134,7 +135,7 @@ class AbRunner:
     def _judge(self, first: FirstPass, counted_again: Sequence[Observation]) -> AbResult:
         """Judges by all Rounds; what is slower has to be so in both measurements."""
         found = {pair.app: tuple(self._confirmed(pair, first, counted_again)) for pair in self._standing}
-        found |= {app: ratios.failed(reason) for app, reason in self._failed.items()}
+        found |= {app: ratios.failed(failure) for app, failure in self._failed.items()}
         stands = any(item.verdict is Verdict.SLOWER for of_app in found.values() for item in of_app)
         return AbResult(
             evidence=found,
@@ -229,9 +230,9 @@ class AbRunner:
         """
         for failure in failures:
             self._sink.fail(failure)
-            self._failed.setdefault(self._app_of[failure.lane], _said(failure))
+            self._failed.setdefault(self._app_of[failure.lane], failure)
         if not self._standing:
-            raise NothingToMeasure(next(iter(self._failed.values())))
+            raise NothingToMeasure(_said(next(iter(self._failed.values()))))
 
     def _counted(self) -> Sequence[Observation]:
         counted = self._count()
@@ -291,23 +292,21 @@ def _seen_twice(found: Evidence, before: Estimate | None, again: Estimate | None
     return replace(found, verdict=Verdict.UNDECIDED, reasons=(_why_not(found.metric, before, again, limit),))
 
 
-def _why_not(metric: str, before: Estimate | None, again: Estimate | None, limit: float) -> str:
-    """Says why a regression does not stand."""
+def _why_not(metric: str, before: Estimate | None, again: Estimate | None, limit: float) -> Reason:
+    """Returns why a regression does not stand."""
     if before is None or again is None or again.low is None:
-        return "slower, but too late to be measured again: raise --budget"
-    gave = f"the first gave {before.point:.3f}, the second {again.point:.3f}"
+        return reason(Code.NOT_MEASURED_AGAIN)
     if verdict.is_worse(metric, before) and verdict.is_worse(metric, again):
-        where = "the second" if metric == INSTRUCTIONS else "all rounds"
-        return f"slower in each measurement, but in {where} not for certain by more than {100 * limit:.3g} %: {gave}"
-    return f"slower, but not by each measurement: {gave}"
+        return reason(Code.NOT_CERTAIN, first=before.point, second=again.point, allowed_share=limit)
+    return reason(Code.NOT_SEEN_TWICE, first=before.point, second=again.point)
 
 
 def _silent(pair: Pair, index: int, warm: Sequence[SliceRecord]) -> Failure:
     """Returns that neither side of an App answers; which Lane it is said of does not matter then."""
     kinds = sorted({kind for record in warm for kind in record.errors})
     said = f" ({', '.join(kinds)})" if kinds else ""
-    reason = f"neither side gave one right answer under load{said}"
-    return Failure(lane=pair.head, round=index, stage=Stage.LOAD, reason=reason, log_tail="")
+    why = f"neither side gave one right answer under load{said}"
+    return Failure(lane=pair.head, round=index, stage=Stage.LOAD, reason=why, log_tail="")
 
 
 def _said(failure: Failure) -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from bench.model.config_errors import ConfigError
 from bench.model.experiment import Experiment, Lane, Side, only
+from bench.model.reason import Reason
 from bench.model.regression import SideFacts
 from bench.regression import selection, worktrees
 from bench.regression.checkouts import Checkout, SideRequest, in_project, open_checkouts
@@ -27,7 +28,7 @@ class AbTestbed(Struct, frozen=True):
     testbed: Testbed
     pairs: tuple[Pair, ...]
     facts: Mapping[Side, SideFacts]
-    notes: tuple[str, ...]
+    notes: tuple[Reason, ...]
 
 
 @contextmanager

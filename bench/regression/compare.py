@@ -6,12 +6,12 @@ from contextlib import AbstractContextManager
 
 from bench.model.experiment import Lane, Side
 from bench.model.formats import FORMAT_VERSION
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import LaneFacts, Observation
 from bench.model.regression import AppComparison, Comparison
 from bench.regression.ab_runner import AbPlan, AbRunner, AbWatcher, Terms
 from bench.regression.ab_testbed import AbTestbed
 from bench.regression.ratios import Pair
-from bench.report.wording import said
 from bench.run.round import open_round
 from bench.run.runner import Round, Sink
 from bench.run.session import draft, instructions_per_request
@@ -56,9 +56,10 @@ def compare(
     )
 
 
-def _uncounted(counted: Sequence[Observation]) -> Iterable[str]:
-    """Says once of each Lane why its instructions could not be counted."""
-    return dict.fromkeys(f"Instructions of {each.lane}: {said(each.reason)}." for each in counted if each.reason)
+def _uncounted(counted: Sequence[Observation]) -> Iterable[Reason]:
+    """Returns why the instructions of Lanes could not be counted, each reason once."""
+    found = (reason(Code.NOT_COUNTED, each.reason).found_of(each.lane) for each in counted if each.reason)
+    return dict.fromkeys(found)
 
 
 def differences(pair: Pair, facts: Sequence[LaneFacts]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from bench.analysis.folds import ByRound, Records
 from bench.model.experiment import Side
 from bench.model.load import Phase
 from bench.model.metrics import INSTRUCTIONS, METRICS, Metric
-from bench.model.records import Cell, Estimate, Observation
+from bench.model.records import Cell, Estimate, Failure, Observation
 from bench.model.regression import Evidence, Verdict
 from bench.regression import verdict
 
@@ -112,7 +112,7 @@ def judge(known: Mapping[str, Estimate], found: Mapping[Side, Sequence[Cell]], a
             name,
             known.get(name),
             allowed,
-            [validity.said_of(side.upper(), validity.of_phase(of_side, phase)) for side, of_side in found.items()],
+            [(side.upper(), validity.of_phase(of_side, phase)) for side, of_side in found.items()],
         )
         for name, phase in compared().items()
         if name in known or name in steering_metrics()
@@ -132,9 +132,11 @@ def instructions(pair: Pair, counted: Iterable[Observation]) -> Estimate | None:
     return verdict.exact(base, head) if base and head else None
 
 
-def failed(reason: str) -> tuple[Evidence, ...]:
+def failed(failure: Failure) -> tuple[Evidence, ...]:
     """Returns the evidence on an App that could not be measured any more: none, whatever was measured before."""
-    return tuple(Evidence(metric, None, Verdict.INVALID, None, (reason,)) for metric in steering_metrics())
+    last = failure.log_tail.strip().splitlines()[-1:]
+    why = validity.failed(failure, *last).found_of(failure.lane)
+    return tuple(Evidence(metric, None, Verdict.INVALID, None, (why,)) for metric in steering_metrics())
 
 
 def _of_duets(pair: Pair, metric: Metric, duets: Records) -> float | None:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from bench.model.config_errors import ConfigError
 from bench.model.errors import BenchError, ExitCode
 from bench.model.experiment import Side
+from bench.model.reason import Code, Reason, reason
 from bench.model.suggest import one_of
 from bench.regression.checkouts import Checkout
 from bench.regression.worktrees import fingerprints
@@ -33,7 +34,7 @@ class Selection(Struct, frozen=True):
     """The Apps to compare, by name; a note says what else might have been compared and is not."""
 
     apps: tuple[str, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Reason, ...]
 
 
 class Candidates(Struct, frozen=True):
@@ -133,16 +134,13 @@ def _nothing_differs(checkouts: Checkouts, elsewhere: Sequence[str]) -> NothingD
     )
 
 
-def _notes_on_one_sided(candidates: Candidates) -> tuple[str, ...]:
+def _notes_on_one_sided(candidates: Candidates) -> tuple[Reason, ...]:
     return tuple(
-        f"{name} is in {revision} only, and is not compared" for name, revision in candidates.one_sided.items()
+        reason(Code.ON_ONE_SIDE, side=revision).found_of(name) for name, revision in candidates.one_sided.items()
     )
 
 
-def _notes_on_elsewhere(elsewhere: Sequence[str]) -> tuple[str, ...]:
+def _notes_on_elsewhere(elsewhere: Sequence[str]) -> tuple[Reason, ...]:
     if not elsewhere:
         return ()
-    return (
-        f"outside of the Apps' folders files differ, {elsewhere[0]} first ({len(elsewhere)} in all); other Apps "
-        "that use them were not compared: name them with --app",
-    )
+    return (reason(Code.FILES_DIFFER_OUTSIDE, first=elsewhere[0], files=len(elsewhere)),)

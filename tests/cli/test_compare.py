@@ -20,7 +20,6 @@ from bench.cli.gate import exit_code
 from bench.model.config_errors import ConfigError
 from bench.model.errors import ExitCode
 from bench.model.regression import Comparison
-from bench.regression import ab_testbed
 from bench.regression.selection import NothingDiffers
 from bench.run.git import RevisionFailed
 from bench.run.runner import NothingToMeasure
@@ -218,7 +217,7 @@ def test_github_is_told_why_there_is_no_comparison(
     def refuse(*_: object) -> None:
         raise ends_with
 
-    monkeypatch.setattr(ab_testbed, "open_ab_testbed", refuse)
+    monkeypatch.setattr("bench.regression.ab_testbed.open_ab_testbed", refuse)
     summary = tmp_path / "summary.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     options = ["--config", str(PROJECT / "bench.toml"), "--out", str(tmp_path), "--github", "--json"]

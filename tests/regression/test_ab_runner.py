@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from bench.model.experiment import Lane, Side
 from bench.model.load import Open, Phase
 from bench.model.metrics import CPU
-from bench.model.reason import Code
-from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
+from bench.model.reason import Code, reason
+from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord, Stage, Status
 from bench.model.regression import Evidence, Verdict
 from bench.model.schedule import ROUND_START_S, SERVER_START_S, SLICE_GAP_S, RoundPlan, Slice
 from bench.regression import ratios, verdict
@@ -217,12 +217,14 @@ def test_a_regression_is_measured_again_with_fresh_rounds() -> None:
 
 
 def test_a_regression_that_does_not_show_again_is_undecided() -> None:
-    """Something happened to the first Rounds; the reason says that the second measurement did not agree."""
+    """Something happened to the first Rounds; the reason has both ratios."""
     result = Job(lambda at, seen: costs(1.08)(at, seen) if at < MIN_ROUNDS else seen, noise=0.001).run()
     assert result.measured_again
     assert not regressed(result)
     assert of(result).verdict is Verdict.UNDECIDED
-    assert "the second 1.000" in of(result).reasons[0]
+    (why,) = of(result).reasons
+    assert why.code is Code.NOT_SEEN_TWICE
+    assert why.values == pytest.approx({"first": 1.08, "second": 1.0}, abs=0.005)
 
 
 def in_rounds(*factors: float) -> Change:
@@ -257,7 +259,8 @@ def test_a_regression_that_shows_while_another_is_measured_again_must_be_in_both
     assert found.ratio.low is not None
     assert found.ratio.low > 1.03
     assert found.verdict is expected
-    assert found.reasons == () or "not by each measurement: the first gave 1.02" in found.reasons[0]
+    assert [why.code for why in found.reasons] == ([Code.NOT_SEEN_TWICE] if expected is Verdict.UNDECIDED else [])
+    assert all(why.values["first"] == pytest.approx(1.02, abs=0.005) for why in found.reasons)
 
 
 def test_a_regression_that_shows_late_must_be_in_both_measurements() -> None:
@@ -276,7 +279,8 @@ def test_a_regression_in_each_measurement_that_may_be_allowed_is_said_to_be_that
     """It showed twice, so that it was not seen twice cannot be the reason."""
     found = of(Job(in_rounds(1.04, 1.041, 1.04, 1.041, 1.02), noise=0.001).run())
     assert found.verdict is Verdict.UNDECIDED
-    assert "slower in each measurement, but in all rounds not for certain by more than 3 %" in found.reasons[0]
+    (why,) = found.reasons
+    assert (why.code, why.values["allowed_share"]) == (Code.NOT_CERTAIN, 0.03)
 
 
 def test_a_regression_of_one_app_fits_into_the_budget_and_keeps_nearly_all_duets() -> None:
@@ -318,9 +322,10 @@ def test_a_wrong_answer_makes_all_of_it_invalid() -> None:
     """However fast it was given, and in whichever Round; the reason says by which side."""
     result = Job(lambda at, seen: replace(seen, errors={"wrong body": 1}) if at == 1 else seen, noise=0.001).run()
     assert {found.verdict for found in result.evidence["alpha"]} == {Verdict.INVALID}
-    (reason,) = of(result).reasons
-    assert reason.startswith("failing: HEAD: ")
-    assert "answers were wrong (wrong body)" in reason
+    (why,) = of(result).reasons
+    assert (why.code, why.of, why.values) == (Code.NOT_VALID, "HEAD", {"status": Status.FAILING})
+    (cause,) = why.because
+    assert (cause.code, cause.values["kinds"]) == (Code.WRONG_ANSWERS, ("wrong body",))
 
 
 @pytest.mark.parametrize(
@@ -342,19 +347,20 @@ def test_instructions_have_a_threshold_of_their_own(counts: list[tuple[float, fl
     assert result.rounds == MIN_ROUNDS  # more rounds would say nothing of instructions
 
 
-@pytest.mark.parametrize(("second", "why"), [(1000.0, "not by each"), (1005.0, "in the second not for certain")])
-def test_why_instructions_are_undecided_is_said_of_both_counts(second: float, why: str) -> None:
+@pytest.mark.parametrize(("second", "code"), [(1000.0, Code.NOT_SEEN_TWICE), (1005.0, Code.NOT_CERTAIN)])
+def test_why_instructions_are_undecided_is_said_of_both_counts(second: float, code: Code) -> None:
     """The second count has to be worse by more than what is allowed, too."""
     result = Job(instructions=[(1000.0, 1007.0), (1000.0, second)], noise=0.001).run()
-    (reason,) = of(result, "instructions_per_request").reasons
-    assert why in reason
+    (why,) = of(result, "instructions_per_request").reasons
+    assert why.code is code
+    assert (why.values["first"], why.values["second"]) == pytest.approx((1.007, second / 1000))
 
 
 def test_a_side_that_cannot_be_served_ends_it() -> None:
     """The message names the Lane, and with it the side, the step and the reason; each failure is stored."""
     failures = [failure(HEAD.name), failure(BASE.name)]
     job = Job(failures=failures)
-    with pytest.raises(NothingToMeasure, match=r"alpha@gthread#head failed at load: the server ended: bye"):
+    with pytest.raises(NothingToMeasure, match=r"alpha@gthread#head .*\bload: the server ended: bye"):
         job.run()
     assert job.failed == failures
 
@@ -364,7 +370,9 @@ def test_an_app_that_fails_is_invalid_and_the_others_go_on() -> None:
     job = FailingJob(OTHERS[1].name, at_round=2)
     result = job.run(pairs=TWO_PAIRS, precision=0.0001)
     assert {found.verdict for found in result.evidence["beta"]} == {Verdict.INVALID}
-    assert "failed at load: the server ended" in result.evidence["beta"][0].reasons[0]
+    (why,) = result.evidence["beta"][0].reasons
+    assert (why.code, why.of) == (Code.LANE_FAILED, OTHERS[1].name)
+    assert why.values == {"round": 0, "stage": Stage.LOAD, "text": "the server ended: bye"}
     assert of(result).verdict is Verdict.NO_DIFFERENCE
     assert result.rounds > MIN_ROUNDS
     assert {seen.lane for seen in job.records if seen.round > job.at_round} == {BASE.name, HEAD.name}
@@ -394,7 +402,9 @@ def test_an_app_without_one_right_answer_under_load_is_invalid_and_the_others_go
     job = SilentJob()
     result = job.run(pairs=TWO_PAIRS)
     assert {found.verdict for found in result.evidence["beta"]} == {Verdict.INVALID}
-    assert "neither side gave one right answer under load (status 500)" in result.evidence["beta"][0].reasons[0]
+    (why,) = result.evidence["beta"][0].reasons
+    assert (why.code, why.values["stage"]) == (Code.LANE_FAILED, Stage.LOAD)
+    assert "(status 500)" in str(why.values["text"])
     assert of(result).verdict is Verdict.NO_DIFFERENCE
     assert {seen.lane for seen in job.records if seen.phase is not Phase.WARM_UP} == {BASE.name, HEAD.name}
 
@@ -419,7 +429,7 @@ def test_a_duet_that_was_discarded_for_one_lane_is_measured_again_for_both() -> 
     assert {(seen.repeat_of, seen.lane, seen.load) for seen in repeats} == {
         (discarded_index, seen.lane, seen.load) for seen in discarded
     }
-    assert result.notes == (f"Slices discarded by others on this machine: {result.rounds} measured again.",)
+    assert result.notes == (reason(Code.SLICES_DISCARDED, repeated=result.rounds, counted=0),)
 
 
 def test_what_was_discarded_is_in_no_ratio() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from bench.model.config_errors import ConfigError
 from bench.model.experiment import Side
+from bench.model.reason import Code, reason
 from bench.regression.checkouts import SideRequest, open_checkouts
 from bench.regression.selection import NothingDiffers, Selection, select
 from bench.regression.worktrees import temporary_place
@@ -97,7 +98,7 @@ def test_what_differs_outside_of_the_apps_folders_is_said(project: Path) -> None
     found = selected(project)
     assert found.apps == ("till",)
     (note,) = found.notes
-    assert "src/library/names.py first (2 in all)" in note
+    assert note == reason(Code.FILES_DIFFER_OUTSIDE, first="src/library/names.py", files=2)
     (project / "shop" / "app.py").write_text("app = 1\n")
     assert selected(project) == Selection(("shop", "till"), ())
 
@@ -135,4 +136,4 @@ def test_an_app_on_one_side_only_is_no_silent_pass(project: Path, base: str, hea
     found = selected(project, base=base, head=head)
     assert found.apps == ("till",)
     (note,) = found.notes
-    assert note.startswith("new is in WORKTREE only")
+    assert note == reason(Code.ON_ONE_SIDE, side="WORKTREE").found_of("new")

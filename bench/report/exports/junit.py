@@ -13,6 +13,7 @@ from msgspec import Struct
 from bench.model.metrics import METRICS
 from bench.model.records import Cell, LaneSummary, Report, Status
 from bench.model.regression import Evidence, Judged, Verdict
+from bench.report import wording
 from bench.report.format import printable, times
 from bench.report.regression import said
 
@@ -74,7 +75,7 @@ def _cell_case(report: Report, lane: LaneSummary, cell: Cell, time_s: float) -> 
         classname=lane.lane,
         name=cell.phase,
         status=OF_CELLS.get(status, CaseStatus.SKIPPED),
-        message="" if valid else f"{status}, so it is in no export for trackers: {'; '.join(reasons)}",
+        message="" if valid else f"{status}, so it is in no export for trackers: {wording.all_said(reasons)}",
         details="\n".join(failure.log_tail for failure in report.summary.failures if failure.lane == lane.lane),
         time_s=time_s,
     )
@@ -125,5 +126,5 @@ def _verdict_case(name: str, found: Evidence, ratio_title: str) -> Case:
         name=METRICS[found.metric].short,
         status=status,
         message="" if status is CaseStatus.PASSED else "; ".join(filter(None, (said(found), ratio))),
-        details="\n".join(found.reasons),
+        details="\n".join(map(wording.said, found.reasons)),
     )
