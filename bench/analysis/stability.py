@@ -9,9 +9,8 @@ from math import exp, log
 from statistics import median
 
 import numpy as np
-from scipy.special import stdtr
 
-from bench.analysis import autocorrelation
+from bench.analysis import autocorrelation, student_t
 from bench.analysis.autocorrelation import Floats
 from bench.analysis.folds import ByRound
 from bench.model.metrics import LARGE_SPREAD
@@ -62,7 +61,7 @@ def _trend(at: Floats, logs: Floats, rho: float) -> tuple[float, float]:
     rest = logs - logs.mean() - slope * centred
     error = float(np.sqrt(rest @ rest / (len(at) - 2) / (centred @ centred) * (1 + rho) / (1 - rho)))
     t = abs(slope) / error if error > 0 else float("inf") if slope else 0.0
-    return slope * float(at[-1] - at[0]), float(2 * stdtr(len(at) - 2, -t))
+    return slope * float(at[-1] - at[0]), 2 * student_t.tail(t, len(at) - 2)
 
 
 def _scattered(itself: Floats, relative: Floats, large_spread: float) -> Reason | None:

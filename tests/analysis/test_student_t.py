@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import stdtr, stdtrit
 
-from bench.analysis.student_t import quantile
+from bench.analysis.student_t import quantile, tail
 from bench.model.estimate import CONFIDENCE
 
 FREEDOMS = (1.0, 1.2, 1.65, 2.0, 2.0000001, 3.0, 4.7, 5.0, 9.0, 11.2, 19.0, 30.0, 63.5, 99.0, 199.0, 1000.0)
@@ -33,3 +33,14 @@ def test_quantiles_that_tables_have() -> None:
     assert quantile(0.975, 5) == pytest.approx(2.571, abs=0.0005)
     assert quantile(0.995, 30) == pytest.approx(2.750, abs=0.0005)
     assert quantile(0.75, 1) == pytest.approx(1.0)
+
+
+@given(t=st.floats(0, 1e6), freedom=st.integers(1, 1000))
+def test_tails_are_those_of_scipy(t: float, freedom: int) -> None:
+    """From the middle to far out, where a difference of probabilities would have no digits."""
+    assert tail(t, freedom) == pytest.approx(float(stdtr(freedom, -t)), rel=1e-10, abs=1e-300)
+
+
+def test_the_ends_of_a_tail() -> None:
+    """Half of the values are above 0, and none above infinity."""
+    assert (tail(0.0, 4), tail(float("inf"), 4)) == (0.5, 0.0)
