@@ -52,10 +52,11 @@ check: setup ## check everything without editing: format, lint, types, tests of 
 	@$(BIN)/mypy
 	@$(BIN)/pytest tests/test_layering.py tests/test_docs.py
 
-fix: setup ## format, mend what can be mended by itself, write the JSON Schemas
+fix: setup ## format, mend what can be mended by itself, write the JSON Schemas and the table of reasons
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/python docs/schemas/write.py
+	@$(BIN)/python docs/write_reasons.py
 
 report: setup ## make all reports of the latest run again
 	@$(BIN)/bench report latest

@@ -17,6 +17,7 @@ from numpy.random import Generator
 from bench.analysis import autocorrelation, intervals, ranking, stability
 from bench.analysis.autocorrelation import Floats
 from bench.analysis.folds import round_values
+from bench.model.reason import Code
 from bench.run import store
 
 DATA = sorted((Path(__file__).parent / "data").glob("*.json"))
@@ -140,9 +141,9 @@ def groups(runs: Floats) -> Covered:
 def alarms(runs: Floats) -> tuple[float, float]:
     """Returns the shares of runs in which a Lane is called unstable because it drifts, and because of its spread."""
     made = ({str(lane): dict(enumerate(row)) for lane, row in enumerate(np.exp(run).tolist())} for run in runs)
-    reasons = [set(stability.unstable(lanes).values()) for lanes in made]
-    drifting = [any("drifted" in reason for reason in found) for found in reasons]
-    scattered = [any("rounds differ" in reason for reason in found) for found in reasons]
+    codes = [{found.code for found in stability.unstable(lanes).values()} for lanes in made]
+    drifting = [Code.DRIFTED in found for found in codes]
+    scattered = [Code.SCATTERED in found for found in codes]
     return float(np.mean(drifting)), float(np.mean(scattered))
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from bench.doctor.checks import Diagnosis
+from bench.doctor.checks import Diagnosis, What
 from bench.model.records import Estimate
+from bench.report import findings
 
 BENCH = Path(sys.executable).parent / "bench"
 
@@ -35,14 +36,14 @@ def ask() -> Estimate:
     began = time.monotonic()
     done = subprocess.run([BENCH, "doctor", "--json"], stdout=subprocess.PIPE, check=True)
     diagnosis = msgspec.json.decode(done.stdout, type=Diagnosis)
-    assert diagnosis.trial is not None  # or its exit code would not have been 0
-    assert diagnosis.trial.difference is not None
-    said, steal = diagnosis.trial.difference, next(each for each in diagnosis.findings if each.what == "steal")
+    assert diagnosis.aa_test is not None  # or its exit code would not have been 0
+    assert diagnosis.aa_test.difference is not None
+    difference, steal = diagnosis.aa_test.difference, next(x for x in diagnosis.findings if x.what is What.STEAL)
     print(
-        f"{said.point:.1%} ({said.low or 0:.1%} to {said.high or 0:.1%}), steal {steal.found}, "
-        f"A/A {diagnosis.trial.validity.status}, {time.monotonic() - began:.0f} s"
+        f"{difference.point:.1%} ({difference.low or 0:.1%} to {difference.high or 0:.1%}), "
+        f"steal {findings.found(steal)}, A/A {diagnosis.aa_test.validity.status}, {time.monotonic() - began:.0f} s"
     )
-    return said
+    return difference
 
 
 if __name__ == "__main__":

@@ -27,11 +27,10 @@ import msgspec
 from bench.model import quotients
 from bench.model.config import select_lanes
 from bench.model.load import Closed
-from bench.model.metrics import INSTRUCTIONS
+from bench.model.metrics import CPU, INSTRUCTIONS
 from bench.model.protocol import Request, Target
 from bench.model.regression import Comparison, Evidence, Verdict
 from bench.regression import verdict
-from bench.regression.ratios import CPU
 from bench.run import session
 from bench.servers.launch import HOST
 from bench.servers.project import open_project

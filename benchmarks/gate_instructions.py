@@ -20,7 +20,8 @@ from bench.model.experiment import Side
 from bench.model.metrics import INSTRUCTIONS
 from bench.model.regression import Verdict
 from bench.regression import verdict
-from bench.regression.checkouts import Sides, Wanted, open_sides
+from bench.regression.ab_testbed import AbTestbed, open_ab_testbed
+from bench.regression.checkouts import SideRequest
 from bench.report.wording import said
 from bench.run import session
 from bench.servers.environments import Recipe
@@ -59,12 +60,12 @@ def calibrated(folder: Path, percent: float) -> int:
 def compared(folder: Path, turns: int, comparisons: int) -> list[Counted]:
     """Compares the App with itself and so many turns of a loop."""
     change(folder, turns)
-    wanted = {Side.BASE: Wanted("HEAD", Recipe()), Side.HEAD: Wanted("WORKTREE", Recipe())}
-    with open_sides(open_project(folder / "bench.toml"), wanted, [APP], seed=1) as sides:
+    requests = {Side.BASE: SideRequest("HEAD", Recipe()), Side.HEAD: SideRequest("WORKTREE", Recipe())}
+    with open_ab_testbed(open_project(folder / "bench.toml"), requests, [APP], seed=1) as sides:
         return [once(sides) for _ in range(comparisons)]
 
 
-def once(sides: Sides) -> Counted:
+def once(sides: AbTestbed) -> Counted:
     """Counts both sides, with fresh processes."""
     began = time.monotonic()
     counts = {observation.lane: observation for observation in session.instructions_per_request(sides.testbed)}
@@ -72,9 +73,9 @@ def once(sides: Sides) -> Counted:
     if base.value is None or head.value is None:
         sys.exit(f"{APP}: {'; '.join(said(each.reason) for each in (base, head) if each.reason)}")
     ratio = verdict.exact(base.value, head.value)
-    said = verdict.judge(INSTRUCTIONS, ratio, ALLOWED, []).verdict
-    print(f"{ratio.point:.6f} {said}", file=sys.stderr)
-    return Counted(ratio.point, said, time.monotonic() - began)
+    judged = verdict.judge(INSTRUCTIONS, ratio, ALLOWED, []).verdict
+    print(f"{ratio.point:.6f} {judged}", file=sys.stderr)
+    return Counted(ratio.point, judged, time.monotonic() - began)
 
 
 def render(found: list[Counted]) -> str:

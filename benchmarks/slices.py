@@ -119,7 +119,8 @@ def live_rounds(testbed: Testbed, rounds: int, lanes: Sequence[Lane]) -> Iterato
 
 def measure(live: LiveRound, lane: str, settle_s: float, window_s: float) -> SliceRecord:
     """Plays one saturated slice."""
-    return live.measure(Slice(0, Phase.SATURATED, (lane,), Closed(USERS), settle_s, window_s))
+    (record,) = live.measure(Slice(0, Phase.SATURATED, (lane,), Closed(USERS), settle_s, window_s))
+    return record
 
 
 def render_lengths(logs: Logs, wall_s: dict[float, float]) -> str:

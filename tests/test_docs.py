@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from bench.cli import COMMANDS as NAMES
 from bench.cli import Later
-from tests.builders.runs import git
+from tests.builders.repositories import git
 
 COMMANDS = {name: Later(name).load() for name in NAMES}
 PROJECT = Path(__file__).parent.parent
@@ -154,6 +154,12 @@ def test_server_packages_have_one_version_in_all_locks() -> None:
     assert servers
     for lock in PROJECT.glob("apps/*/requirements.txt"):
         assert servers <= {found[0] for found in pin.findall(lock.read_text())}, lock
+
+
+def test_every_reason_is_in_the_table() -> None:
+    """docs/reasons.md is what the docstrings of the codes say; `make fix` writes it again."""
+    written = run_path(str(PROJECT / "docs" / "write_reasons.py"))["page"]()
+    assert (PROJECT / "docs" / "reasons.md").read_text(encoding="utf-8") == written
 
 
 def test_the_published_schemas_are_those_of_the_types() -> None:

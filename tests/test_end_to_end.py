@@ -1,6 +1,7 @@
 """The whole of it: real frameworks, real servers, the real driver, a real folder, short."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import psutil
 import pytest
 
 from bench.model.load import Phase
+from bench.model.reason import Code, Reason
+from bench.report.wording import said
 from bench.run import store
 
 HANG_S = 300
@@ -148,7 +152,7 @@ def test_a_sweep_is_measured_and_reported(project: Path, loads: str) -> None:
     for each in summary["sweeps"]:
         assert all(point["throughput_rps"]["point"] > 0 for point in each["points"])
         assert each["knee"]["at"] is not None or each["knee"]["reason"]
-        assert each["within_slo"]["reason"]
+        assert each["within_slo"]["reasons"]
         if loads.startswith("rate"):
             first, last = each["points"]
             assert first["dropped"] == 0
@@ -226,7 +230,7 @@ def test_verify_checks_every_lane_without_load(project: Path) -> None:
     done = bench(project, "verify")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("ok      ") == LANES
-    assert "note    answers with the headers" in done.stdout
+    assert "\nnote    " in done.stdout
     app = project / "apps" / "flask_hello" / "flask_hello.py"
     app.write_text(app.read_text().replace("Hello, ", "Good day, "))
     done = bench(project, "verify", "--lane", "flask_hello@gunicorn-gthread", "--json")
@@ -296,12 +300,11 @@ def test_a_run_that_was_interrupted_during_its_footprint_is_not_complete(project
     (folder,) = (project / "results").iterdir()
     summary = json.loads((folder / "summary.json").read_text())
     assert not summary["complete"]
-    (lacking,) = summary["lacking"]
-    assert lacking.startswith("the footprint (first_response_ms, ")
+    lacking = msgspec.convert(summary["lacking"], tuple[Reason, ...])
+    assert [part.code for part in lacking] == [Code.FOOTPRINT_LACKING]
+    assert "first_response_ms" in str(lacking[0].values["metrics"])
     assert all("throughput_rps" in lane["metrics"] for lane in summary["lanes"])
-    assert (
-        f"INCOMPLETE: 1 of 1 rounds have measured slices; missing: {lacking}." in (folder / "report.html").read_text()
-    )
+    assert said(lacking[0]) in (folder / "report.html").read_text()
     assert not (project / "results" / "latest").exists()
 
 
@@ -364,7 +367,7 @@ def test_an_app_that_cannot_be_served_is_exit_code_3(project: Path) -> None:
     assert "ImportError: this app is broken" in done.stderr
     assert "serving" not in done.stderr
     last = done.stderr.splitlines()[-1]
-    assert last == "bench: raw_hello@uvicorn: the server ended with exit code 1 before it was ready; its log is above"
+    assert re.match(r"bench: raw_hello@uvicorn: .*\bexit code 1\b", last)
 
 
 def test_load_says_what_happened_to_a_dead_url() -> None:

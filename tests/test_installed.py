@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import uv
 
-from tests.builders.runs import git
+from tests.builders.repositories import git
 
 PROJECT = Path(__file__).parent.parent
 HANG_S = 300

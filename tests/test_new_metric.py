@@ -19,7 +19,8 @@ from bench.model.regression import Verdict
 from bench.regression.history_line import record as history_line
 from bench.regression.ratios import Allowed
 from bench.regression.stored_runs import check
-from bench.report import charts, exports, html, markdown, terminal
+from bench.report import charts, html, markdown, terminal
+from bench.report.exports import folder
 from tests.builders.reports import printed
 from tests.builders.runs import A, B, experiment, manifest, run_observations, run_records
 
@@ -99,7 +100,7 @@ def test_it_has_a_panel_in_the_chart_of_the_footprint() -> None:
 def test_it_is_exported() -> None:
     """Trackers get its value under its name; pyperf knows its unit."""
     run = folded(size)
-    files = exports.render(run.report, tidy(run_records(experiment()))).files
+    files = folder.render(run.report, tidy(run_records(experiment()))).files
     assert json.loads(files["bencher.json"])[A][NAME]["value"] == pytest.approx(300, rel=0.01)
     names = [entry["name"] for entry in json.loads(files["custom-smaller-is-better.json"])]
     assert f"{B} {NAME}" in names

@@ -36,7 +36,7 @@ def pooled(values: Floats) -> Floats:
     residuals = values - values.mean(axis=-1, keepdims=True)
     products = (residuals[..., 1:] * residuals[..., :-1]).sum(axis=(-2, -1))
     squares = (residuals**2).sum(axis=(-2, -1))
-    expected, _, _ = _moments(values.shape[-1])
+    expected = _neighbours(values.shape[-1])
     known = squares > 0
     found = np.searchsorted(expected, np.divide(products, squares, out=np.full_like(squares, -1.0), where=known))
     return np.asarray(_RHOS[np.minimum(found, len(_RHOS) - 1)])
@@ -77,21 +77,26 @@ def own(values: Floats) -> Floats:
 
 def of_mean(n: int, rho: ArrayLike) -> tuple[Floats, Floats]:
     """Returns the variance of a mean of n values per sum of squares about it, and that sum's degrees of freedom."""
-    _, variances, freedoms = _moments(n)
-    index = np.rint(np.asarray(rho) / STEP).astype(int)
-    return variances.take(index), freedoms.take(index)
+    indices = np.rint(np.asarray(rho) / STEP).astype(int)
+    moments = np.array([_moments(n, index)[1:] for index in indices.ravel().tolist()]).reshape(*indices.shape, 2)
+    return moments[..., 0], moments[..., 1]
 
 
 @cache
-def _moments(n: int) -> tuple[Floats, Floats, Floats]:
-    """Returns by rho: neighbours' products per sum of squares; variance of the mean per it; its degrees of freedom."""
-    distances = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+def _neighbours(n: int) -> Floats:
+    """Returns by rho what neighbours' products are per sum of squares."""
+    return np.array([_moments(n, index)[0] for index in range(len(_RHOS))])
+
+
+@cache
+def _moments(n: int, index: int) -> tuple[float, float, float]:
+    """Returns of one rho: neighbours' products per sum of squares; variance of the mean per it; degrees of freedom."""
+    correlation = _RHOS[index] ** np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
     without_mean = np.eye(n) - 1 / n
-    correlations = [rho**distances for rho in _RHOS]
-    residuals = [without_mean @ correlation @ without_mean for correlation in correlations]
-    totals = np.array([np.trace(k) for k in residuals])
+    residual = without_mean @ correlation @ without_mean
+    total = np.trace(residual)
     return (
-        np.array([np.trace(k, offset=1) for k in residuals]) / totals,
-        np.array([correlation.sum() for correlation in correlations]) / n**2 / totals,
-        totals**2 / np.array([np.trace(k @ k) for k in residuals]),
+        float(np.trace(residual, offset=1) / total),
+        float(correlation.sum() / n**2 / total),
+        float(np.square(total) / np.trace(residual @ residual)),
     )

@@ -34,14 +34,13 @@ def judged(records: Sequence[SliceRecord], repeats_left: int) -> tuple[SliceReco
     return tuple(_marked(record, why, repeats_left) for record in records)
 
 
-def note(records: Sequence[SliceRecord]) -> tuple[str, ...]:
-    """Says how many slices were discarded, and what became of them; nothing where none was."""
+def note(records: Sequence[SliceRecord]) -> tuple[Reason, ...]:
+    """Returns how many slices were discarded, and what became of them; nothing where none was."""
     repeated = {(record.round, record.slice) for record in records if record.discarded}
     kept = {(r.round, r.slice) for r in records if r.not_repeated and r.phase is not Phase.WARM_UP}
     if not (repeated or kept):
         return ()
-    left = f", {len(kept)} more counted, as no repeats were left" if kept else ""
-    return (f"Slices discarded by others on this machine: {len(repeated)} measured again{left}.",)
+    return (reason(Code.SLICES_DISCARDED, repeated=len(repeated), counted=len(kept)),)
 
 
 def _marked(record: SliceRecord, why: Reason, repeats_left: int) -> SliceRecord:

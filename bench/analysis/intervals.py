@@ -10,14 +10,14 @@ how many intervals have to hold at once.
 
 from collections.abc import Callable, Sequence
 from functools import cache, reduce
-from math import exp, log, sqrt
+from itertools import accumulate
+from math import comb, exp, log, sqrt
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
 from numpy.typing import ArrayLike
-from scipy.special import bdtr, stdtrit
 
-from bench.analysis import autocorrelation
+from bench.analysis import autocorrelation, student_t
 from bench.analysis.autocorrelation import Floats
 from bench.model.estimate import CONFIDENCE
 from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
@@ -50,10 +50,11 @@ def median_estimate(values: Sequence[float], unit: str, better: str) -> Estimate
     """
     ordered = sorted(values)
     n, middle = len(ordered), float(np.median(ordered))
-    outside = [k for k in range(n // 2) if 2 * bdtr(k, n, 0.5) <= 1 - CONFIDENCE]
+    at_most = accumulate(comb(n, k) / 2**n for k in range(n // 2))
+    outside = sum(2 * probability <= 1 - CONFIDENCE for probability in at_most)
     if not outside:
         return Estimate(middle, None, None, n, unit, better)
-    return Estimate(middle, ordered[outside[-1]], ordered[-1 - outside[-1]], n, unit, better)
+    return Estimate(middle, ordered[outside - 1], ordered[-outside], n, unit, better)
 
 
 def exact_estimate(values: Sequence[float], unit: str, better: str) -> Estimate:
@@ -88,7 +89,7 @@ def unpaired_ratio_estimate(
     parts = [_of_mean(logs, rho) for logs, rho in zip((numerators, denominators), rhos, strict=True)]
     variance = sum(part for part, _ in parts)
     freedom = variance**2 / sum(part**2 / freedom for part, freedom in parts) if variance else 1.0
-    half = float(stdtrit(freedom, 1 - (1 - CONFIDENCE) / 2 / comparisons)) * sqrt(variance)
+    half = float(_quantiles(freedom, comparisons)) * sqrt(variance)
     return Estimate(_exp(difference), _exp(difference - half), _exp(difference + half), n, "ratio", "")
 
 
@@ -101,9 +102,14 @@ def _of_mean(values: Floats, rho: float) -> tuple[float, float]:
 def half_width(values: Floats, rho: ArrayLike = 0.0, comparisons: float = 1) -> Floats:
     """Returns half the interval of the mean of values, an array (..., rounds), of at least MIN_ROUNDS."""
     variances, freedoms = autocorrelation.of_mean(values.shape[-1], rho)
-    quantiles = stdtrit(freedoms, 1 - (1 - CONFIDENCE) / 2 / comparisons)
     squares = ((values - values.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
-    return np.asarray(quantiles * np.sqrt(squares * variances))
+    return np.asarray(_quantiles(freedoms, comparisons) * np.sqrt(squares * variances))
+
+
+def _quantiles(freedoms: ArrayLike, comparisons: float) -> Floats:
+    """Returns how many standard errors half an interval is, if so many intervals hold at once."""
+    probability = 1 - (1 - CONFIDENCE) / 2 / comparisons
+    return np.asarray(np.vectorize(student_t.quantile, otypes=[float])(probability, freedoms))
 
 
 def _exp(value: float) -> float:

@@ -5,8 +5,8 @@ from itertools import groupby
 
 from bench.analysis import intervals
 from bench.model.metrics import CODE_LINES, METRICS, Average, Metric
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import Estimate, Observation
-from bench.report.wording import said
 
 
 def estimates(observations: Sequence[Observation]) -> dict[str, Estimate]:
@@ -23,7 +23,7 @@ def _estimate(metric: Metric, values: Sequence[float]) -> Estimate:
     return make(values, metric.unit, metric.better)
 
 
-def missing(observations: Sequence[Observation]) -> dict[str, str]:
+def missing(observations: Sequence[Observation]) -> dict[str, Reason]:
     """Returns why a metric has no value at all."""
     return {
         metric: _reasons(found)[0]
@@ -32,11 +32,11 @@ def missing(observations: Sequence[Observation]) -> dict[str, str]:
     }
 
 
-def partial(observations: Sequence[Observation]) -> dict[str, str]:
+def partial(observations: Sequence[Observation]) -> dict[str, tuple[Reason, ...]]:
     """Returns of how many values a metric is, and why there are no more, where it has values and a reason."""
     found = [(metric, [each.value for each in seen], _reasons(seen)) for metric, seen in _by_metric(observations)]
     return {
-        metric: f"n = {len(values) - values.count(None)}: {'; '.join(reasons)}"
+        metric: (reason(Code.FEWER_VALUES, *reasons, n=len(values) - values.count(None)),)
         for metric, values, reasons in found
         if reasons and len(values) > values.count(None)
     }
@@ -61,10 +61,10 @@ def code_lines_by_file(observations: Sequence[Observation]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _reasons(observations: Sequence[Observation]) -> list[str]:
+def _reasons(observations: Sequence[Observation]) -> list[Reason]:
     """Returns why values are absent, each reason once."""
-    found = (each.reason for each in observations if each.value is None)
-    return list(dict.fromkeys(said(reason) if reason else "no reason was given" for reason in found))
+    found = (each.reason or reason(Code.NO_REASON) for each in observations if each.value is None)
+    return list(dict.fromkeys(found))
 
 
 def _by_metric(observations: Sequence[Observation]) -> list[tuple[str, list[Observation]]]:

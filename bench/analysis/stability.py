@@ -15,6 +15,7 @@ from bench.analysis import autocorrelation
 from bench.analysis.autocorrelation import Floats
 from bench.analysis.folds import ByRound
 from bench.model.metrics import LARGE_SPREAD
+from bench.model.reason import Code, Reason, reason
 
 LARGE_DRIFT = log(1.1)
 """A trend that takes a Lane by less than 10 % from the first round to the last is within what runs differ by anyway."""
@@ -22,14 +23,14 @@ DRIFT_ALARMS = 0.01
 """How many of the runs in which no Lane drifts may call one of them drifting."""
 
 
-def unstable(lanes: Mapping[str, ByRound], large_spread: float = LARGE_SPREAD) -> dict[str, str]:
-    """Returns why, in numbers, Lanes are unstable, by Lane, given a positive metric of each Lane by round."""
+def unstable(lanes: Mapping[str, ByRound], large_spread: float = LARGE_SPREAD) -> dict[str, Reason]:
+    """Returns why Lanes are unstable, by Lane, given a positive metric of each Lane by round."""
     logs = {lane: {index: log(value) for index, value in rounds.items()} for lane, rounds in lanes.items()}
-    reasons = {lane: _reason(lane, logs, large_spread) for lane in logs}
-    return {lane: reason for lane, reason in reasons.items() if reason}
+    found = {lane: _found(lane, logs, large_spread) for lane in logs}
+    return {lane: why for lane, why in found.items() if why}
 
 
-def _reason(lane: str, logs: Mapping[str, ByRound], large_spread: float) -> str | None:
+def _found(lane: str, logs: Mapping[str, ByRound], large_spread: float) -> Reason | None:
     own, others = logs[lane], [rounds for other, rounds in logs.items() if other != lane]
     rounds = [index for index in sorted(own) if not others or any(index in other for other in others)]
     if len(rounds) < 3:
@@ -42,15 +43,12 @@ def _reason(lane: str, logs: Mapping[str, ByRound], large_spread: float) -> str 
     return _drifting(at, itself, relative, rho, DRIFT_ALARMS / len(logs)) or _scattered(itself, relative, large_spread)
 
 
-def _drifting(at: Floats, itself: Floats, relative: Floats, rho: float, alarms: float) -> str | None:
+def _drifting(at: Floats, itself: Floats, relative: Floats, rho: float, alarms: float) -> Reason | None:
     change, p_value = _trend(at, relative, rho)
     alone, _ = _trend(at, itself, rho)
     if p_value >= alarms or min(abs(change), abs(alone)) <= LARGE_DRIFT or change * alone < 0:
         return None
-    return (
-        f"it drifted by {exp(change) - 1:+.0%} from its first round to its last, and not as other Lanes did "
-        f"(p = {p_value:.1g}); look for what changes in the App as it runs, such as a cache or a leak"
-    )
+    return reason(Code.DRIFTED, change_share=exp(change) - 1, p_value=p_value)
 
 
 def _trend(at: Floats, logs: Floats, rho: float) -> tuple[float, float]:
@@ -67,8 +65,8 @@ def _trend(at: Floats, logs: Floats, rho: float) -> tuple[float, float]:
     return slope * float(at[-1] - at[0]), float(2 * stdtr(len(at) - 2, -t))
 
 
-def _scattered(itself: Floats, relative: Floats, large_spread: float) -> str | None:
+def _scattered(itself: Floats, relative: Floats, large_spread: float) -> Reason | None:
     spread = min(float(logs.std(ddof=1)) for logs in (itself, relative))
     if spread <= large_spread:
         return None
-    return f"its rounds differ by {exp(spread) - 1:.0%} (standard deviation); measure more rounds on a quieter machine"
+    return reason(Code.SCATTERED, spread_share=exp(spread) - 1)

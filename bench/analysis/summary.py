@@ -1,32 +1,29 @@
-"""From a run's tidy table to its Report: estimates, validity, standings and CPU splits."""
+"""From a run's slices to its Report: estimates, validity, standings and CPU splits."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
 from bench.analysis import (
-    autocorrelation,
-    completeness,
+    cpu_split,
     intervals,
     missing,
     ranking,
-    stability,
     sweep,
     validity,
 )
 from bench.analysis import observations as observed
-from bench.analysis.autocorrelation import Resemblance
 from bench.analysis.curves import curve, trace
-from bench.analysis.folds import ByRound, Records, RoundValues, counts, round_values
+from bench.analysis.folds import Records, RoundValues, counts
+from bench.analysis.judged_rounds import JudgedRounds, judged
 from bench.model.experiment import Experiment, Group, Lane
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
-from bench.model.metrics import CPU, METRICS, OWN_COST, THROUGHPUT, Average, Source
+from bench.model.metrics import METRICS, OWN_COST, THROUGHPUT, Average, Source
+from bench.model.reason import Unknown
 from bench.model.records import (
-    AdapterCost,
-    Cell,
     CpuSplit,
     Estimate,
     Failure,
@@ -38,26 +35,8 @@ from bench.model.records import (
     Report,
     RunTotals,
     SliceRecord,
-    Status,
     Summary,
 )
-
-
-class _Rounds(Struct, frozen=True):
-    """What the parts of a summary are made from: metrics a Lane and Round, and what is found of each Lane's cells."""
-
-    experiment: Experiment
-    values: RoundValues
-    cells: dict[str, tuple[Cell, ...]]
-    resemblances: dict[str, Resemblance]
-
-    def of(self, lane: str, metric: str) -> ByRound:
-        """Returns a metric of a Lane by round, where it was measured."""
-        return self.values.of(lane, metric)
-
-    def valid(self, lane: str, metric: str) -> bool:
-        """Returns whether a metric of a Lane stands under a cell with nothing against it."""
-        return _valid(self.cells[lane], metric)
 
 
 class Folded(Struct, frozen=True):
@@ -88,13 +67,13 @@ def fold(
 ) -> Folded:
     """Folds a run, complete or not."""
     experiment = manifest.experiment
-    values = round_values(records)
-    cells = _cells(experiment, records, failures, values)
-    rounds = _Rounds(experiment, values, cells, _resemblances(values, cells))
-    splits = {lane.name: _cpu_split(rounds, lane) for lane in experiment.lanes}
-    lanes = tuple(_lane_summary(rounds, lane, records, observations, splits[lane.name]) for lane in experiment.lanes)
+    rounds = judged(experiment, records, failures)
+    splits = {lane.name: cpu_split.cpu_split(rounds, lane) for lane in cpu_split.with_own_cost(experiment)}
+    lanes = tuple(
+        _lane_summary(rounds, lane, records, observations, splits.get(lane.name)) for lane in experiment.lanes
+    )
     measured = [lane.lane for lane in lanes if lane.metrics]
-    lacking = completeness.lacking(experiment, records, failures, observations)
+    lacking = missing.lacking(experiment, records, failures, observations)
     report = Report(
         manifest=manifest,
         summary=Summary(
@@ -106,72 +85,33 @@ def fold(
             totals=_totals(experiment, records),
             lanes=lanes,
             groups=tuple(_group_summary(group, rounds) for group in experiment.groups),
-            cpu_splits=tuple(_shown(rounds, splits.values())),
+            cpu_splits=tuple(cpu_split.shown(rounds, splits.values())),
             failures=tuple(failures),
-            sweeps=sweep.fold(experiment, records, {name: validity.worst(found) for name, found in cells.items()}),
-            adapter_costs=tuple(_adapter_costs(rounds)),
+            sweeps=sweep.fold(
+                experiment, records, {name: validity.worst(found) for name, found in rounds.cells.items()}
+            ),
+            adapter_costs=tuple(cpu_split.adapter_costs(rounds)),
         ),
         curves=tuple(drawn for lane in measured if (drawn := curve(lane, records))),
         traces=tuple(trace(lane, records) for lane in measured if not experiment.sweep),
         samples={lane.lane: _samples(rounds, lane.lane, observations) for lane in lanes},
     )
-    return Folded(report, values)
-
-
-def _cells(
-    experiment: Experiment,
-    records: Sequence[SliceRecord],
-    failures: Sequence[Failure],
-    values: RoundValues,
-) -> dict[str, tuple[Cell, ...]]:
-    """Judges every Lane by itself, and then against those others that can be trusted so far."""
-    cells = {
-        lane.name: validity.judge_cells(
-            [record for record in records if record.lane == lane.name],
-            next((failure for failure in failures if failure.lane == lane.name), None),
-            experiment.serving.workers,
-        )
-        for lane in experiment.lanes
-    }
-    unsteady: dict[Phase, dict[str, str]] = {}
-    for metric in METRICS.values():
-        if metric.unsteady_from is not None and metric.phase is not None:
-            valid = {lane: values.of(lane, metric.name) for lane in values.by_lane if _valid(cells[lane], metric.name)}
-            unsteady[metric.phase] = stability.unstable(valid, metric.unsteady_from)
-    return {
-        lane: validity.with_unstable(own, {phase: found[lane] for phase, found in unsteady.items() if lane in found})
-        for lane, own in cells.items()
-    }
-
-
-def _valid(cells: Sequence[Cell], metric: str) -> bool:
-    return validity.of_metric(cells, metric).status is Status.VALID
-
-
-def _resemblances(values: RoundValues, cells: dict[str, tuple[Cell, ...]]) -> dict[str, Resemblance]:
-    """Returns by metric how much a round resembles the next, as the valid Lanes show that were there in all rounds."""
-    found = {}
-    for metric in METRICS.from_sources(Source.SLICES):
-        array = values.array(metric.name, [lane for lane in values.by_lane if _valid(cells[lane], metric.name)])
-        found[metric.name] = autocorrelation.resemblance(
-            array if metric.average is Average.ARITHMETIC else np.log(array)
-        )
-    return found
+    return Folded(report, rounds.values)
 
 
 def _lane_summary(
-    rounds: _Rounds,
+    rounds: JudgedRounds,
     lane: Lane,
     records: Sequence[SliceRecord],
     observations: Sequence[Observation],
-    split: CpuSplit | str | None,
+    split: CpuSplit | Unknown | None,
 ) -> LaneSummary:
     own = [record for record in records if record.lane == lane.name]
     own_observations = [observation for observation in observations if observation.lane == lane.name]
     estimates, cells = _estimates(rounds, lane), rounds.cells[lane.name]
     planned = () if rounds.experiment.sweep else (Phase.SATURATED, Phase.FIXED)
     own_cost = {OWN_COST: split.framework} if isinstance(split, CpuSplit) else {}
-    no_own_cost = {OWN_COST: split} if isinstance(split, str) else {}
+    no_own_cost = {OWN_COST: split.reason} if isinstance(split, Unknown) else {}
     return LaneSummary(
         lane=lane.name,
         app=lane.app.name,
@@ -193,7 +133,7 @@ def _lane_summary(
     )
 
 
-def _estimates(rounds: _Rounds, lane: Lane) -> dict[str, Estimate]:
+def _estimates(rounds: JudgedRounds, lane: Lane) -> dict[str, Estimate]:
     """Returns an Estimate for each metric that was measured in at least one round."""
     found: dict[str, Estimate] = {}
     for metric in METRICS.from_sources(Source.SLICES):
@@ -205,7 +145,7 @@ def _estimates(rounds: _Rounds, lane: Lane) -> dict[str, Estimate]:
     return found
 
 
-def _samples(rounds: _Rounds, lane: str, observations: Sequence[Observation]) -> dict[str, tuple[float, ...]]:
+def _samples(rounds: JudgedRounds, lane: str, observations: Sequence[Observation]) -> dict[str, tuple[float, ...]]:
     """Returns the values of each metric of a Lane; a difference of Lanes has none of its own."""
     own = [observation for observation in observations if observation.lane == lane]
     names = [metric.name for metric in METRICS.from_sources(Source.SLICES)]
@@ -213,69 +153,7 @@ def _samples(rounds: _Rounds, lane: str, observations: Sequence[Observation]) ->
     return {**known, **observed.samples(own)}
 
 
-def _cpu_split(rounds: _Rounds, lane: Lane) -> CpuSplit | str | None:
-    """Splits a Lane's CPU time: raw, what the adapter adds to raw, what the framework adds to that; paired by round.
-
-    Returns why not where the Lane or raw behind the same Adapter can't be trusted, and None for raw and in a sweep.
-    """
-    bare, raw = (rounds.experiment.raw(lane, adapted=adapted) for adapted in (False, True))
-    if lane.app.raw or rounds.experiment.sweep:
-        return None
-    if not bare or not raw:
-        return "raw was not run on the same server" + (", through the same adapter" if bare else "")
-    names = [who.name for who in (lane, raw, bare)]
-    cpu_us = _cpu_us(rounds, names)
-    if not cpu_us:
-        return "no round has both its CPU time and raw's"
-    for name, unusable in ((raw.name, "nothing to compare with"), (lane.name, "nothing is derived from it")):
-        if not rounds.valid(name, CPU):
-            return f"{name} is {validity.of_metric(rounds.cells[name], CPU).status}: {unusable}"
-    rho = rounds.resemblances[CPU]
-    return CpuSplit(
-        lane=lane.name,
-        raw=_mean_us(cpu_us[bare.name], rho.of_estimates),
-        adapter=_mean_us(cpu_us[raw.name] - cpu_us[bare.name], rho.of_ratios) if lane.adapter else None,
-        framework=_mean_us(cpu_us[lane.name] - cpu_us[raw.name], rho.of_ratios),
-    )
-
-
-def _shown(rounds: _Rounds, splits: Iterable[CpuSplit | str | None]) -> Iterator[CpuSplit]:
-    """Yields the splits of which raw without an Adapter can be trusted too; a framework's own part does not need it."""
-    for split in splits:
-        if isinstance(split, CpuSplit):
-            bare = rounds.experiment.raw(rounds.experiment.lane(split.lane), adapted=False)
-            if bare and rounds.valid(bare.name, CPU):
-                yield split
-
-
-def _adapter_costs(rounds: _Rounds) -> Iterator[AdapterCost]:
-    """Yields what each Adapter costs on each Server, of raw behind it and raw, where both can be trusted.
-
-    No framework has a part in it: what an Adapter costs is known whatever is found against the Lanes that use it.
-    """
-    behind = [] if rounds.experiment.sweep else [lane for lane in rounds.experiment.lanes if lane.app.raw]
-    for lane in behind:
-        bare = rounds.experiment.raw(lane, adapted=False)
-        if lane.adapter is None or bare is None or not all(rounds.valid(raw.name, CPU) for raw in (lane, bare)):
-            continue
-        if cpu_us := _cpu_us(rounds, (lane.name, bare.name)):
-            cost = _mean_us(cpu_us[lane.name] - cpu_us[bare.name], rounds.resemblances[CPU].of_ratios)
-            yield AdapterCost(adapter=lane.adapter.name, server=lane.server.name, cost=cost)
-
-
-def _cpu_us(rounds: _Rounds, lanes: Sequence[str]) -> dict[str, autocorrelation.Floats]:
-    """Returns the CPU time per request of Lanes in the rounds that all of them have; nothing without one."""
-    of_each = {lane: rounds.of(lane, CPU) for lane in lanes}
-    common = ranking.common_rounds(of_each)
-    return {lane: np.array([by_round[at] for at in common]) for lane, by_round in of_each.items()} if common else {}
-
-
-def _mean_us(by_round_us: autocorrelation.Floats, rho: float) -> Estimate:
-    own_cost = METRICS[OWN_COST]
-    return intervals.linear_estimate(by_round_us.tolist(), own_cost.unit, own_cost.better, rho=rho)
-
-
-def _group_summary(group: Group, rounds: _Rounds) -> GroupSummary:
+def _group_summary(group: Group, rounds: JudgedRounds) -> GroupSummary:
     """Ranks the Group's valid Lanes; raw is no contender."""
     lanes = [lane for lane in rounds.experiment.lanes if lane.name in group.lanes]
     contenders = [lane.name for lane in lanes if not (lane.app.raw or lane.twin)]
@@ -299,7 +177,7 @@ def _group_summary(group: Group, rounds: _Rounds) -> GroupSummary:
     )
 
 
-def _noise_floors(lanes: Sequence[Lane], rounds: _Rounds, metric: str) -> Iterator[NoiseFloor]:
+def _noise_floors(lanes: Sequence[Lane], rounds: JudgedRounds, metric: str) -> Iterator[NoiseFloor]:
     """Yields how far each Lane of a Group that has a twin there differs from it, where both can be trusted."""
     names = {lane.name for lane in lanes}
     for twin in (lane for lane in lanes if lane.twin and lane.original in names):

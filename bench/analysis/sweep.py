@@ -12,14 +12,15 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
-from bench.analysis import intervals, validity
+from bench.analysis import contention, intervals, lateness, saturation, validity
+from bench.analysis.contention import Shares
 from bench.analysis.folds import counts, is_known
-from bench.analysis.validity import Shares
 from bench.model import quotients
 from bench.model.estimate import Estimate, Status, Validity, is_busy
 from bench.model.experiment import Experiment, Sweep
 from bench.model.load import Load, Phase
 from bench.model.metrics import PERCENTILES, Better, Unit
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import SliceRecord
 from bench.model.sweep import Knee, LaneSweep, SweepPoint, WithinSlo
 
@@ -59,7 +60,7 @@ def lane_sweep(lane: str, sweep: Sweep, records: Sequence[SliceRecord], workers:
     """Folds one Lane's slices."""
     by_load = {load: _by_round([record for record in records if record.load == load]) for load in sweep.loads}
     busy = [of_load for of_load in by_load.values() if _used_its_cores(_records(of_load), workers)]
-    own_wait_ms = validity.own_wait_ms([record for of_load in busy for record in _records(of_load)])
+    own_wait_ms = contention.own_wait_ms([record for of_load in busy for record in _records(of_load)])
     points = tuple(point(load, rounds, workers, own_wait_ms) for load, rounds in by_load.items())
     return LaneSweep(
         lane=lane, points=points, knee=knee(points, by_load, workers), within_slo=within_slo(points, sweep.slo_ms)
@@ -70,7 +71,8 @@ def _trusted(found: LaneSweep, lane: Validity) -> LaneSweep:
     """Returns a Lane's sweep without what is derived from its points, where the Lane is not valid."""
     if lane.status is Status.VALID:
         return found
-    return replace(found, knee=_no_knee(str(lane.status)), within_slo=_within(None, str(lane.status)))
+    why = reason(Code.LANE_NOT_VALID, status=lane.status)
+    return replace(found, knee=_no_knee(why), within_slo=_within(None, why))
 
 
 def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) -> SweepPoint:
@@ -78,10 +80,10 @@ def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) 
     records = _records(rounds)
     by_round = list(_throughputs_rps(rounds).values())
     throughput = intervals.log_estimate(by_round, Unit.REQUESTS_PER_S, Better.HIGHER) if by_round else None
-    shares = validity.shares_of(records, workers)
+    shares = contention.shares_of(records, workers)
     found = (
         _wrong(rounds)
-        or validity.robbed(shares)
+        or contention.robbed(shares)
         or _limit(load, records, shares, throughput)
         or _disturbed(load, records, shares, own_wait_ms)
     )
@@ -100,7 +102,7 @@ def knee(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], workers:
     """Returns where a Lane's throughput stops growing with its load."""
     doubtful = [each for each in points if each.validity.status in (Status.FAILING, Status.NOT_MEASURED)]
     if doubtful:
-        return _no_knee(f"{doubtful[0].validity.status} at {doubtful[0].load.label}")
+        return _no_knee(_not_valid(doubtful[0]))
     return _crossing(points, by_load, workers) if not points[0].load.is_open else _last_served(points)
 
 
@@ -113,10 +115,10 @@ def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
     for each in points:
         if breach := _breach(each, slo_ms):
             passed_over = best is None and each is not points[0]
-            below = f", and too few requests for a p99 below {each.load.label}" if passed_over else ""
-            return _within(best, f"{breach} at {each.load.label}{below}")
+            below = [reason(Code.NO_P99_BELOW, load=each.load.label)] if passed_over else []
+            return _within(best, breach, *below)
         best = each if "p99" in each.latency_ms else best
-    return _within(best, "the highest load of the sweep" if best else "too few requests for a p99")
+    return _within(best, reason(Code.SWEEP_ENDED if best else Code.NO_P99))
 
 
 def _records(rounds: ByRound) -> list[SliceRecord]:
@@ -125,7 +127,7 @@ def _records(rounds: ByRound) -> list[SliceRecord]:
 
 def _used_its_cores(records: Sequence[SliceRecord], workers: int) -> bool:
     """Returns whether the server had its cores, and used them."""
-    return is_busy(validity.shares_of(records, workers).server)
+    return is_busy(contention.shares_of(records, workers).server)
 
 
 def _by_round(records: Sequence[SliceRecord]) -> ByRound:
@@ -169,29 +171,28 @@ def _queues(load: Load, records: Sequence[SliceRecord], shares: Shares) -> bool:
 def _wrong(rounds: ByRound) -> Validity | None:
     records = _records(rounds)
     if not records:
-        return Validity(Status.NOT_MEASURED, ("no slice of it was measured; run it again",))
-    errors = sum(sum(record.errors.values()) for record in records)
-    if errors:
-        kinds = ", ".join(sorted({kind for record in records for kind in record.errors}))
-        return Validity(
-            Status.FAILING, (f"{errors:,} answers were wrong ({kinds}); try `bench serve` and `bench load`",)
-        )
-    silent = [index for index, of_round in rounds.items() if not any(each.answers_in_window for each in of_round)]
+        return Validity(Status.NOT_MEASURED, (reason(Code.NO_SLICES),))
+    if wrong := tuple(validity.wrong(records)):
+        return Validity(Status.FAILING, wrong)
+    silent = {index: of_round for index, of_round in rounds.items() if not any(r.answers_in_window for r in of_round)}
     if silent:
-        return Validity(Status.FAILING, (f"no right answer came within the windows of {validity.numbered(silent)}",))
+        return Validity(Status.FAILING, (validity.silent_rounds(silent, _records(silent)),))
     return None
 
 
 def _limit(load: Load, records: Sequence[SliceRecord], shares: Shares, throughput: Estimate | None) -> Validity | None:
     """Judges what limited a point: the driver, which makes it say nothing of the server, or overload."""
-    if is_busy(shares.driver) and not is_busy(shares.server):
-        return Validity(Status.DRIVER_BOUND, (f"{shares}: the server can do more",))
+    if full := saturation.driver_full(shares):
+        return full
     if _served(load, records):
         return None
-    dropped = sum(record.dropped for record in records)
-    rps = throughput.point if throughput else 0.0
-    unsent = f", {dropped:,} requests never sent" if dropped else ""
-    return Validity(Status.OVERLOADED, (f"{rps:,.0f} of {load.value:,.10g} requests/s served{unsent}",))
+    found = reason(
+        Code.OVERLOADED,
+        served_rps=throughput.point if throughput else 0.0,
+        offered_rps=load.value,
+        dropped=sum(record.dropped for record in records),
+    )
+    return Validity(Status.OVERLOADED, (found,))
 
 
 def _disturbed(
@@ -199,27 +200,24 @@ def _disturbed(
 ) -> Validity | None:
     """Judges what else was in a point's figures, as in those of a cell of its kind of load."""
     if is_busy(shares.server):
-        return _no_time_left(shares) if load.is_open else validity.users_under_way(records)
-    if unread := validity.without_cpu_times(shares):
-        return unread
-    driver = validity.late(records) if load.is_open else validity.held_up_driver(shares)
-    return driver or validity.kept_waiting(records, own_wait_ms)
-
-
-def _no_time_left(shares: Shares) -> Validity:
-    return Validity(Status.UNSTABLE, (f"{shares}: at this rate requests queue up while a slice lasts",))
+        filled = Validity(Status.UNSTABLE, (reason(Code.RATE_FILLS_SERVER, server_share=shares.server),))
+        return filled if load.is_open else saturation.users_under_way(records)
+    if not saturation.cpu_times_known(shares):
+        return validity.without_cpu_times()
+    driver = lateness.late(records) if load.is_open else contention.held_up_driver(shares)
+    return driver or contention.kept_waiting(records, own_wait_ms)
 
 
 def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], workers: int) -> Knee:
     """Returns the users at which the asymptotic bounds cross, paired by round."""
     measured = [each for each in points if each.throughput_rps]
     best = max(measured, key=_rps)
-    if reason := next(_against_a_crossing(measured, best, _records(by_load[best.load]), workers), None):
-        return _no_knee(reason)
+    if why := next(_against_a_crossing(measured, best, _records(by_load[best.load]), workers), None):
+        return _no_knee(why)
     first, top = (_throughputs_rps(by_load[each.load]) for each in (measured[0], best))
     common = [index for index in top if index in first]
     if not common:
-        return _no_knee("no round has both the smallest load and the best one")
+        return _no_knee(reason(Code.NO_COMMON_ROUND))
     growth = intervals.ratio_estimate([top[index] for index in common], [first[index] for index in common])
     users = measured[0].load.value
     low, high = (None if end is None else users * end for end in (growth.low, growth.high))
@@ -228,17 +226,17 @@ def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], wor
 
 def _against_a_crossing(
     measured: Sequence[SweepPoint], best: SweepPoint, records: Sequence[SliceRecord], workers: int
-) -> Iterator[str]:
+) -> Iterator[Reason]:
     """Yields why the bounds are not known; ``records`` are those of the best point."""
     if len(measured) < 2:
-        yield "one load alone shows no knee"
+        yield reason(Code.ONE_LOAD)
     yield from (_doubt(each) for each in _deciding(measured, best) if each.validity.status is not Status.VALID)
-    if more := validity.may_do_more(records, validity.shares_of(records, workers)):
-        yield f"{more} at {best.load.label}, so the server's maximum is not known"
+    if more := saturation.may_do_more(records, contention.shares_of(records, workers)):
+        yield reason(Code.MAXIMUM_UNKNOWN, more, load=best.load.label)
     if _saturates(measured[0], best):
-        yield f"{measured[0].load.label} already saturate it; sweep fewer"
+        yield reason(Code.ALREADY_SATURATED, load=measured[0].load.label)
     if best is measured[-1] and _rps(best) > STILL_GROWING * _rps(measured[-2]):
-        yield f"throughput still grows at {best.load.label}; sweep further"
+        yield reason(Code.STILL_GROWING, load=best.load.label)
 
 
 def _deciding(measured: Sequence[SweepPoint], best: SweepPoint) -> Iterator[SweepPoint]:
@@ -268,39 +266,45 @@ def _last_served(points: Sequence[SweepPoint]) -> Knee:
         if each.validity.status not in (Status.VALID, Status.UNSTABLE, Status.OVERLOADED):
             return _no_knee(_doubt(each))
         if not served:
-            return _no_knee(f"{each.validity.status} at {each.load.label} already; sweep lower rates")
+            return _no_knee(reason(Code.ALREADY_BEYOND, status=each.validity.status, load=each.load.label))
         if each.validity.status is Status.OVERLOADED:
             return Knee(at=_rate(served[-1]), low=_rate(served[-1]), high=_rate(each), reason=None)
-    return _no_knee(f"{points[-1].load.label} was still served; sweep further")
+    return _no_knee(reason(Code.STILL_SERVED, load=points[-1].load.label))
 
 
-def _doubt(each: SweepPoint) -> str:
-    """Says why nothing is derived from a point."""
+def _doubt(each: SweepPoint) -> Reason:
+    """Returns why nothing is derived from a point."""
     if each.validity.status is Status.DRIVER_BOUND and not is_busy(each.server_cpu_share):
-        return f"the driver was the limit at {each.load.label}, so the server's maximum is not known"
-    return f"{each.validity.status} at {each.load.label}"
+        return reason(Code.MAXIMUM_UNKNOWN, *each.validity.reasons, load=each.load.label)
+    return _not_valid(each)
 
 
-def _breach(each: SweepPoint, slo_ms: float) -> str:
-    """Returns what a point has against it; nothing where p99 is within the objective, or not known."""
-    p99 = each.latency_ms.get("p99")
+def _not_valid(each: SweepPoint) -> Reason:
+    return reason(Code.POINT_NOT_VALID, status=each.validity.status, load=each.load.label)
+
+
+def _breach(each: SweepPoint, slo_ms: float) -> Reason | None:
+    """Returns what a point has against it; None where p99 is within the objective, or not known."""
     if each.validity.status is not Status.VALID:
-        return str(each.validity.status)
+        return _not_valid(each)
+    p99 = each.latency_ms.get("p99")
     if p99 is None:
-        return ""
+        return None
     if p99.high is None:
-        return "n < 3 rounds: no interval"
-    return f"p99 {p99.point:.3g} ms (up to {p99.high:.3g})" if p99.high > slo_ms else ""
+        return reason(Code.NO_INTERVAL, load=each.load.label)
+    if p99.high <= slo_ms:
+        return None
+    return reason(Code.P99_ABOVE_OBJECTIVE, p99_ms=p99.point, high_ms=p99.high, load=each.load.label)
 
 
-def _within(best: SweepPoint | None, reason: str) -> WithinSlo:
+def _within(best: SweepPoint | None, *reasons: Reason) -> WithinSlo:
     if best is None:
-        return WithinSlo(load=None, throughput_rps=None, reason=reason)
-    return WithinSlo(load=best.load, throughput_rps=best.throughput_rps, reason=reason)
+        return WithinSlo(load=None, throughput_rps=None, reasons=reasons)
+    return WithinSlo(load=best.load, throughput_rps=best.throughput_rps, reasons=reasons)
 
 
-def _no_knee(reason: str) -> Knee:
-    return Knee(at=None, low=None, high=None, reason=reason)
+def _no_knee(why: Reason) -> Knee:
+    return Knee(at=None, low=None, high=None, reason=why)
 
 
 def _rps(each: SweepPoint) -> float:

@@ -85,9 +85,11 @@ def command(  # noqa: PLR0913 - one for each option
     from bench.model.errors import BenchError
     from bench.model.experiment import Side
     from bench.regression.ab_runner import Terms
-    from bench.regression.checkouts import NothingDiffers, Wanted, open_sides
+    from bench.regression.ab_testbed import open_ab_testbed
+    from bench.regression.checkouts import SideRequest
     from bench.regression.compare import compare
     from bench.regression.ratios import Allowed
+    from bench.regression.selection import NothingDiffers
     from bench.report import regression as words
     from bench.report.exports.github import annotations
     from bench.run import store
@@ -99,13 +101,16 @@ def command(  # noqa: PLR0913 - one for each option
         precision=precision or max_regression * PRECISION_SHARE,
         budget_s=budget,
     )
-    wanted = {
-        Side.BASE: Wanted(base, Recipe(base_python, base_with)),
-        Side.HEAD: Wanted(head, Recipe(head_python, head_with)),
+    requests = {
+        Side.BASE: SideRequest(base, Recipe(base_python, base_with)),
+        Side.HEAD: SideRequest(head, Recipe(head_python, head_with)),
     }
     run_id, progress = store.new_run_id(), Progress(progress_console())
     try:
-        with open_sides(open_project(config), wanted, apps, seed) as sides, store.create(results, run_id) as sink:
+        with (
+            open_ab_testbed(open_project(config), requests, apps, seed) as sides,
+            store.create(results, run_id) as sink,
+        ):
             comparison = compare(sides, terms, sink, progress, run_id=run_id, instructions_too=instructions)
     except NothingDiffers as nothing:
         if github:

@@ -13,16 +13,16 @@ from bench.doctor.sample_size import Resolution
 from bench.model import schedule
 from bench.model.experiment import Experiment, Lane
 from bench.model.load import Phase
+from bench.model.reason import Code, Reason, Unknown, reason
 from bench.model.records import Estimate, Failure, Manifest, SliceRecord, Status, Validity
-from bench.report.wording import said
 
-TRIAL_S = 20.0
+AA_TEST_S = 20.0
 """About how long an A/A takes."""
 DIFFERENCES = (0.01, 0.03, 0.05)
 """Of these it is said how long a run has to be."""
 
 
-class Trial(Struct, frozen=True, kw_only=True):
+class AaTest(Struct, frozen=True, kw_only=True):
     """What an A/A found, of the throughput.
 
     ``ratio`` is the twin's divided by the Lane's: 1 in truth. ``spread`` is the standard deviation of its logarithm
@@ -40,7 +40,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     difference: Estimate | None
     resolution: Resolution | None
     others: tuple[Resolution, ...]
-    reason: str | None = None
+    reason: Reason | None = None
 
 
 def short_experiment(whole: Experiment) -> Experiment:
@@ -55,45 +55,50 @@ def short_experiment(whole: Experiment) -> Experiment:
     preset = replace(whole.preset, rounds=1, fixed_slices=1, cold_starts=0, instructions=False)
     one = replace(whole, lanes=(lane, twin), groups=(replace(group, lanes=(lane.name, twin.name)),), preset=preset)
     round_s = schedule.outline(one).expected_s - schedule.REPORT_S
-    return replace(one, preset=replace(preset, rounds=max(MIN_ROUNDS, int(TRIAL_S // round_s))))
+    return replace(one, preset=replace(preset, rounds=max(MIN_ROUNDS, int(AA_TEST_S // round_s))))
 
 
 def judge(
     whole: Experiment, manifest: Manifest, records: Sequence[SliceRecord], failures: Sequence[Failure]
-) -> Trial | str:
+) -> AaTest | Unknown:
     """Returns what an A/A of the Experiment ``whole`` found, or why it found nothing."""
     lane, twin = (lane.name for lane in manifest.experiment.lanes)
     log_ratios = sample_size.log_ratios(records, twin, lane)
     if len(log_ratios) < MIN_ROUNDS:
-        said = [f"{failure.lane}: {failure.reason}" for failure in failures] or _silences(records) or ["try again"]
-        return f"A/A: found {len(log_ratios)} rounds, expected {MIN_ROUNDS}; {said[0]}"
+        causes = [failed(failure) for failure in failures] or _silences(records)
+        return Unknown(reason(Code.AA_SHORT, *causes[:1], rounds=len(log_ratios), expected=MIN_ROUNDS))
     spread = sample_size.spread_of_twins(log_ratios)
     cells = [cell for of in summary.fold(manifest, records, failures).report.summary.lanes for cell in of.cells]
-    reason = _untold(validity.worst([cell for cell in cells if cell.phase is Phase.SATURATED]))
-    return Trial(
+    against = _untold(validity.worst([cell for cell in cells if cell.phase is Phase.SATURATED]))
+    return AaTest(
         lane=lane,
         rounds=len(log_ratios),
         wall_s=max(record.at_s + record.slice_s for record in records),
         validity=validity.worst(cells),
         ratio=intervals.log_estimate([float(np.exp(np.mean(of_round))) for of_round in log_ratios], "ratio", ""),
         spread=spread,
-        difference=None if reason else _difference(whole, spread),
-        resolution=None if reason else _at_preset(whole, spread.point),
+        difference=None if against else _difference(whole, spread),
+        resolution=None if against else _at_preset(whole, spread.point),
         others=()
-        if reason
+        if against
         else tuple(sample_size.at_difference(whole, difference, spread.point) for difference in DIFFERENCES),
-        reason=reason,
+        reason=against,
     )
 
 
-def _silences(records: Sequence[SliceRecord]) -> list[str]:
+def failed(failure: Failure) -> Reason:
+    """Returns how a Lane of an A/A failed, with its name."""
+    return validity.failed(failure).found_of(failure.lane)
+
+
+def _silences(records: Sequence[SliceRecord]) -> list[Reason]:
     """Returns what the records of slices without a right answer say, each with its Lane."""
-    return [f"{record.lane}: {said(why)}" for record in records if (why := record.unknown.get("requests"))]
+    return [why.found_of(record.lane) for record in records if (why := record.unknown.get("requests"))]
 
 
-def _untold(found: Validity) -> str | None:
+def _untold(found: Validity) -> Reason | None:
     """Returns why an A/A with this finding says nothing of differences; None if nothing is against it."""
-    return None if found.status is Status.VALID else f"the A/A was {found.status} ({'; '.join(found.reasons)})"
+    return None if found.status is Status.VALID else reason(Code.AA_NOT_VALID, *found.reasons, status=found.status)
 
 
 def _difference(whole: Experiment, spread: Estimate) -> Estimate:

@@ -6,11 +6,11 @@ from enum import StrEnum
 from msgspec import Struct
 
 from bench.analysis.discard import DISCARD_STEAL
-from bench.doctor.aa_test import Trial
+from bench.doctor.aa_test import AaTest
 from bench.model.experiment import Experiment
+from bench.model.reason import Reason, Value
 from bench.model.records import Machine, Status
 
-NOT_READABLE = "not readable"
 NOTICEABLE_STEAL = 0.01
 """Steal above this share of a core's time makes intervals wider than they need be."""
 BUSY_LOAD = 0.5
@@ -32,14 +32,53 @@ class Severity(StrEnum):
     PROBLEM = "problem"
 
 
-class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that was looked at. What is not ok or unknown has ``advice``."""
+class What(StrEnum):
+    """What was looked at. Its docstring names the values of its finding: what was found, and what was expected."""
 
-    what: str
+    CORES = "cores"
+    """Those that bench may use: ``cores``; ``needed``, of which ``workers`` are for servers and one for the driver."""
+    PINNING = "pinning"
+    """Whether processes can be kept on cores (``state``), and on which: ``server_cores``, ``driver_cores``."""
+    SMT = "smt"
+    """Whether servers and driver share physical cores (``state``); ``shared`` are lists of siblings."""
+    CPU_QUOTA = "cpu-quota"
+    """``cores`` that the control groups allow, None for no limit; ``needed``."""
+    GOVERNOR = "frequency-governor"
+    """``governors`` of the cores."""
+    TURBO = "turbo"
+    """``state``; ``value`` written to ``file`` below /sys/devices/system/cpu switches it off."""
+    LOAD_AVERAGE = "load-average"
+    """``load_average`` over the last minute; ``most`` that is expected."""
+    MEMORY = "memory"
+    """``available_mib``; ``needed_mib`` for so many ``lanes``."""
+    OPEN_FILES = "open-files"
+    """``of_driver`` and ``of_server`` are the limits; ``needed_of_driver`` and ``needed_of_server`` are for so many
+    ``lanes`` with so many ``connections``."""
+    CLOCK_SOURCE = "clock-source"
+    """``clock_source`` of the kernel."""
+    ADDRESS_RANDOMISATION = "address-randomisation"
+    """``state``: on, off or partial."""
+    VALGRIND = "valgrind"
+    """Its ``version``, None where it is not installed."""
+    STEAL = "steal"
+    """``steal_share`` of a core's time; above ``noticeable_share`` it is noticed, above ``discard_share`` slices are
+    discarded."""
+    AA_VALIDITY = "aa-validity"
+    """The ``status`` of the A/A."""
+    AA_RATIO = "aa-ratio"
+    """``ratio`` of the twin's throughput to the Lane's, from ``low`` to ``high``."""
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What was found: its numbers and names, those that were expected too. One that is not known is None.
+
+    ``because`` has the reasons of a status.
+    """
+
+    what: What
     severity: Severity
-    found: str
-    expected: str
-    advice: str | None = None
+    values: dict[str, Value]
+    because: tuple[Reason, ...] = ()
 
 
 class Host(Struct, frozen=True, kw_only=True):
@@ -69,15 +108,15 @@ class Host(Struct, frozen=True, kw_only=True):
 class Diagnosis(Struct, frozen=True, kw_only=True):
     """What `bench doctor` found.
 
-    Without a ``trial``, or with one that tells nothing, there is a ``reason``.
+    Without an ``aa_test``, or with one that tells nothing, there is a ``reason``.
     """
 
     preset: str
     machine: Machine
     versions: dict[str, str | None]
     findings: tuple[Finding, ...]
-    trial: Trial | None
-    reason: str | None
+    aa_test: AaTest | None
+    reason: Reason | None
 
 
 def findings(host: Host, here: Machine, experiment: Experiment) -> tuple[Finding, ...]:
@@ -108,218 +147,140 @@ def steal_share(steal_s: float | None, took_s: float) -> float | None:
 
 def of_steal(share: float | None) -> Finding:
     """Returns what there is to say of the steal, a ``steal_share``: it is a problem where it would spoil slices."""
-    expected = (
-        f"at most {NOTICEABLE_STEAL:.0%} of a core's time; above {DISCARD_STEAL:.0%} a run's slices are discarded"
-    )
-    if share is None:
-        return _unknown("steal", expected)
     severities = {DISCARD_STEAL: Severity.PROBLEM, NOTICEABLE_STEAL: Severity.ADVICE}
     return _finding(
-        "steal",
-        next((severity for limit, severity in severities.items() if share > limit), Severity.OK),
-        f"{share:.1%} of a core's time",
-        expected,
-        "the hypervisor gave the cores to others: use a machine with dedicated cores, or another hour",
+        What.STEAL,
+        Severity.UNKNOWN
+        if share is None
+        else next((severity for limit, severity in severities.items() if share > limit), Severity.OK),
+        steal_share=share,
+        noticeable_share=NOTICEABLE_STEAL,
+        discard_share=DISCARD_STEAL,
     )
 
 
-def of_trial(trial: Trial) -> tuple[Finding, ...]:
+def of_aa_test(found: AaTest) -> tuple[Finding, ...]:
     """Returns what there is to say of an A/A: whether its Lanes are valid, and whether they differ."""
-    return (_validity(trial), _difference(trial))
+    return (_validity(found), _ratio(found))
 
 
 def _cores(host: Host, experiment: Experiment) -> Finding:
-    needed, count = _cores_needed(experiment), len(host.cores)
-    return _finding(
-        "cores",
-        Severity.OK if count >= needed else Severity.ADVICE,
-        f"{count} ({_listed(host.cores)})" if count else NOT_READABLE,
-        f"at least {needed}: {experiment.serving.workers} for servers, 1 for the driver",
-        "give bench more cores: servers and driver now share theirs, and nothing is pinned",
-    )
+    needed = _cores_needed(experiment)
+    severity = _advice_unless(len(host.cores) >= needed) if host.cores else Severity.UNKNOWN
+    return _finding(What.CORES, severity, cores=host.cores, needed=needed, workers=experiment.serving.workers)
 
 
 def _pinning(host: Host, here: Machine) -> Finding:
-    found = f"servers {_listed(here.server_cores)}, driver {_listed(here.driver_cores)}" if here.pinned else "nothing"
     return _finding(
-        "pinned",
-        Severity.OK if host.pinnable and here.pinned else Severity.ADVICE,
-        found if host.pinnable else "cannot be pinned",
-        "servers and driver on cores of their own",
-        "use Linux with a core more than the servers have workers, and let bench set its affinity",
+        What.PINNING,
+        _advice_unless(host.pinnable and here.pinned),
+        state="unpinnable" if not host.pinnable else "pinned" if here.pinned else "unpinned",
+        server_cores=here.server_cores,
+        driver_cores=here.driver_cores,
     )
 
 
 def _siblings(host: Host, here: Machine) -> Finding:
     used = {core: host.siblings.get(core) for core in (*here.server_cores, *here.driver_cores)}
     if not used or None in used.values():
-        return _unknown("SMT", "servers and driver on different physical cores")
-    shared = sorted({text for text in used.values() if text and list(used.values()).count(text) > 1})
+        return _finding(What.SMT, Severity.UNKNOWN, state=None, shared=None)
+    shared = tuple(sorted({text for text in used.values() if text and list(used.values()).count(text) > 1}))
     smt = any(re.search("[,-]", text) for text in host.siblings.values())
-    return _finding(
-        "SMT",
-        Severity.ADVICE if shared else Severity.OK,
-        f"cores {' and '.join(shared)} are siblings" if shared else ("on, not shared" if smt else "no siblings"),
-        "servers and driver on different physical cores",
-        "give bench another physical core, or switch SMT off: echo off > /sys/devices/system/cpu/smt/control",
-    )
+    state = "shared" if shared else "unshared" if smt else "none"
+    return _finding(What.SMT, _advice_unless(not shared), state=state, shared=shared)
 
 
 def _quota(host: Host, experiment: Experiment) -> Finding:
-    needed, expected = _cores_needed(experiment), "no limit, or one above the cores that are used"
+    needed = _cores_needed(experiment)
     if host.quotas is None:
-        return _unknown("CPU quota", expected)
-    limits = [limit for text in host.quotas if (limit := _quota_cores(text)) is not None]
-    return _finding(
-        "CPU quota",
-        Severity.PROBLEM if limits and min(limits) < needed else Severity.OK,
-        f"{min(limits):g} cores" if limits else "no limit",
-        expected,
-        "raise the limit of the container or control group: it stops processes for parts of each 100 ms",
-    )
+        return _finding(What.CPU_QUOTA, Severity.UNKNOWN, cores=None, needed=needed)
+    limit = min((limit for text in host.quotas if (limit := _quota_cores(text)) is not None), default=None)
+    severity = Severity.PROBLEM if limit is not None and limit < needed else Severity.OK
+    return _finding(What.CPU_QUOTA, severity, cores=limit, needed=needed)
 
 
 def _governor(host: Host) -> Finding:
-    expected, found = "performance on every core", sorted(set(host.governors.values()))
-    if not found:
-        return _unknown("frequency governor", expected)
-    return _finding(
-        "frequency governor",
-        Severity.OK if found == ["performance"] else Severity.ADVICE,
-        ", ".join(found),
-        expected,
-        "cpupower frequency-set --governor performance",
-    )
+    found = tuple(sorted(set(host.governors.values())))
+    severity = _advice_unless(found == ("performance",)) if found else Severity.UNKNOWN
+    return _finding(What.GOVERNOR, severity, governors=found or None)
 
 
 def _turbo(host: Host) -> Finding:
     """The files say the opposite of each other: ``no_turbo`` of Intel's driver, ``boost`` of the others."""
-    on = {"0": "on", "1": "off"}.get(host.no_turbo or "") or {"1": "on", "0": "off"}.get(host.boost or "")
-    if on is None:
-        return _unknown("turbo", "off")
-    file = "intel_pstate/no_turbo" if host.no_turbo in ("0", "1") else "cpufreq/boost"
-    return _finding(
-        "turbo",
-        Severity.OK if on == "off" else Severity.ADVICE,
-        on,
-        "off: with it the frequency depends on heat and on what other cores do",
-        f"echo {int(file.endswith('no_turbo'))} > /sys/devices/system/cpu/{file}",
-    )
+    state = {"0": "on", "1": "off"}.get(host.no_turbo or "") or {"1": "on", "0": "off"}.get(host.boost or "")
+    severity = _advice_unless(state == "off") if state else Severity.UNKNOWN
+    if host.no_turbo in ("0", "1"):
+        return _finding(What.TURBO, severity, state=state, file="intel_pstate/no_turbo", value=1)
+    return _finding(What.TURBO, severity, state=state, file="cpufreq/boost", value=0)
 
 
 def _load(host: Host) -> Finding:
-    expected = f"at most {BUSY_LOAD:g} over the last minute"
-    if host.load_average is None:
-        return _unknown("load average", expected)
-    return _finding(
-        "load average",
-        Severity.ADVICE if host.load_average > BUSY_LOAD else Severity.OK,
-        f"{host.load_average:.2f}",
-        expected,
-        "end what else is running, or wait: it takes time from servers and driver",
-    )
+    found = host.load_average
+    severity = Severity.UNKNOWN if found is None else _advice_unless(found <= BUSY_LOAD)
+    return _finding(What.LOAD_AVERAGE, severity, load_average=found, most=BUSY_LOAD)
 
 
 def _memory(host: Host, experiment: Experiment) -> Finding:
-    lane_mib = LANE_MIB * (1 + experiment.serving.workers) // 2
-    needed = OTHER_MIB + len(experiment.lanes) * lane_mib
-    expected = f"{needed:,} MiB for {len(experiment.lanes)} lanes"
-    if host.available_mib is None:
-        return _unknown("memory", expected)
-    return _finding(
-        "memory",
-        Severity.OK if host.available_mib >= needed else Severity.PROBLEM,
-        f"{host.available_mib:,.0f} MiB available",
-        expected,
-        "free memory, or choose fewer Lanes with --lane: a machine that swaps measures its disk",
-    )
+    lane_mib, lanes = LANE_MIB * (1 + experiment.serving.workers) // 2, len(experiment.lanes)
+    needed, found = OTHER_MIB + lanes * lane_mib, host.available_mib
+    severity = Severity.UNKNOWN if found is None else _problem_unless(found >= needed)
+    return _finding(What.MEMORY, severity, available_mib=found, needed_mib=needed, lanes=lanes)
 
 
 def _open_files(host: Host, experiment: Experiment) -> Finding:
-    per_lane = max(experiment.load.users, experiment.load.connections)
-    needed = len(experiment.lanes) * per_lane + OTHER_FILES
-    of_server = per_lane + OTHER_FILES
-    enough = host.open_files >= needed and host.open_files_of_server >= of_server
+    connections, lanes = max(experiment.load.users, experiment.load.connections), len(experiment.lanes)
+    of_driver, of_server = lanes * connections + OTHER_FILES, connections + OTHER_FILES
     return _finding(
-        "open files",
-        Severity.OK if enough else Severity.PROBLEM,
-        f"{host.open_files:,} for the driver, {host.open_files_of_server:,} for a server",
-        f"at least {needed:,} and {of_server:,}: {len(experiment.lanes)} lanes with {per_lane} connections",
-        f"ulimit -n {needed} as root, or nofile in /etc/security/limits.conf: the driver goes up to the hard limit",
+        What.OPEN_FILES,
+        _problem_unless(host.open_files >= of_driver and host.open_files_of_server >= of_server),
+        of_driver=host.open_files,
+        of_server=host.open_files_of_server,
+        needed_of_driver=of_driver,
+        needed_of_server=of_server,
+        lanes=lanes,
+        connections=connections,
     )
 
 
 def _clock(host: Host) -> Finding:
-    expected = "one that is read without a system call: tsc, kvm-clock, …"
-    if host.clock_source is None:
-        return _unknown("clock source", expected)
-    return _finding(
-        "clock source",
-        Severity.OK if host.clock_source in DIRECT_CLOCKS else Severity.ADVICE,
-        host.clock_source,
-        expected,
-        "see /sys/devices/system/clocksource/clocksource0/available_clocksource for others",
-    )
+    found = host.clock_source
+    severity = Severity.UNKNOWN if found is None else _advice_unless(found in DIRECT_CLOCKS)
+    return _finding(What.CLOCK_SOURCE, severity, clock_source=found)
 
 
 def _randomisation(host: Host) -> Finding:
-    expected = "on: each round then draws another layout of memory"
-    said = {"0": "off", "1": "in part", "2": "on"}.get(host.address_randomisation or "")
-    if said is None:
-        return _unknown("address randomisation", expected)
-    return _finding(
-        "address randomisation",
-        Severity.OK if said == "on" else Severity.ADVICE,
-        said,
-        expected,
-        "sysctl kernel.randomize_va_space=2: without it all rounds repeat the luck of one layout",
-    )
+    state = {"0": "off", "1": "partial", "2": "on"}.get(host.address_randomisation or "")
+    severity = _advice_unless(state == "on") if state else Severity.UNKNOWN
+    return _finding(What.ADDRESS_RANDOMISATION, severity, state=state)
 
 
 def _valgrind(host: Host) -> Finding:
     found = host.versions.get("valgrind")
-    return _finding(
-        "valgrind",
-        Severity.OK if found else Severity.ADVICE,
-        found or "not installed",
-        "any version",
-        "install valgrind: without it instructions per request are not counted",
-    )
+    return _finding(What.VALGRIND, _advice_unless(bool(found)), version=found)
 
 
-def _validity(trial: Trial) -> Finding:
-    valid = trial.validity.status is Status.VALID
-    return _finding(
-        "A/A, validity",
-        Severity.OK if valid else Severity.PROBLEM,
-        "; ".join((str(trial.validity.status), *trial.validity.reasons)),
-        "valid",
-        "a run would not rank such a Lane: mend what is named here and above",
-    )
+def _validity(found: AaTest) -> Finding:
+    status, reasons = found.validity.status, found.validity.reasons
+    severity = _problem_unless(status is Status.VALID)
+    return Finding(what=What.AA_VALIDITY, severity=severity, values={"status": status}, because=reasons)
 
 
-def _difference(trial: Trial) -> Finding:
-    ratio = trial.ratio
+def _ratio(found: AaTest) -> Finding:
+    ratio = found.ratio
     same = ratio.low is not None and ratio.high is not None and ratio.low <= 1 <= ratio.high
-    return _finding(
-        "A/A, ratio",
-        Severity.OK if same else Severity.ADVICE,
-        f"{ratio.point:.3f} ({ratio.low:.3f} to {ratio.high:.3f})"
-        if ratio.low and ratio.high
-        else f"{ratio.point:.3f}",
-        "an interval that has 1 in it: both are the same Lane",
-        "run it again: 1 in 20 times this is chance; where it stays, something favours one of two equal servers",
-    )
+    return _finding(What.AA_RATIO, _advice_unless(same), ratio=ratio.point, low=ratio.low, high=ratio.high)
 
 
-def _finding(what: str, severity: Severity, found: str, expected: str, advice: str) -> Finding:
-    """Returns a Finding, with its advice where there is need of it."""
-    needed = severity is not Severity.OK
-    return Finding(what=what, severity=severity, found=found, expected=expected, advice=advice if needed else None)
+def _finding(what: What, severity: Severity, **values: Value) -> Finding:
+    return Finding(what=what, severity=severity, values=values)
 
 
-def _unknown(what: str, expected: str) -> Finding:
-    return Finding(what=what, severity=Severity.UNKNOWN, found=NOT_READABLE, expected=expected)
+def _advice_unless(good: bool) -> Severity:
+    return Severity.OK if good else Severity.ADVICE
+
+
+def _problem_unless(good: bool) -> Severity:
+    return Severity.OK if good else Severity.PROBLEM
 
 
 def _cores_needed(experiment: Experiment) -> int:
@@ -330,7 +291,3 @@ def _quota_cores(text: str) -> float | None:
     """Returns the cores of a ``cpu.max``, ``QUOTA PERIOD`` in us; None for no limit (the kernel's cgroup-v2)."""
     limited = re.fullmatch(r"(\d+) ([1-9]\d*)", text)
     return int(limited[1]) / int(limited[2]) if limited else None
-
-
-def _listed(cores: tuple[int, ...]) -> str:
-    return ", ".join(map(str, cores))

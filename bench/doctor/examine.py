@@ -5,11 +5,11 @@ from pathlib import Path
 
 from bench.analysis.parity import NotComparable
 from bench.doctor import aa_test, checks, host, sample_size
-from bench.doctor.aa_test import Trial
+from bench.doctor.aa_test import AaTest
 from bench.doctor.checks import Diagnosis
 from bench.doctor.sample_size import Proposal
 from bench.model.experiment import Experiment
-from bench.model.reason import known
+from bench.model.reason import Code, Unknown, known, reason
 from bench.model.records import Failure, Manifest, Observation, SliceRecord
 from bench.run import session, store
 from bench.run.driver_client import DriverFailed
@@ -50,7 +50,7 @@ def examine(testbed: Testbed, whole: Experiment, watcher: Watcher) -> Diagnosis:
     seen = host.read()  # before the A/A, which is load too
     cores, began = (*testbed.machine.server_cores, *testbed.machine.driver_cores), time.monotonic()
     before = machine.steal_s(cores)
-    found = _trial(testbed, whole, watcher)
+    found = _aa_test(testbed, whole, watcher)
     steal_s = known(machine.difference(before, machine.steal_s(cores)))
     stolen = checks.steal_share(steal_s, time.monotonic() - began)
     return Diagnosis(
@@ -60,10 +60,10 @@ def examine(testbed: Testbed, whole: Experiment, watcher: Watcher) -> Diagnosis:
         findings=(
             *checks.findings(seen, testbed.machine, whole),
             checks.of_steal(stolen),
-            *(checks.of_trial(found) if isinstance(found, Trial) else ()),
+            *(() if isinstance(found, Unknown) else checks.of_aa_test(found)),
         ),
-        trial=found if isinstance(found, Trial) else None,
-        reason=found if isinstance(found, str) else found.reason,
+        aa_test=None if isinstance(found, Unknown) else found,
+        reason=found.reason,
     )
 
 
@@ -80,12 +80,12 @@ def propose(results: Path, difference: float) -> Proposal:
     return sample_size.propose(run.manifest, run.records, run.failures, difference)
 
 
-def _trial(testbed: Testbed, whole: Experiment, watcher: Watcher) -> Trial | str:
+def _aa_test(testbed: Testbed, whole: Experiment, watcher: Watcher) -> AaTest | Unknown:
     """Runs the A/A, and returns what it found, or why it found nothing."""
     manifest, memory = session.draft(testbed, RUN_ID), Memory()
     try:
         session.measure(testbed, manifest, memory, watcher)
     except (NothingToMeasure, NotComparable, DriverFailed) as problem:
-        first = next((f"{failure.lane}: {failure.reason}" for failure in memory.failures), str(problem))
-        return f"A/A: {first}"
+        causes = (*map(aa_test.failed, memory.failures), reason(Code.SAID, text=str(problem)))
+        return Unknown(causes[0])
     return aa_test.judge(whole, manifest, memory.records, memory.failures)

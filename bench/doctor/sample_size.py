@@ -16,6 +16,7 @@ from bench.model import quotients, schedule
 from bench.model.estimate import CONFIDENCE
 from bench.model.experiment import Experiment, Group
 from bench.model.load import Phase
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import Estimate, Failure, Manifest, Ratio, SliceRecord
 
 
@@ -41,7 +42,7 @@ class GroupProposal(Struct, frozen=True, kw_only=True):
     lanes: tuple[str, ...]
     spread: Estimate | None
     resolution: Resolution | None
-    reason: str | None
+    reason: Reason | None
 
 
 class Proposal(Struct, frozen=True, kw_only=True):
@@ -148,9 +149,13 @@ def _of_group(
 ) -> GroupProposal:
     rule = rule_of(experiment, group)
     if not spreads:
-        reason = f"found no two valid Lanes with {MIN_ROUNDS} rounds in common"
         return GroupProposal(
-            group=group.name, comparisons=rule.comparisons, lanes=(), spread=None, resolution=None, reason=reason
+            group=group.name,
+            comparisons=rule.comparisons,
+            lanes=(),
+            spread=None,
+            resolution=None,
+            reason=reason(Code.NO_VALID_PAIR, rounds=MIN_ROUNDS),
         )
     lanes, widest = max(spreads.items(), key=lambda item: item[1].point)
     return GroupProposal(

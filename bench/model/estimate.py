@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from bench.model.reason import Reason
+
 CONFIDENCE = 0.95
 """How often an interval is to hold what it is of."""
 
@@ -34,10 +36,10 @@ class Status(StrEnum):
 
 
 class Validity(Struct, frozen=True):
-    """A Status with its reasons: numbers, and what to do about them."""
+    """A Status with its reasons."""
 
     status: Status
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
 
 BUSY_SHARE = 0.9

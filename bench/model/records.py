@@ -170,11 +170,11 @@ class LaneSummary(Struct, frozen=True, kw_only=True):
     twin: bool
     groups: tuple[str, ...]
     metrics: dict[str, Estimate]
-    missing: dict[str, str]
+    missing: dict[str, Reason]
     cells: tuple[Cell, ...]
     validity: Validity
     code_lines_by_file: dict[str, int] = {}
-    partial: dict[str, str] = {}
+    partial: dict[str, tuple[Reason, ...]] = {}
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -279,7 +279,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     cpu_splits: tuple[CpuSplit, ...]
     failures: tuple[Failure, ...]
     sweeps: tuple[LaneSweep, ...] = ()
-    lacking: tuple[str, ...] = ()
+    lacking: tuple[Reason, ...] = ()
     adapter_costs: tuple[AdapterCost, ...] = ()
 
 

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from bench.model.reason import Reason
 from bench.model.records import Estimate
 
 
@@ -29,7 +30,7 @@ class Evidence(Struct, frozen=True):
     ratio: Estimate | None
     verdict: Verdict
     bound: float | None
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     visible: float | None = None
 
 
@@ -72,7 +73,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     rounds: int
     measured_again: bool
     apps: tuple[AppComparison, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Reason, ...]
 
     @property
     def judged(self) -> tuple[Judged, ...]:
@@ -100,7 +101,7 @@ class Check(Struct, frozen=True, kw_only=True):
     max_instructions: float
     noise_floors: dict[str, float]
     lanes: tuple[LaneCheck, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Reason, ...]
 
     @property
     def judged(self) -> tuple[Judged, ...]:

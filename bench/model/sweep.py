@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from bench.model.estimate import Estimate, Validity
 from bench.model.load import Load
+from bench.model.reason import Reason
 
 
 class SweepPoint(Struct, frozen=True, kw_only=True):
@@ -34,18 +35,18 @@ class Knee(Struct, frozen=True, kw_only=True):
     at: float | None
     low: float | None
     high: float | None
-    reason: str | None
+    reason: Reason | None
 
 
 class WithinSlo(Struct, frozen=True, kw_only=True):
     """The highest load of a sweep up to which p99 stays within the objective, and the throughput there.
 
-    ``load`` is None where there is none. ``reason`` says why it is no higher.
+    ``load`` is None where there is none. ``reasons`` say why it is no higher.
     """
 
     load: Load | None
     throughput_rps: Estimate | None
-    reason: str
+    reasons: tuple[Reason, ...]
 
 
 class LaneSweep(Struct, frozen=True, kw_only=True):

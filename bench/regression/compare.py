@@ -1,42 +1,37 @@
 """A comparison at this machine: sides, rounds and counts of instructions put together."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 
 from bench.model.experiment import Lane, Side
 from bench.model.formats import FORMAT_VERSION
-from bench.model.records import Observation
+from bench.model.reason import Code, Reason, reason
+from bench.model.records import LaneFacts, Observation
 from bench.model.regression import AppComparison, Comparison
-from bench.regression import ab_runner
-from bench.regression.ab_runner import Terms
-from bench.regression.checkouts import Sides, differences
-from bench.report.wording import said
+from bench.regression.ab_runner import AbPlan, AbRunner, AbWatcher, Terms
+from bench.regression.ab_testbed import AbTestbed
+from bench.regression.ratios import Pair
 from bench.run.round import open_round
-from bench.run.runner import Sink
+from bench.run.runner import Round, Sink
 from bench.run.session import draft, instructions_per_request
 
 
 def compare(
-    sides: Sides, terms: Terms, sink: Sink, watcher: ab_runner.Watcher, *, run_id: str, instructions_too: bool
+    sides: AbTestbed, terms: Terms, sink: Sink, watcher: AbWatcher, *, run_id: str, instructions_too: bool
 ) -> Comparison:
     """Compares two sides into the sink. Raises NothingToMeasure or DriverFailed."""
     began = time.monotonic()
     sink.describe(draft(sides.testbed, run_id))
 
-    def live_round(index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[ab_runner.Round]:
+    def live_round(index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[Round]:
         return open_round(sides.testbed, index, lanes, began)
 
-    uncounted: dict[str, None] = {}
-
     def count() -> Sequence[Observation]:
-        counted = list(instructions_per_request(sides.testbed)) if instructions_too else []
-        reasons = (f"Instructions of {each.lane}: {said(each.reason)}." for each in counted if each.reason)
-        uncounted.update(dict.fromkeys(reasons))
-        return counted
+        return list(instructions_per_request(sides.testbed)) if instructions_too else []
 
-    job = ab_runner.Comparison(sides.testbed.experiment, sides.pairs, terms, live_round, count, sink)
-    outcome = job.run(watcher, time.monotonic)
+    plan = AbPlan(sides.testbed.experiment, sides.pairs, terms)
+    found = AbRunner(plan, live_round, count, sink, watcher, time.monotonic).run()
     return Comparison(
         format_version=FORMAT_VERSION,
         run_id=run_id,
@@ -45,17 +40,43 @@ def compare(
         max_regression=terms.allowed.time,
         max_instructions=terms.allowed.instructions,
         budget_s=terms.budget_s,
-        spent_s=round(outcome.spent_s, 1),
-        rounds=outcome.rounds,
-        measured_again=outcome.measured_again,
+        spent_s=round(found.spent_s, 1),
+        rounds=found.rounds,
+        measured_again=found.measured_again,
         apps=tuple(
             AppComparison(
                 app=pair.app,
                 lane=sides.testbed.experiment.lane(pair.head).original,
-                evidence=outcome.evidence[pair.app],
-                differences=differences(pair, outcome.facts),
+                evidence=found.evidence[pair.app],
+                differences=differences(pair, found.facts),
             )
             for pair in sides.pairs
         ),
-        notes=(*sides.notes, *uncounted, *outcome.notes),
+        notes=(*sides.notes, *_uncounted(found.counted), *found.notes),
     )
+
+
+def _uncounted(counted: Sequence[Observation]) -> Iterable[Reason]:
+    """Returns why the instructions of Lanes could not be counted, each reason once."""
+    found = (reason(Code.NOT_COUNTED, each.reason).found_of(each.lane) for each in counted if each.reason)
+    return dict.fromkeys(found)
+
+
+def differences(pair: Pair, facts: Sequence[LaneFacts]) -> tuple[str, ...]:
+    """Returns what differs between the two versions of an App beside its code: what it runs on, what it answers."""
+    by_lane = {fact.lane: fact for fact in facts}
+    base, head = by_lane.get(pair.base), by_lane.get(pair.head)
+    if not (base and head):
+        return ()
+    found = [("Python", base.python, head.python)]
+    found += [
+        (name, base.versions.get(name, "missing"), head.versions.get(name, "missing"))
+        for name in sorted(base.versions.keys() | head.versions.keys())
+    ]
+    headers = [{name.lower(): value for name, value in fact.response_headers} for fact in (base, head)]
+    found += [
+        (f"header {name}", headers[0].get(name, "missing"), headers[1].get(name, "missing"))
+        for name in sorted(headers[0].keys() | headers[1].keys())
+        if name != "date"
+    ]
+    return tuple(f"{name}: {before} -> {after}" for name, before, after in found if before != after)

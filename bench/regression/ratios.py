@@ -1,31 +1,18 @@
-"""What a comparison has measured so far: HEAD:BASE of each metric, from the records of the two Lanes of an App."""
+"""What a comparison has measured so far: each Round is folded once, and HEAD:BASE of each metric is over Rounds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import exp, fsum, log
 
 from msgspec import Struct
 
-from bench.analysis import validity
-from bench.analysis.folds import round_values
-from bench.model import quotients
+from bench.analysis import folds, intervals, validity
+from bench.analysis.folds import ByRound, Records
+from bench.model.experiment import Side
 from bench.model.load import Phase
-from bench.model.metrics import INSTRUCTIONS
-from bench.model.records import Estimate, Observation, SliceRecord, Validity
+from bench.model.metrics import INSTRUCTIONS, METRICS, Metric
+from bench.model.records import Cell, Estimate, Failure, Observation
 from bench.model.regression import Evidence, Verdict
 from bench.regression import verdict
-
-CPU = "cpu_us_per_request"
-THROUGHPUT = "throughput_rps"
-MEDIAN_LATENCY = "latency_fixed_p50_ms"
-PHASES = {
-    CPU: Phase.DUET,
-    THROUGHPUT: Phase.SATURATED,
-    MEDIAN_LATENCY: Phase.FIXED,
-    "latency_fixed_p99_ms": Phase.FIXED,
-}
-"""The metrics that are compared by rounds, most precise first, with the slices that they come from."""
-STEERING = (CPU, THROUGHPUT, MEDIAN_LATENCY)
-"""Those whose precision decides when there are enough rounds; a p99 may need hours."""
 
 
 class Pair(Struct, frozen=True):
@@ -35,6 +22,10 @@ class Pair(Struct, frozen=True):
     base: str
     head: str
 
+    def lane(self, side: Side) -> str:
+        """Returns the Lane of a side."""
+        return self.base if side is Side.BASE else self.head
+
 
 class Allowed(Struct, frozen=True):
     """The largest regressions that are none, as shares: 0.03 for 3 %."""
@@ -42,85 +33,153 @@ class Allowed(Struct, frozen=True):
     time: float
     instructions: float
 
+    def of(self, metric: str) -> float:
+        """Returns the largest one of a metric."""
+        return self.instructions if metric == INSTRUCTIONS else self.time
 
-def ratios(pair: Pair, records: Sequence[SliceRecord], *, apps: int) -> dict[str, Estimate]:
-    """Returns HEAD:BASE of each metric that both Lanes have, paired by Round.
+
+class LaneRound(Struct, frozen=True):
+    """What one Lane did in one Round in slices of its own: its metrics, and how many answers each percentile is of.
+
+    A percentile is here whether or not it is of enough answers: that depends on the other Rounds as well.
+    """
+
+    values: Mapping[str, float]
+    answers: Mapping[str, int]
+
+
+class AppRound(Struct, frozen=True):
+    """One Round of one App: HEAD:BASE of what Duets measure, by metric, and what each side did by itself."""
+
+    index: int
+    duets: Mapping[str, float]
+    sides: Mapping[Side, LaneRound]
+
+
+def compared() -> dict[str, Phase]:
+    """Returns the metrics that are compared by Rounds, the most precise first, with the slices that they come from."""
+    return {row.name: row.gate.phase for row in METRICS.gated() if row.gate and row.gate.phase}
+
+
+def steering_metrics() -> tuple[str, ...]:
+    """Returns those whose precision decides when there are enough Rounds; a p99 may need hours."""
+    return tuple(row.name for row in METRICS.gated() if row.gate and row.gate.steers)
+
+
+def fold(pair: Pair, index: int, records: Records) -> AppRound:
+    """Folds the slices of one Round: of all Apps, or of this one alone."""
+    counted = list(filter(folds.counts, records))
+    duets = [record for record in counted if record.phase is Phase.DUET]
+    return AppRound(
+        index=index,
+        duets={
+            name: ratio
+            for name, phase in compared().items()
+            if phase is Phase.DUET and (ratio := _of_duets(pair, METRICS[name], duets))
+        },
+        sides={side: _lane_round([record for record in counted if record.lane == pair.lane(side)]) for side in Side},
+    )
+
+
+def ratios(rounds: Sequence[AppRound], *, apps: int) -> dict[str, Estimate]:
+    """Returns HEAD:BASE of each metric that both Lanes of an App have, paired by Round.
 
     The intervals of a metric hold for all of so many ``apps`` at once.
     """
-    own = [record for record in records if record.lane in (pair.base, pair.head)]
-    by_lane = round_values(own).by_lane
-    base, head = (by_lane.get(lane, {}) for lane in (pair.base, pair.head))
-    found = {metric: verdict.paired(base.get(metric, {}), head.get(metric, {}), apps) for metric in PHASES}
-    found[CPU] = verdict.paired(*_duets(pair, records), apps)
-    return {metric: ratio for metric, ratio in found.items() if ratio}
+    found = {name: verdict.paired(*_by_round(METRICS[name], phase, rounds), apps) for name, phase in compared().items()}
+    return {name: ratio for name, ratio in found.items() if ratio}
 
 
-def steering(pairs: Sequence[Pair], records: Sequence[SliceRecord]) -> list[Estimate]:
+def steering(by_app: Sequence[Sequence[AppRound]]) -> list[Estimate]:
     """Returns the ratios of the steering metrics of all Apps; nothing as long as one of them has none."""
-    known = [ratios(pair, records, apps=len(pairs)) for pair in pairs]
-    found = [[of_app[metric] for metric in STEERING if metric in of_app] for of_app in known]
+    known = [ratios(rounds, apps=len(by_app)) for rounds in by_app]
+    found = [[of_app[metric] for metric in steering_metrics() if metric in of_app] for of_app in known]
     return [ratio for of_app in found for ratio in of_app] if all(found) else []
 
 
-def judge(
-    pair: Pair,
-    records: Sequence[SliceRecord],
-    observations: Sequence[Observation],
-    allowed: Allowed,
-    *,
-    workers: int,
-    apps: int,
-) -> tuple[Evidence, ...]:
-    """Returns the evidence on one of so many ``apps``, metric by metric.
+def cells(pair: Pair, records: Records, workers: int) -> dict[Side, tuple[Cell, ...]]:
+    """Judges how far what both Lanes of an App did can be trusted, by all of their slices."""
+    return {
+        side: validity.judge_cells([record for record in records if record.lane == pair.lane(side)], None, workers)
+        for side in Side
+    }
 
-    Nothing of it is valid where an answer was wrong.
-    """
-    known = ratios(pair, records, apps=apps)
-    cells = {side: _cells(lane, records, workers) for side, lane in (("BASE", pair.base), ("HEAD", pair.head))}
-    by_rounds = [
+
+def judge(known: Mapping[str, Estimate], found: Mapping[Side, Sequence[Cell]], allowed: float) -> tuple[Evidence, ...]:
+    """Returns the evidence of an App's ratios, metric by metric. Nothing of it is valid where an answer was wrong."""
+    return tuple(
         verdict.judge(
-            metric, known.get(metric), allowed.time, [validity.said_of(side, cells[side][phase]) for side in cells]
+            name,
+            known.get(name),
+            allowed,
+            [(side.upper(), validity.of_phase(of_side, phase)) for side, of_side in found.items()],
         )
-        for metric, phase in PHASES.items()
-        if metric in known or metric in STEERING
-    ]
-    return (*_instructions(pair, observations, allowed), *by_rounds)
+        for name, phase in compared().items()
+        if name in known or name in steering_metrics()
+    )
 
 
-def failed(reason: str) -> tuple[Evidence, ...]:
+def judge_instructions(pair: Pair, counted: Iterable[Observation], allowed: float) -> tuple[Evidence, ...]:
+    """Returns the evidence of an App's instructions per request; nothing where they could not be counted."""
+    ratio = instructions(pair, counted)
+    return (verdict.judge(INSTRUCTIONS, ratio, allowed, []),) if ratio else ()
+
+
+def instructions(pair: Pair, counted: Iterable[Observation]) -> Estimate | None:
+    """Returns HEAD:BASE of instructions per request; None where a side has none: a comparison's notes say why."""
+    values = {observation.lane: observation.value for observation in counted if observation.metric == INSTRUCTIONS}
+    base, head = values.get(pair.base), values.get(pair.head)
+    return verdict.exact(base, head) if base and head else None
+
+
+def failed(failure: Failure) -> tuple[Evidence, ...]:
     """Returns the evidence on an App that could not be measured any more: none, whatever was measured before."""
-    return tuple(Evidence(metric, None, Verdict.INVALID, None, (reason,)) for metric in STEERING)
+    last = failure.log_tail.strip().splitlines()[-1:]
+    why = validity.failed(failure, *last).found_of(failure.lane)
+    return tuple(Evidence(metric, None, Verdict.INVALID, None, (why,)) for metric in steering_metrics())
 
 
-def _instructions(pair: Pair, observations: Sequence[Observation], allowed: Allowed) -> list[Evidence]:
-    """Judges the instructions per request, where they could be counted."""
-    counted = {observation.lane: observation for observation in observations if observation.metric == INSTRUCTIONS}
-    if not {pair.base, pair.head} <= counted.keys():
-        return []
-    base, head = counted[pair.base], counted[pair.head]
-    if base.value is None or head.value is None:
-        return []  # a comparison's notes say why
-    return [verdict.judge(INSTRUCTIONS, verdict.exact(base.value, head.value), allowed.instructions, [])]
+def _of_duets(pair: Pair, metric: Metric, duets: Records) -> float | None:
+    """Returns HEAD:BASE of a metric, the mean over a Round's Duets.
 
-
-def _duets(pair: Pair, records: Sequence[SliceRecord]) -> tuple[dict[int, float], dict[int, float]]:
-    """Returns CPU time per request of both sides by Round, such that their ratio is the mean over the Round's Duets.
-
-    The two records of a Duet saw the same disturbances at the same time, so their ratio is taken first. BASE is 1.
+    The two records of a Duet saw the same disturbances at the same time, so their ratio is taken first.
     """
-    costs: dict[tuple[int, int], dict[str, float]] = {}
-    for record in records:
-        cost = quotients.cpu_ns_per_request(record)
-        if record.phase is Phase.DUET and cost and not record.discarded:
-            costs.setdefault((record.round, record.slice), {})[record.lane] = cost
-    logs: dict[int, list[float]] = {}
-    for (round_index, _), by_lane in costs.items():
-        if {pair.base, pair.head} <= by_lane.keys():
-            logs.setdefault(round_index, []).append(log(by_lane[pair.head] / by_lane[pair.base]))
-    return dict.fromkeys(logs, 1.0), {index: exp(fsum(of_round) / len(of_round)) for index, of_round in logs.items()}
+    values: dict[int, dict[str, float]] = {}
+    for record in duets:
+        if (value := folds.FOLDS[metric.name]([record])) is not None:
+            values.setdefault(record.slice, {})[record.lane] = value
+    whole = [by_lane for by_lane in values.values() if {pair.base, pair.head} <= by_lane.keys()]
+    logs = [log(by_lane[pair.head] / by_lane[pair.base]) for by_lane in whole]
+    return exp(fsum(logs) / len(logs)) if logs else None
 
 
-def _cells(lane: str, records: Sequence[SliceRecord], workers: int) -> dict[Phase, Validity]:
-    cells = validity.judge_cells([record for record in records if record.lane == lane], None, workers)
-    return {phase: validity.of_phase(cells, phase) for phase in PHASES.values()}
+def _lane_round(records: Records) -> LaneRound:
+    values: dict[str, float] = {}
+    answers: dict[str, int] = {}
+    for metric in (METRICS[name] for name, phase in compared().items() if phase is not Phase.DUET):
+        own = folds.of_phase(metric, records)
+        if own and metric.percentile is not None:
+            histogram = folds.histogram_of(metric, own)
+            answers[metric.name] = histogram.total_count
+            values[metric.name] = intervals.percentile_ms(histogram, metric.percentile)
+        elif own and (value := folds.FOLDS[metric.name](own)) is not None:
+            values[metric.name] = value
+    return LaneRound(values, answers)
+
+
+def _by_round(metric: Metric, phase: Phase, rounds: Sequence[AppRound]) -> tuple[ByRound, ByRound]:
+    """Returns a metric of BASE and of HEAD by Round; of what Duets measure BASE is 1."""
+    if phase is Phase.DUET:
+        head = {each.index: each.duets[metric.name] for each in rounds if metric.name in each.duets}
+        return dict.fromkeys(head, 1.0), head
+    base, head = (_of_lane(metric, {each.index: each.sides[side] for each in rounds}) for side in Side)
+    return base, head
+
+
+def _of_lane(metric: Metric, rounds: Mapping[int, LaneRound]) -> dict[int, float]:
+    """Returns a metric of one Lane by Round; nothing for a percentile of too few answers, in all or in one of them."""
+    found = {index: each for index, each in rounds.items() if metric.name in each.values}
+    answers = [each.answers[metric.name] for each in found.values() if metric.percentile is not None]
+    if metric.percentile is not None and not folds.is_known(answers, metric.percentile):
+        return {}
+    return {index: each.values[metric.name] for index, each in found.items()}

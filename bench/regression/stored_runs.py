@@ -9,14 +9,19 @@ from bench.analysis import intervals, normalise, ranking, validity
 from bench.analysis.autocorrelation import Floats
 from bench.analysis.parity import NotComparable
 from bench.analysis.summary import Folded
+from bench.model.experiment import Lane
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
 from bench.model.metrics import INSTRUCTIONS, METRICS
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import Estimate, Status, Validity
 from bench.model.regression import Check, Evidence, LaneCheck, Verdict
 from bench.regression import verdict
 from bench.regression.comparability import prove_comparable
 from bench.regression.ratios import Allowed
+
+RUN, BASELINE = "RUN", "BASELINE"
+"""How the two runs are called where something is said of one."""
 
 
 def findings(run: Folded, lane: str, metric: str) -> Iterator[Validity]:
@@ -27,7 +32,11 @@ def findings(run: Folded, lane: str, metric: str) -> Iterator[Validity]:
     if raw := experiment.raw(experiment.lane(lane)):
         yield validity.of_metric(cells[raw.name], metric)
     else:
-        yield Validity(Status.NOT_MEASURED, (f"no raw Lane on the same server to measure {lane} by",))
+        yield Validity(Status.NOT_MEASURED, (_no_raw(experiment.lane(lane)),))
+
+
+def _no_raw(lane: Lane) -> Reason:
+    return reason(Code.NO_RAW, server=lane.server.name, adapter=lane.adapter.name if lane.adapter else None)
 
 
 def resemblance(run: Folded, metric: str) -> float:
@@ -92,8 +101,7 @@ def _above(noise: float, found: Evidence) -> Evidence:
         return found
     if verdict.exceeds(found.metric, found.ratio, noise):
         return found
-    reason = f"not told from the noise floor of {100 * noise:.3g} %, which is how far Lanes differ from their twins"
-    return replace(found, verdict=Verdict.UNDECIDED, reasons=(reason,))
+    return replace(found, verdict=Verdict.UNDECIDED, reasons=(reason(Code.WITHIN_NOISE_FLOOR, noise_share=noise),))
 
 
 def _contenders(run: Folded) -> list[str]:
@@ -134,12 +142,10 @@ def _judged(
     return (*_instructions(lane, run, baseline, allowed), *by_rounds)
 
 
-def _findings(lane: str, metric: str, run: Folded, baseline: Folded) -> list[Validity]:
+def _findings(lane: str, metric: str, run: Folded, baseline: Folded) -> list[tuple[str, Validity]]:
     """Returns what was found of a Lane's metric and of raw's in both runs, each with the run that it is of."""
     return [
-        validity.said_of(name, found)
-        for name, side in (("RUN", run), ("BASELINE", baseline))
-        for found in findings(side, lane, metric)
+        (name, found) for name, side in ((RUN, run), (BASELINE, baseline)) for found in findings(side, lane, metric)
     ]
 
 
@@ -156,22 +162,17 @@ def _metric(run: Folded, lane: str, metric: str) -> Estimate | None:
     return next((found.metrics.get(metric) for found in run.summary.lanes if found.lane == lane), None)
 
 
-def _notes(run: Folded, baseline: Folded) -> Iterator[str]:
+def _notes(run: Folded, baseline: Folded) -> Iterator[Reason]:
     """Yields what a reader has to know beside the verdicts."""
-    yield "Every Lane is relative to raw on the same server in its own run; raw itself can't be checked."
-    for name, side in (("RUN", run), ("BASELINE", baseline)):
+    for name, side in ((RUN, run), (BASELINE, baseline)):
         if not side.summary.complete:
-            yield f"{name} is incomplete: it has {side.summary.totals.rounds} rounds."
-    rates = [side.summary.totals.fixed_rate_rps for side in (run, baseline)]
-    if rates[0] != rates[1]:
-        yield f"Latencies were measured at {_rate(rates[0])} and at {_rate(rates[1])}, so they are not compared."
-    for name, one, other in (("RUN", run, baseline), ("BASELINE", baseline, run)):
+            yield reason(Code.RUN_INCOMPLETE, *side.summary.lacking, rounds=side.summary.totals.rounds).found_of(name)
+    of_run, of_baseline = (side.summary.totals.fixed_rate_rps for side in (run, baseline))
+    if of_run != of_baseline:
+        yield reason(Code.RATES_DIFFER, run_rps=of_run, baseline_rps=of_baseline)
+    for name, one, other in ((RUN, run, baseline), (BASELINE, baseline, run)):
         yield from (
-            f"{lane} is in {name} only, so it is not compared."
+            reason(Code.ON_ONE_SIDE, side=name).found_of(lane)
             for lane in _contenders(one)
             if lane not in _contenders(other)
         )
-
-
-def _rate(rate_rps: float | None) -> str:
-    return "no rate" if rate_rps is None else f"{rate_rps:.5g}/s"

@@ -10,6 +10,7 @@ from bench.analysis import intervals
 from bench.analysis.ranking import common_rounds
 from bench.model.estimate import inverted
 from bench.model.metrics import INSTRUCTIONS, METRICS, Better
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import Estimate, Validity
 from bench.model.records import Status as Trust
 from bench.model.regression import Evidence, Judged, Verdict
@@ -40,19 +41,21 @@ def exact(base: float, head: float) -> Estimate:
     return Estimate(ratio, ratio * (1 - EXACT), ratio * (1 + EXACT), 1, "ratio", "")
 
 
-def judge(metric: str, ratio: Estimate | None, allowed: float, validities: Iterable[Validity]) -> Evidence:
-    """Judges one metric of one App. ``allowed`` is the largest regression that is not one: 0.03 for 3 %."""
-    reasons = tuple(
-        f"{validity.status}: {reason}"
-        for validity in validities
-        if validity.status is not Trust.VALID
-        for reason in validity.reasons
-    )
-    if reasons or ratio is None:
-        return Evidence(metric, ratio, Verdict.INVALID, None, reasons or ("it was not measured",))
+def judge(metric: str, ratio: Estimate | None, allowed: float, found: Iterable[tuple[str, Validity]]) -> Evidence:
+    """Judges one metric of one App. ``allowed`` is the largest regression that is not one: 0.03 for 3 %.
+
+    ``found`` is what the metric rests on: the name of a side or a run, and what was found of it.
+    """
+    against = tuple(_not_valid(name, validity) for name, validity in found if validity.status is not Trust.VALID)
+    if against or ratio is None:
+        return Evidence(metric, ratio, Verdict.INVALID, None, against or (reason(Code.NOT_MEASURED),))
     verdict, bound = _verdict(worse(metric, ratio), allowed)
     visible = None if bound is None else (1 + allowed) * (1 + half_width(ratio)) - 1
     return Evidence(metric, ratio, verdict, bound, (), visible)
+
+
+def _not_valid(name: str, found: Validity) -> Reason:
+    return reason(Code.NOT_VALID, *found.reasons, status=found.status).found_of(name)
 
 
 def _verdict(ratio: Estimate, allowed: float) -> tuple[Verdict, float | None]:

@@ -15,6 +15,7 @@ from bench.model.records import Failure, LaneFacts, LaneSummary, LatencyEnd, Mac
 from bench.report import missing
 from bench.report.footprint_table import at_starts, described
 from bench.report.format import NO_INTERVAL, interval, listed, number, one_line
+from bench.report.wording import said
 
 UNPINNED = "NOT PINNED: servers and load driver shared cores and slowed each other; take every number as a hint."
 RAW = "raw: the same server with no framework; it is not ranked."
@@ -82,7 +83,7 @@ def notices(report: Report) -> tuple[str, ...]:
     """Returns what a reader must know before any number: not pinned, incomplete, too few rounds."""
     totals = report.summary.totals
     made = f"{totals.rounds} of {totals.rounds_planned} rounds"
-    missing = listed(report.summary.lacking) or "some of what was planned"
+    missing = listed([said(reason) for reason in report.summary.lacking]) or "some of what was planned"
     found = (
         (not report.manifest.machine.pinned, UNPINNED),
         (not report.summary.complete, f"INCOMPLETE: {made} have measured slices; missing: {missing}."),

@@ -5,31 +5,38 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from bench.doctor.aa_test import Trial
+from bench.doctor.aa_test import AaTest
 from bench.doctor.checks import Diagnosis, Finding, Severity
 from bench.doctor.power import MAX_ROUNDS, POWER
 from bench.doctor.sample_size import GroupProposal, Proposal, Resolution
 from bench.model.estimate import CONFIDENCE
+from bench.model.reason import Reason
 from bench.model.records import Estimate
+from bench.report import findings
 from bench.report.format import NO_INTERVAL, one_line, share
 from bench.report.group_table import DOUBT
+from bench.report.wording import said
 
 WIDTH = 80
 MARK, WHAT = 9, 23
 """Widths of the first columns; the rest is what is said."""
 
 
-def verdict(found: Trial | str, preset: str) -> str:
+def verdict(aa_test: AaTest | None, reason: Reason | None, preset: str) -> str:
     """Returns in one sentence what a machine can tell apart, or why that is not known."""
-    if isinstance(found, str):
-        return f"What this machine can tell apart could not be measured: {one_line(found)}"
-    at = found.resolution
-    if at is None or found.difference is None:
-        return f"What this machine can tell apart could not be told: {one_line(found.reason or '')}"
+    if aa_test is None:
+        return f"What this machine can tell apart could not be measured: {_why(reason)}"
+    at = aa_test.resolution
+    if at is None or aa_test.difference is None:
+        return f"What this machine can tell apart could not be told: {_why(reason)}"
     return (
         f"This machine can tell apart two Lanes that differ by {share(at.difference)} in {_time(at)} "
-        f"({preset} preset: {at.rounds} rounds); the A/A was short, so it may be {_range(found.difference)}."
+        f"({preset} preset: {at.rounds} rounds); the A/A was short, so it may be {_range(aa_test.difference)}."
     )
+
+
+def _why(reason: Reason | None) -> str:
+    return said(reason) if reason else "no reason was given"
 
 
 def diagnosis_text(diagnosis: Diagnosis) -> Text:
@@ -37,8 +44,8 @@ def diagnosis_text(diagnosis: Diagnosis) -> Text:
     blocks = (
         [line for finding in diagnosis.findings for line in _finding(finding)],
         _row("", "versions", ", ".join(f"{name} {version or 'none'}" for name, version in diagnosis.versions.items())),
-        list(_trial(diagnosis.trial)) if diagnosis.trial else [],
-        textwrap.wrap(verdict(diagnosis.trial or diagnosis.reason or "", diagnosis.preset), WIDTH),
+        list(_aa_test(diagnosis.aa_test)) if diagnosis.aa_test else [],
+        textwrap.wrap(verdict(diagnosis.aa_test, diagnosis.reason, diagnosis.preset), WIDTH),
     )
     return Text("\n\n".join("\n".join(block) for block in blocks if block))
 
@@ -53,24 +60,24 @@ def proposal_text(proposal: Proposal) -> Text:
 
 def _finding(finding: Finding) -> Iterator[str]:
     """Yields what was found; below it what was expected, and what to do about it."""
-    yield from _row(finding.severity, finding.what, finding.found)
+    yield from _row(finding.severity, findings.title(finding), findings.found(finding))
     if finding.severity is not Severity.OK:
-        yield from _row("", "", f"expected {finding.expected}")
-    if finding.advice:
-        yield from _row("", "", f"-> {finding.advice}")
+        yield from _row("", "", f"expected {findings.expected(finding)}")
+    if finding.severity in (Severity.ADVICE, Severity.PROBLEM):
+        yield from _row("", "", f"-> {findings.advice(finding)}")
 
 
-def _trial(trial: Trial) -> Iterator[str]:
+def _aa_test(found: AaTest) -> Iterator[str]:
     """Yields what the A/A was, how far it spread, and what other differences take."""
-    yield from _row("", "A/A", f"{trial.lane} and itself, {trial.rounds} rounds, {trial.wall_s:.0f} s")
-    yield from _row("", "spread of a round", f"{_spread(trial.spread)}{DOUBT if trial.reason else ''}")
-    for resolution in trial.others:
+    yield from _row("", "A/A", f"{found.lane} and itself, {found.rounds} rounds, {found.wall_s:.0f} s")
+    yield from _row("", "spread of a round", f"{_spread(found.spread)}{DOUBT if found.reason else ''}")
+    for resolution in found.others:
         yield from _row("", f"to tell apart {100 * resolution.difference:g} %", _rounds(resolution))
 
 
 def _group(group: GroupProposal) -> Iterator[str]:
     if group.resolution is None or group.spread is None:
-        yield from _row("", group.group, f"not known: {group.reason}")
+        yield from _row("", group.group, f"not known: {_why(group.reason)}")
         return
     yield from _row("", group.group, _rounds(group.resolution))
     yield from _row("", "", f"the ratio of {' and '.join(group.lanes)} spread by {_spread(group.spread)} a round")

@@ -11,6 +11,7 @@ from bench.model.load import Phase
 from bench.model.metrics import METRICS, THROUGHPUT
 from bench.model.records import Estimate, Failure, GroupSummary, LaneSummary, NoiseFloor, Report, Status, Validity
 from bench.report.format import NO_INTERVAL, cell, full, listed, margin, number, one_line, share, times
+from bench.report.wording import said
 
 NO_FRAMEWORK = "no framework"
 """What a reader is told of raw."""
@@ -129,7 +130,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
     def _notes(self) -> Iterator[str]:
         for found, where in self._doubts():
-            yield ": ".join((f"{found.status} {where}".strip(), *(one_line(reason) for reason in found.reasons)))
+            yield ": ".join((f"{found.status} {where}".strip(), *map(said, found.reasons)))
         throughput = self.estimate(THROUGHPUT)
         if throughput and throughput.n < self.rounds:
             yield f"n = {throughput.n} of {self.rounds} rounds"

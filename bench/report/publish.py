@@ -8,7 +8,8 @@ from bench.analysis.summary import Folded
 from bench.analysis.tidy_table import tidy
 from bench.model.formats import to_json
 from bench.model.records import SliceRecord
-from bench.report import EXPORTS, HTML, MARKDOWN, SUMMARY, charts, charts_of, exports, html, markdown
+from bench.report import EXPORTS, HTML, MARKDOWN, SUMMARY, charts, charts_of, html, markdown
+from bench.report.exports import folder
 
 
 class Published(Struct, frozen=True):
@@ -22,7 +23,7 @@ def publish(run: Folded, records: Sequence[SliceRecord]) -> Published:
     """Returns the summary, the charts, the reports and the exports of a run, complete or not."""
     report = run.report
     drawn = {name: charts.render(figure) for name, figure in charts.draw(report).items()}
-    exported = exports.render(report, tidy(records))
+    exported = folder.render(report, tidy(records))
     files = {
         **{f"charts/{name}.{kind}": content for name, kinds in drawn.items() for kind, content in kinds.items()},
         SUMMARY: to_json(report.summary),

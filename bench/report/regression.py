@@ -11,6 +11,7 @@ from bench.model.metrics import METRICS
 from bench.model.records import Estimate
 from bench.model.regression import Comparison, Evidence, Judged, SideFacts, Verdict
 from bench.regression.verdict import half_width, is_unusable, worse
+from bench.report import wording
 from bench.report.format import listed, one_line, share, times
 from bench.report.markdown import bullets, folded, grid, headline, safe
 
@@ -68,16 +69,16 @@ def said(found: Evidence) -> str:
         case Verdict.UNDECIDED:
             return f"undecided: {_why_undecided(found)}"
         case Verdict.INVALID:
-            return f"invalid: {one_line('; '.join(found.reasons))}"
+            return f"invalid: {wording.all_said(found.reasons)}"
     return str(found.verdict)
 
 
 def _why_undecided(found: Evidence) -> str:
     """Says why, where more is known than the interval; what that leaves open; what regression would have been seen."""
     if found.ratio is None or found.visible is None:
-        return one_line("; ".join((*found.reasons, "too few rounds")))
+        return "; ".join((*map(wording.said, found.reasons), "too few rounds"))
     seen = f"a regression above {share(found.visible)} would have been seen"
-    return one_line("; ".join((*found.reasons, f"{_left_open(worse(found.metric, found.ratio))}; {seen}")))
+    return "; ".join((*map(wording.said, found.reasons), _left_open(worse(found.metric, found.ratio)), seen))
 
 
 def _left_open(worse_by: Estimate) -> str:
@@ -120,7 +121,7 @@ def conditions(comparison: Comparison) -> tuple[str, ...]:
         f"{comparison.rounds} rounds in {comparison.spent_s:.0f} s of a budget of {comparison.budget_s:.0f} s"
         f"{', a regression measured again' if comparison.measured_again else ''}; allowed: "
         f"{share(comparison.max_regression)}, of instructions {share(comparison.max_instructions)}.",
-        *comparison.notes,
+        *wording.sentences(comparison.notes),
         *(f"{app.app}: {difference}" for app in comparison.apps for difference in app.differences),
     )
 

@@ -10,6 +10,7 @@ from bench.model.regression import Check
 from bench.report.format import listed, one_line, share
 from bench.report.markdown import bullets, folded, headline, safe
 from bench.report.regression import UNDECIDED, evidence_grid, evidence_table, resolutions, verdict
+from bench.report.wording import sentences
 
 RATIO = "RUN : BASELINE"
 READING = (
@@ -17,6 +18,8 @@ READING = (
     "slower: the whole interval is worse than what is allowed, and than the noise floor.",
     UNDECIDED,
 )
+
+RELATIVE_TO_RAW = "Every Lane is relative to raw on the same server in its own run; raw itself can't be checked."
 
 
 def terminal(check: Check) -> RenderableType:
@@ -47,7 +50,8 @@ def conditions(check: Check) -> tuple[str, ...]:
         f"RUN {check.run_id}, BASELINE {check.baseline_run_id}.",
         f"Allowed: {share(check.max_regression)}, of instructions {share(check.max_instructions)}.",
         f"Resolution, half of the widest interval: {resolutions(check.judged) or 'not known'}.",
-        *check.notes,
+        RELATIVE_TO_RAW,
+        *sentences(check.notes),
     )
 
 

@@ -8,8 +8,9 @@ from bench.model.estimate import Estimate, Status
 from bench.model.experiment import Sweep
 from bench.model.records import Report
 from bench.model.sweep import LaneSweep, SweepPoint
-from bench.report.format import NO_INTERVAL, listed, margin, number, one_line
+from bench.report.format import NO_INTERVAL, listed, margin, number
 from bench.report.group_table import Row, Table, tables
+from bench.report.wording import said
 
 NOTHING = "–"  # noqa: RUF001 - a dash
 POINT_COLUMNS = ("load", "req/s", "p50 ms", "p90 ms", "p99 ms", "server CPU", "driver CPU", "unsent", "status")
@@ -85,9 +86,9 @@ class SweepRow(Struct, frozen=True, kw_only=True):
         return tuple(self._notes())
 
     def _notes(self) -> Iterator[str]:
-        yield f"p99 within the objective {self.up_to}: {self.sweep.within_slo.reason}"
+        yield f"p99 within the objective {self.up_to}: {_why_no_higher(self)}"
         if self.sweep.knee.reason:
-            yield f"no knee: {self.sweep.knee.reason}"
+            yield f"no knee: {said(self.sweep.knee.reason)}"
         for point in self.sweep.points:
             if point.validity.status not in (Status.VALID, Status.OVERLOADED):
                 yield f"{point.load.label}: {_status(point)}"
@@ -139,7 +140,7 @@ def _verdict(sweep: Sweep, table: Table, rows: tuple[SweepRow, ...]) -> str:
     """Says up to which load each Lane that competes stays within the objective, of whom it is not known, and doubts."""
     contenders = [each for each in rows if not each.row.lane.raw]
     ends = [f"{each.up_to} for {each.row.title}" for each in contenders if each.is_known]
-    unknown = [f"{each.row.title} ({each.sweep.within_slo.reason})" for each in contenders if not each.is_known]
+    unknown = [f"{each.row.title} ({_why_no_higher(each)})" for each in contenders if not each.is_known]
     claims = [f"p99 stayed within {sweep.slo_ms:g} ms {listed(ends)}" if ends else f"p99 within {sweep.slo_ms:g} ms"]
     if unknown or not contenders:
         claims.append(f"not known for {listed(unknown) or 'any Lane: none was measured'}")
@@ -155,9 +156,12 @@ def _reservations(rows: tuple[SweepRow, ...]) -> Iterator[str]:
             yield f"some figures of {each.row.title} can't be trusted: {each.doubt}"
 
 
+def _why_no_higher(each: SweepRow) -> str:
+    return listed([said(reason) for reason in each.sweep.within_slo.reasons])
+
+
 def _status(point: SweepPoint) -> str:
-    reasons = (one_line(reason) for reason in point.validity.reasons)
-    return ": ".join((str(point.validity.status), *reasons))
+    return ": ".join((str(point.validity.status), *map(said, point.validity.reasons)))
 
 
 def _cell(estimate: Estimate | None) -> TableCell:

@@ -38,7 +38,7 @@ FEW, MORE = 2, 3
 QUIET_S, QUIET_SHARE = 0.15, 0.5
 """A server has started once its processes ran, or waited for a core, for less than this share of this time."""
 
-Finding = float | Unknown
+Measured = float | Unknown
 """A value, or why there is none."""
 FOOTPRINT = "footprint"
 """What a Watcher hears is measured."""
@@ -171,9 +171,9 @@ class Starts:
         for name in few.keys() & more.keys():
             self._found(name, pss_per_worker_mib=_difference(few[name], more[name]))
 
-    def _pss_with(self, workers: int, lanes: Sequence[Lane]) -> dict[str, Finding]:
+    def _pss_with(self, workers: int, lanes: Sequence[Lane]) -> dict[str, Measured]:
         """Returns the memory of idle servers, by Lane, once all of their workers have started."""
-        found: dict[str, Finding] = {}
+        found: dict[str, Measured] = {}
         with self._fresh(Source.ADDED_WORKER, lanes, workers=workers) as servers:
             while len(found) < len(servers):
                 before = {server.launch.lane: _looked_at(server) for server in servers}
@@ -208,10 +208,10 @@ class Starts:
             self._testbed, experiment=replace(experiment, serving=replace(experiment.serving, workers=workers))
         )
 
-    def _found(self, lane: str, **findings: Finding) -> None:
+    def _found(self, lane: str, **values: Measured) -> None:
         """Writes values by the names of their metrics."""
-        for metric, finding in findings.items():
-            self._sink.observe(_observation(lane, metric, finding))
+        for metric, measured in values.items():
+            self._sink.observe(_observation(lane, metric, measured))
 
     def _give_up(self, kind: Source, lane: str, why: Reason) -> None:
         """Writes why a Lane has no value of this kind or of those still to come."""
@@ -220,28 +220,28 @@ class Starts:
             self._found(lane, **{metric.name: Unknown(why)})
 
 
-def _observation(lane: str, metric: str, finding: Finding, part: str | None = None) -> Observation:
-    value, why = (None, finding.reason) if isinstance(finding, Unknown) else (float(finding), None)
+def _observation(lane: str, metric: str, measured: Measured, part: str | None = None) -> Observation:
+    value, why = (None, measured.reason) if isinstance(measured, Unknown) else (float(measured), None)
     return Observation(lane=lane, metric=metric, value=value, reason=why, part=part)
 
 
-def _lines_by_file(folder: Path) -> dict[str, Finding]:
+def _lines_by_file(folder: Path) -> dict[str, Measured]:
     return {path.relative_to(folder).as_posix(): _lines(path) for path in source_files(folder, code_lines.SUFFIXES)}
 
 
-def _lines(path: Path) -> Finding:
+def _lines(path: Path) -> Measured:
     try:
         return code_lines.count(path.read_text(encoding="utf-8"), path.suffix)
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
         return Unknown(reason(Code.CODE_UNREADABLE, file=path.name, text=str(error)))
 
 
-def _pss_mib(server: Running) -> Finding:
+def _pss_mib(server: Running) -> Measured:
     pss_bytes = machine.pss_bytes(_pids(server))
     return pss_bytes if isinstance(pss_bytes, Unknown) else pss_bytes / MIB
 
 
-def _difference(few: Finding, more: Finding) -> Finding:
+def _difference(few: Measured, more: Measured) -> Measured:
     if isinstance(few, Unknown):
         return few
     return more if isinstance(more, Unknown) else more - few

@@ -43,12 +43,7 @@ class LiveRound:
         self.failures = servers.failures
         self.driver_versions: Mapping[str, str] = load.setup(self._setup()).versions
 
-    def measure(self, planned: Slice) -> SliceRecord:
-        """Offers a Slice's load to its one Lane, and returns what driver and kernel saw. Raises DriverFailed."""
-        (record,) = self.measure_all(planned)
-        return record
-
-    def measure_all(self, planned: Slice) -> tuple[SliceRecord, ...]:
+    def measure(self, planned: Slice) -> tuple[SliceRecord, ...]:
         """Offers a Slice's load to all its Lanes at once, and returns a record of each. Raises DriverFailed."""
         pids = [self._servers.pids[lane] for lane in planned.lanes]
         before = [self._read(of_lane) for of_lane in pids]

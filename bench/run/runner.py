@@ -28,8 +28,8 @@ class Round(Protocol):
 
     driver_versions: Mapping[str, str]
 
-    def measure(self, planned: Slice) -> SliceRecord:
-        """Offers the load of a Slice, and returns what was seen."""
+    def measure(self, planned: Slice) -> Sequence[SliceRecord]:
+        """Offers the load of a Slice to all its Lanes at once, and returns what was seen of each."""
 
     def failure(self, lane: str) -> Failure | None:
         """Returns why a Lane's server is gone, or None while it runs."""
@@ -146,7 +146,7 @@ class Runner:
     def _measure(self, live: Round, planned: Slice, *, repeats_left: int) -> SliceRecord:
         """Measures one slice, and records whether it is discarded."""
         self._watcher.slice_started(planned)
-        (record,) = judged([live.measure(planned)], repeats_left)
+        (record,) = judged(live.measure(planned), repeats_left)
         self._sink.append(record)
         self._watcher.slice_ended(record)
         if failure := live.failure(record.lane):

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from bench.analysis.discard import DISCARD_STEAL, DISCARD_STEP_S, judged, note, why_discarded
 from bench.model.load import Phase
+from bench.model.reason import Code, reason
 from tests.builders.runs import saturated
 
 
@@ -15,17 +16,18 @@ def test_a_slice_is_discarded_by_the_machine_alone(steal_s: float | None, step_s
     seen = saturated(steal_s=steal_s, clock_step_s=step_s, errors={"timeout": 9}, requests=0)
     stolen = steal_s is not None and steal_s > DISCARD_STEAL * seen.slice_s
     stepped = abs(step_s) > DISCARD_STEP_S
-    assert (why_discarded(seen) is not None) == (stolen or stepped)
+    stolen_s = reason(Code.STEAL, steal_s=steal_s, slice_s=seen.slice_s) if stolen else None
+    assert why_discarded(seen) == (reason(Code.CLOCK_STEPPED, step_s=step_s) if stepped else stolen_s)
 
 
 @given(steal_s=st.floats(0, 1), repeats_left=st.integers(0, 3), phase=st.sampled_from(Phase))
 def test_a_discarded_slice_is_either_repeated_or_says_why_not(steal_s: float, repeats_left: int, phase: Phase) -> None:
     """Its record has what discarded it in any case, under one of two names; that of any other slice has neither."""
     seen = saturated(steal_s=steal_s, phase=phase)
-    (found,), reason = judged([seen], repeats_left), why_discarded(seen)
+    (found,), why = judged([seen], repeats_left), why_discarded(seen)
     repeatable = phase is not Phase.WARM_UP and repeats_left > 0
-    assert found.discarded == (reason if repeatable else None)
-    assert found.not_repeated == (None if repeatable else reason)
+    assert found.discarded == (why if repeatable else None)
+    assert found.not_repeated == (None if repeatable else why)
 
 
 @given(steal_s=st.tuples(st.floats(0, 1), st.floats(0, 1)), repeats_left=st.integers(0, 3))
@@ -45,7 +47,5 @@ def test_a_note_says_what_became_of_discarded_slices() -> None:
     duet = judged([stolen, replace(stolen, lane="other")], 1)
     kept = judged([replace(stolen, slice=3)], 0)
     assert note([quiet, *warm_up]) == ()
-    assert note([quiet, *duet]) == ("Slices discarded by others on this machine: 1 measured again.",)
-    assert note([*duet, *kept]) == (
-        "Slices discarded by others on this machine: 1 measured again, 1 more counted, as no repeats were left.",
-    )
+    assert note([quiet, *duet]) == (reason(Code.SLICES_DISCARDED, repeated=1, counted=0),)
+    assert note([*duet, *kept]) == (reason(Code.SLICES_DISCARDED, repeated=1, counted=1),)

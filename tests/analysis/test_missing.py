@@ -1,4 +1,4 @@
-"""Why a metric is absent: what is missing, in words, and nothing where the run had no such slices."""
+"""What is missing: why a metric is absent, and what a run lacks that came to no end."""
 
 import pytest
 from hypothesis import given
@@ -6,15 +6,31 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench.analysis import missing
+from bench.analysis.missing import lacking
+from bench.analysis.summary import fold
 from bench.model.load import Phase
-from bench.model.metrics import METRICS, Source
+from bench.model.metrics import INSTRUCTIONS, METRICS, Source
 from bench.model.reason import Code, reason
-from bench.model.records import SliceRecord
-from bench.report.wording import said
-from tests.builders.runs import fixed, histogram, saturated, spread
+from bench.model.records import SliceRecord, Stage
+from tests.builders.runs import (
+    A,
+    B,
+    experiment,
+    failure,
+    fixed,
+    histogram,
+    manifest,
+    run_observations,
+    run_records,
+    saturated,
+    spread,
+)
 
 NOTHING_FOUND: list[str] = []
+SILENT = reason(Code.SILENT)
 FROM_SLICES = sorted(metric.name for metric in METRICS.from_sources(Source.SLICES))
+WHOLE = experiment(preset=replace(experiment().preset, cold_starts=2, instructions=True))
+RECORDS, OBSERVED = run_records(WHOLE), run_observations(WHOLE)
 
 
 def silent(record: SliceRecord, **changes: object) -> SliceRecord:
@@ -26,20 +42,20 @@ def test_a_counter_says_itself_why_it_is_unknown() -> None:
     why = reason(Code.COUNTER_WENT_BACKWARDS, before=9, after=5)
     unknown = saturated(server_cpu_ns=None, unknown={"server_cpu_ns": why}, server_rss_bytes=None)
     found = missing.reasons([saturated(), unknown], ["throughput_rps", "error_ratio"])
-    assert found["cpu_us_per_request"] == said(why)
-    assert found["rss_mib"] == "no reason was recorded"
+    assert found["cpu_us_per_request"] == why
+    assert found["rss_mib"] == reason(Code.NO_REASON)
 
 
 def test_a_counter_that_stood_still_says_so() -> None:
     """CPU time in ticks of 10 ms can be 0 over a short slice."""
     found = missing.reasons([saturated(server_cpu_ns=0, server_rss_bytes=0)], NOTHING_FOUND)
-    assert found["cpu_us_per_request"] == found["rss_mib"] == missing.STOOD_STILL
+    assert found["cpu_us_per_request"] == found["rss_mib"] == reason(Code.COUNTER_STOOD_STILL)
 
 
 def test_no_right_answer_is_the_reason_for_all_that_needs_one() -> None:
     """Throughput, CPU time per request and latencies; memory does not."""
     found = missing.reasons([silent(saturated())], ["rss_mib", "pss_mib"])
-    assert {name for name, said in found.items() if said == missing.SILENT} == {
+    assert {name for name, why in found.items() if why == SILENT} == {
         "throughput_rps",
         "cpu_us_per_request",
         "error_ratio",
@@ -48,12 +64,10 @@ def test_no_right_answer_is_the_reason_for_all_that_needs_one() -> None:
 
 
 def test_too_few_answers_say_how_many_it_takes() -> None:
-    """In the run and in each Round, and why so many; so it is one reason for all Lanes."""
+    """In the run and in each Round; so it is one reason for all Lanes."""
     found = missing.reasons([fixed(requests=250, round=index) for index in (0, 1)], NOTHING_FOUND)
-    assert found["latency_fixed_p99_ms"] == (
-        "too few answers: it takes 500 in the run and 100 in each round for 5 and 1 to be expected beyond 99 %"
-    )
-    assert found["service_fixed_p999_ms"].endswith("beyond 99.9 %")
+    assert found["latency_fixed_p99_ms"] == reason(Code.TOO_FEW_ANSWERS, percentile=99.0, in_run=500, in_round=100)
+    assert found["service_fixed_p999_ms"] == reason(Code.TOO_FEW_ANSWERS, percentile=99.9, in_run=5000, in_round=1000)
 
 
 def test_a_run_without_such_slices_needs_no_reason() -> None:
@@ -65,7 +79,8 @@ def test_a_run_without_such_slices_needs_no_reason() -> None:
 
 def test_slices_of_no_length_say_so() -> None:
     """No rate can be of no time."""
-    assert set(missing.reasons([saturated(window_s=0.0)], NOTHING_FOUND).values()) == {missing.CLOCK_STOOD_STILL}
+    found = missing.reasons([saturated(window_s=0.0)], NOTHING_FOUND)
+    assert set(found.values()) == {reason(Code.CLOCK_STOOD_STILL)}
 
 
 @given(found=st.sets(st.sampled_from(FROM_SLICES)))
@@ -75,39 +90,103 @@ def test_what_was_found_is_not_missing(found: set[str]) -> None:
     assert set(missing.reasons([silent(saturated()), fixed(latency_us=spread(9, 100))], found)) == expected - found
 
 
-@pytest.mark.parametrize("metric", FROM_SLICES)
-def test_reasons_are_sentences(metric: str) -> None:
-    """Each says something, in one line."""
-    found = missing.reasons([silent(saturated()), fixed()], NOTHING_FOUND)[metric]
-    assert found
-    assert "\n" not in found
-
-
 def test_a_slice_without_a_right_answer_says_itself_why() -> None:
     """The reason is the one that was recorded with it."""
     why = reason(Code.NO_RIGHT_ANSWER, errors={"timeout": 3})
     found = missing.reasons([silent(saturated(unknown={"requests": why}))], ["rss_mib", "pss_mib"])
-    assert set(found.values()) == {said(why)}
+    assert set(found.values()) == {why}
 
 
 def test_slices_that_were_planned_and_not_measured_are_a_reason() -> None:
     """An interrupted run says why it has no latencies; of a Lane without any slice its status says it."""
     found = missing.reasons([saturated()], NOTHING_FOUND, {Phase.SATURATED, Phase.FIXED})
-    assert found["latency_fixed_p50_ms"] == missing.NOT_REACHED
-    assert found["throughput_rps"] != missing.NOT_REACHED
+    assert found["latency_fixed_p50_ms"] == reason(Code.NOT_REACHED)
+    assert found["throughput_rps"] != reason(Code.NOT_REACHED)
     assert missing.reasons([], NOTHING_FOUND, {Phase.SATURATED, Phase.FIXED}) == {}
 
 
 def test_a_mean_over_fewer_rounds_says_which_and_why() -> None:
     """Of those metrics alone that other Rounds have; a Round without slices is none of the Lane's."""
-    lost = saturated(
-        round=1, server_cpu_ns=None, unknown={"server_cpu_ns": reason(Code.SAID, text="the counter went backwards")}
-    )
+    backwards = reason(Code.COUNTER_WENT_BACKWARDS, before=9, after=5)
+    lost = saturated(round=1, server_cpu_ns=None, unknown={"server_cpu_ns": backwards})
     records = [saturated(round=0), lost, silent(saturated(), round=2), saturated(round=4)]
     rounds = {"throughput_rps": {0, 1, 4}, "cpu_us_per_request": {0, 4}, "rss_mib": {0, 1, 2, 4}}
     found = missing.in_rounds(records, {**rounds, "pss_mib": rounds["rss_mib"], "error_ratio": {0, 1, 4}})
+    silent_round = reason(Code.NOT_IN_ROUNDS, SILENT, rounds=(2,))
     assert found == {
-        "throughput_rps": f"not in round 3: {missing.SILENT}",
-        "error_ratio": f"not in round 3: {missing.SILENT}",
-        "cpu_us_per_request": f"not in round 2: the counter went backwards; not in round 3: {missing.SILENT}",
+        "throughput_rps": (silent_round,),
+        "error_ratio": (silent_round,),
+        "cpu_us_per_request": (reason(Code.NOT_IN_ROUNDS, backwards, rounds=(1,)), silent_round),
     }
+
+
+# ---------------------------------------------------------------- what a run lacks
+
+
+def test_a_run_that_came_to_its_end_lacks_nothing() -> None:
+    """All slices, the whole footprint, all counts."""
+    assert lacking(WHOLE, RECORDS, (), OBSERVED) == ()
+    assert fold(manifest(WHOLE), RECORDS, (), OBSERVED).report.summary.complete
+
+
+@given(count=st.integers(0, len(OBSERVED) - 1))
+def test_a_run_that_was_interrupted_after_its_rounds_is_incomplete(count: int) -> None:
+    """During the footprint or while instructions are counted."""
+    parts = lacking(WHOLE, RECORDS, (), OBSERVED[:count])
+    assert parts[-1].code is Code.COUNTS_LACKING
+    assert {part.code for part in parts} <= {Code.FOOTPRINT_LACKING, Code.COUNTS_LACKING}
+
+
+def test_what_the_rounds_of_an_incomplete_run_found_stands() -> None:
+    """Only what it lacks is missing."""
+    summary = fold(manifest(WHOLE), RECORDS, (), ()).report.summary
+    assert not summary.complete
+    assert summary.lacking == lacking(WHOLE, RECORDS, (), ())
+    assert all("throughput_rps" in lane.metrics for lane in summary.lanes)
+    assert summary.groups[0].standings
+
+
+def test_what_is_missing_is_named() -> None:
+    """In the order in which it is measured."""
+    short = [each for each in OBSERVED if each.metric not in ("import_ms", INSTRUCTIONS)]
+    assert lacking(WHOLE, RECORDS[:-3], (), short) == (
+        reason(Code.SLICES_LACKING, missing=3, planned=45),
+        reason(Code.FOOTPRINT_LACKING, metrics=("import_ms",)),
+        reason(Code.COUNTS_LACKING, missing=5, lanes=5),
+    )
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_one_start_fewer_is_enough(kept: int) -> None:
+    """Of one Lane."""
+    others = [each for each in OBSERVED if (each.lane, each.metric) != (A, "first_response_ms")]
+    own = [each for each in OBSERVED if (each.lane, each.metric) == (A, "first_response_ms")]
+    short = reason(Code.FOOTPRINT_LACKING, metrics=("first_response_ms",))
+    assert lacking(WHOLE, RECORDS, (), [*others, *own[:kept]]) == (short,)
+
+
+def test_what_could_not_be_measured_is_not_missing() -> None:
+    """It was given up, with its reason; further starts of it are not made."""
+    others = [each for each in OBSERVED if (each.lane, each.metric) != (A, "import_ms")]
+    given_up = replace(OBSERVED[0], lane=A, metric="import_ms", value=None, reason=reason(Code.NO_REASON))
+    assert lacking(WHOLE, RECORDS, (), [*others, given_up]) == ()
+
+
+def test_a_lane_that_failed_lacks_no_slices() -> None:
+    """One without an environment has no footprint either."""
+    left = [row for row in RECORDS if row.lane != B]
+    elsewhere = [each for each in OBSERVED if each.lane != B]
+    assert lacking(WHOLE, left, [failure(B)], OBSERVED) == ()
+    assert lacking(WHOLE, left, [failure(B)], elsewhere) != ()
+    assert lacking(WHOLE, left, [failure(B, stage=Stage.ENVIRONMENT)], elsewhere) == ()
+    all_failed = [failure(lane.name) for lane in WHOLE.lanes]
+    assert lacking(WHOLE, RECORDS, all_failed, OBSERVED) == (reason(Code.NO_LANE_LEFT),)
+
+
+def test_a_preset_without_starts_and_counts_lacks_none() -> None:
+    """What lies there without a start is still looked at."""
+    bare = experiment()
+    at_rest = run_observations(bare)
+    assert lacking(bare, RECORDS, (), at_rest) == ()
+    (short,) = lacking(bare, RECORDS, (), at_rest[:1])
+    assert short == reason(Code.FOOTPRINT_LACKING, metrics=("code_lines", "packages", "installed_mib"))

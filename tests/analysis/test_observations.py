@@ -9,6 +9,8 @@ from bench.model.metrics import METRICS, Average
 from bench.model.reason import Code, reason
 from bench.model.records import Observation
 
+GONE = reason(Code.SAID, text="gone")
+
 
 def seen(metric: str, value: float | None, said: str | None = None, part: str | None = None) -> Observation:
     why = reason(Code.SAID, text=said) if said else None
@@ -28,17 +30,16 @@ def test_a_metric_that_varies_is_a_median_with_its_interval(values: list[float])
 def test_a_metric_without_any_value_is_missing_with_its_reason() -> None:
     """One value is enough to have it, whatever else failed."""
     rows = [seen("import_ms", None, "it broke"), seen("idle_pss_mib", 3.0), seen("idle_pss_mib", None, "gone")]
-    assert observations.missing(rows) == {"import_ms": "it broke"}
-    assert observations.partial(rows) == {"idle_pss_mib": "n = 1: gone"}
+    assert observations.missing(rows) == {"import_ms": reason(Code.SAID, text="it broke")}
+    assert observations.partial(rows) == {"idle_pss_mib": (reason(Code.FEWER_VALUES, GONE, n=1),)}
     assert set(observations.estimates(rows)) == {"idle_pss_mib"}
 
 
 def test_what_has_fewer_values_says_how_many_and_why() -> None:
     """Each reason once; where all values are there, or none is, there is nothing to say."""
     lost = [seen("import_ms", None, said) for said in ("gone", "it broke", "gone")]
-    assert observations.partial([seen("import_ms", 1.0), *lost, seen("import_ms", 2.0)]) == {
-        "import_ms": "n = 2: gone; it broke"
-    }
+    fewer = reason(Code.FEWER_VALUES, GONE, reason(Code.SAID, text="it broke"), n=2)
+    assert observations.partial([seen("import_ms", 1.0), *lost, seen("import_ms", 2.0)]) == {"import_ms": (fewer,)}
     assert observations.partial([seen("import_ms", 1.0), seen("idle_pss_mib", None, "gone")]) == {}
 
 

@@ -31,7 +31,6 @@ from bench.model.records import (
     Status,
     Summary,
 )
-from bench.report import context, wording
 from tests.builders.runs import (
     CPU_US,
     LANES,
@@ -354,7 +353,7 @@ def test_a_lane_that_never_ran_has_no_metrics(stage: Stage) -> None:
     assert A not in [curve.lane for curve in folded.report.curves]
     assert A not in [trace.lane for trace in folded.report.traces]
     assert folded.report.summary.failures == (failure(A, stage=stage),)
-    assert "slices" not in str(folded.report.summary.lacking)
+    assert Code.SLICES_LACKING not in [part.code for part in folded.report.summary.lacking]
 
 
 def test_a_lane_that_failed_later_keeps_what_was_measured() -> None:
@@ -371,14 +370,14 @@ def test_a_run_is_complete_when_all_was_measured() -> None:
     assert fold_run(MANIFEST, RECORDS, (), OBSERVED).report.summary.complete
     missing = next(row for row in RECORDS if (row.round, row.lane, row.phase) == (2, A, Phase.SATURATED))
     summary = fold_run(MANIFEST, [row for row in RECORDS if row is not missing], (), OBSERVED).report.summary
-    assert (summary.complete, summary.lacking) == (False, ("1 of 45 slices",))
+    assert (summary.complete, summary.lacking) == (False, (reason(Code.SLICES_LACKING, missing=1, planned=45),))
 
 
 @pytest.mark.parametrize("rounds", [1, 2])
 def test_a_run_without_its_last_rounds_folds(rounds: int) -> None:
     """What was measured is reported, without intervals and ranks where Rounds are too few."""
     folded = fold([row for row in RECORDS if row.round < rounds])
-    assert "slices" in folded.report.summary.lacking[0]
+    assert folded.report.summary.lacking[0].code is Code.SLICES_LACKING
     assert folded.report.summary.totals.rounds == rounds
     assert {metric.n for lane in folded.lanes.values() for metric in lane.metrics.values()} == {rounds}
     assert [standing.rank for standing in folded.standings] == [None] * 3
@@ -391,7 +390,7 @@ PER_ROUND = len(RECORDS) // 3
 def test_a_run_may_end_anywhere(count: int) -> None:
     """After any number of slices, half-way through a Round too, there is a report of what there is."""
     folded = fold(RECORDS[:count])
-    assert "slices" in folded.report.summary.lacking[0]
+    assert folded.report.summary.lacking[0].code is Code.SLICES_LACKING
     measured = {row.lane for row in RECORDS[:count] if row.phase is not Phase.WARM_UP}
     assert {name for name, lane in folded.lanes.items() if lane.metrics} == measured
     not_measured = {name for name, status in folded.statuses().items() if status is Status.NOT_MEASURED}
@@ -413,7 +412,7 @@ def test_a_run_without_records_has_no_metrics() -> None:
     folded = fold([])
     assert all(lane.metrics == {} for lane in folded.lanes.values())
     assert set(folded.statuses().values()) == {Status.NOT_MEASURED}
-    assert "slices" in folded.report.summary.lacking[0]
+    assert folded.report.summary.lacking[0].code is Code.SLICES_LACKING
     totals = folded.report.summary.totals
     assert (totals.rounds, totals.requests, totals.wall_s, totals.measured_s) == (0, 0, 0.0, 0.0)
     assert (totals.fixed_rate_rps, totals.driver_cpu_share) == (None, None)
@@ -425,14 +424,14 @@ def test_all_lanes_may_have_failed() -> None:
     folded = fold([], [failure(name, stage=Stage.START) for name in RPS])
     assert set(folded.statuses().values()) == {Status.FAILED}
     assert folded.standings == ()
-    assert folded.report.summary.lacking[0] == "a lane that did not fail"
+    assert folded.report.summary.lacking[0] == reason(Code.NO_LANE_LEFT)
 
 
 def test_a_run_whose_lanes_all_failed_is_not_complete() -> None:
     """However much was measured before the last of them failed."""
     folded = fold(RECORDS, [failure(name, round=2) for name in RPS])
     assert set(folded.statuses().values()) == {Status.FAILED}
-    assert folded.report.summary.lacking[0] == "a lane that did not fail"
+    assert folded.report.summary.lacking[0] == reason(Code.NO_LANE_LEFT)
 
 
 def test_slices_without_an_answer_have_no_metrics() -> None:
@@ -456,24 +455,23 @@ def test_a_round_without_an_answer_is_not_left_out_in_silence() -> None:
     assert lane.metrics["throughput_rps"].n == lane.metrics["cpu_us_per_request"].n == 2
     assert lane.metrics["rss_mib"].n == 3
     assert {"throughput_rps", "cpu_us_per_request"} <= lane.partial.keys()
-    assert all(reason.startswith("not in round 2: no right answer") for reason in lane.partial.values())
+    assert set(lane.partial.values()) == {(reason(Code.NOT_IN_ROUNDS, reason(Code.SILENT), rounds=(1,)),)}
     assert {cell.validity.status for cell in lane.cells} == {Status.FAILING}
     assert A not in [standing.lane for standing in folded.standings]
 
 
 def test_starts_that_ended_early_are_not_left_out_in_silence() -> None:
     """Of a Lane that failed at its third start the figures are of two, and say so; what came later is missing."""
-    home, said = footprint_plan.footprint_lanes(WHOLE)[0].name, "the server ended with exit code 1"
+    home, ended = footprint_plan.footprint_lanes(WHOLE)[0].name, reason(Code.SAID, text="exit code 1")
     first = [Observation(lane=home, metric="first_response_ms", value=value) for value in (7.0, 9.0)]
     lost = [
-        Observation(lane=home, metric=each, value=None, reason=reason(Code.SAID, text=said))
-        for each in ("first_response_ms", "import_ms")
+        Observation(lane=home, metric=each, value=None, reason=ended) for each in ("first_response_ms", "import_ms")
     ]
     report = fold_run(MANIFEST, RECORDS, (), [*first, *lost]).report
     lane = Folded(report).lanes[home]
     assert lane.metrics["first_response_ms"].n == 2
-    assert lane.partial == {"first_response_ms": f"n = 2: {said}"}
-    assert lane.missing["import_ms"] == said
+    assert lane.partial == {"first_response_ms": (reason(Code.FEWER_VALUES, ended, n=2),)}
+    assert lane.missing["import_ms"] == ended
     assert msgspec.json.decode(to_json(report.summary), type=Summary) == report.summary
 
 
@@ -546,7 +544,7 @@ def test_a_metric_that_is_absent_says_why() -> None:
     why = reason(Code.COUNTER_WENT_BACKWARDS, before=9, after=5)
     rows = changed(RECORDS, A, server_cpu_ns=None, unknown={"server_cpu_ns": why})
     lane = fold(rows).lanes[A]
-    assert lane.missing["cpu_us_per_request"] == wording.said(why)
+    assert lane.missing["cpu_us_per_request"] == why
     assert not set(lane.missing) & set(lane.metrics)
     whole = fold(RECORDS).lanes[A]
     assert set(lane.missing) | set(lane.metrics) == set(whole.missing) | set(whole.metrics)
@@ -557,19 +555,20 @@ def test_an_overhead_needs_a_baseline_that_can_be_trusted() -> None:
     idle = {"server_cpu_ns": 100_000_000}
     folded = fold(changed(RECORDS, RG, **idle))
     assert set(folded.splits) == {A, B}
-    assert folded.lanes[G].missing["own_cost_us_per_request"] == f"{RG} is not-saturated: nothing to compare with"
+    not_valid = reason(Code.RAW_NOT_VALID, lane=RG, status=Status.NOT_SATURATED)
+    assert folded.lanes[G].missing["own_cost_us_per_request"] == not_valid
     assert set(fold(changed(RECORDS, R, **idle)).splits) == set()
 
 
 @pytest.mark.parametrize(
     ("changes", "status"),
-    [({"server_cpu_ns": 100_000_000}, "not-saturated"), ({"errors": {"timeout": 1}}, "failing")],
+    [({"server_cpu_ns": 100_000_000}, Status.NOT_SATURATED), ({"errors": {"timeout": 1}}, Status.FAILING)],
 )
-def test_nothing_is_derived_from_a_lane_that_cannot_be_trusted(changes: dict[str, object], status: str) -> None:
+def test_nothing_is_derived_from_a_lane_that_cannot_be_trusted(changes: dict[str, object], status: Status) -> None:
     """No framework's part of its CPU time, no own_cost; the reason is the Lane's own."""
     folded = fold(changed(RECORDS, A, **changes))
     assert set(folded.splits) == {B, G}
-    assert folded.lanes[A].missing["own_cost_us_per_request"] == f"{A} is {status}: nothing is derived from it"
+    assert folded.lanes[A].missing["own_cost_us_per_request"] == reason(Code.LANE_NOT_VALID, status=status)
     latency = [replace(row, dropped=3) if row.lane == A and row.phase is Phase.FIXED else row for row in RECORDS]
     assert set(fold(latency).splits) == {A, B, G}
 
@@ -584,8 +583,6 @@ def test_an_adapters_cost_is_known_whatever_framework_is_behind_it() -> None:
     folded = fold(changed(records, G, **idle))
     assert G not in folded.splits
     assert folded.report.summary.adapter_costs == (of_whole,)
-    (said,) = context.adapter_costs(folded.report)
-    assert said.startswith("The adapter a2wsgi on gthread costs ")
     for raw in (R, RG):
         assert fold(changed(records, raw, **idle)).report.summary.adapter_costs == ()
 
@@ -594,7 +591,8 @@ def test_an_overhead_needs_raw_on_the_same_server() -> None:
     """A run without it says so."""
     alone = experiment(lanes=tuple(lane for lane in LANES if lane.name not in (R, RG)))
     lanes = fold_run(manifest(alone), [row for row in RECORDS if row.lane not in (R, RG)], ()).report.summary.lanes
-    assert {lane.missing["own_cost_us_per_request"] for lane in lanes} == {"raw was not run on the same server"}
+    no_raw = reason(Code.NO_RAW, server="gthread", adapter=None)
+    assert {lane.missing["own_cost_us_per_request"] for lane in lanes} == {no_raw}
 
 
 def test_a_twin_gives_a_noise_floor_of_more_than_throughput() -> None:

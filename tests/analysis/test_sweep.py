@@ -14,7 +14,7 @@ from bench.driver.arrival_schedule import Schedule
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Experiment, Sweep
 from bench.model.load import Closed, Load, Open, Phase
-from bench.model.reason import Code, reason
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import SliceRecord
 from bench.model.sweep import LaneSweep, SweepPoint
 from tests.builders.runs import RPS, A, B, experiment, histogram, manifest, run_observations, spread, sweep_records
@@ -54,6 +54,10 @@ def point(load: Load, p99: tuple[float, float] | None, status: Status = Status.V
     )
 
 
+def not_valid(load: str, status: Status) -> Reason:
+    return reason(Code.POINT_NOT_VALID, status=status, load=load)
+
+
 # ---------------------------------------------------------------- the knee
 
 
@@ -65,7 +69,9 @@ def test_the_knee_of_users_is_where_the_bounds_cross(rps: float, idle_ms: float)
     crossing = max(1.0, rps * idle_ms / 1000)
     if crossing > 128 * sweep.STILL_GROWING:
         assert knee.at is None
-        assert "still grows" in (knee.reason or "")
+        assert knee.reason is not None
+        assert knee.reason.code in (Code.STILL_GROWING, Code.MAXIMUM_UNKNOWN)
+        assert knee.reason.values == {"load": "256 users"}
     elif crossing < 128:
         assert knee.at == pytest.approx(crossing, rel=0.05)  # a window holds whole requests
         assert knee.low is not None and knee.at is not None and knee.high is not None  # noqa: PT018 - all or none
@@ -79,9 +85,11 @@ def test_the_knee_of_rates_lies_between_a_rate_that_was_served_and_one_that_was_
     knee = folded(whole, sweep_records(whole, dict.fromkeys(RPS, rps)))[A].knee
     if rps < 100:
         assert knee.at is None
-        assert "at 100/s already; sweep lower rates" in (knee.reason or "")
+        assert knee.reason is not None
+        assert knee.reason.code is Code.ALREADY_BEYOND
+        assert knee.reason.values["load"] == "100/s"
     elif rps > 20_001:
-        assert (knee.at, knee.reason) == (None, "20,000/s was still served; sweep further")
+        assert (knee.at, knee.reason) == (None, reason(Code.STILL_SERVED, load="20,000/s"))
     elif knee.at is not None:
         assert knee.low is not None and knee.high is not None  # noqa: PT018 - both or none
         assert knee.low == knee.at <= rps <= knee.high
@@ -94,12 +102,13 @@ def test_a_rate_that_fills_the_server_is_not_within_the_objective() -> None:
     found = folded(swept(loads), [replace(row, dropped=0) for row in rows])[A]
     statuses = [each.validity.status for each in found.points]
     assert statuses == [Status.VALID, Status.VALID, Status.UNSTABLE, Status.UNSTABLE, Status.OVERLOADED]
-    assert "97% of its cores" in found.points[3].validity.reasons[0]
+    assert found.points[3].validity.reasons[0].code is Code.RATE_FILLS_SERVER
+    assert found.points[3].validity.reasons[0].values == pytest.approx({"server_share": 0.97})
     assert [bool(each.latency_ms) for each in found.points] == [True, True, False, False, False]
     assert (found.knee.low, found.knee.high) == (3200, 4800)
-    assert (found.within_slo.load, found.within_slo.reason) == (Open(3200.0), "unstable at 3,900/s")
+    assert (found.within_slo.load, found.within_slo.reasons) == (Open(3200.0), (not_valid("3,900/s", Status.UNSTABLE),))
     full = folded(swept(loads[2:]), [replace(row, dropped=0) for row in rows])[A]
-    assert full.knee.reason == "unstable at 3,900/s already; sweep lower rates"
+    assert full.knee.reason == reason(Code.ALREADY_BEYOND, status=Status.UNSTABLE, load="3,900/s")
 
 
 def test_a_knee_is_not_claimed_where_the_driver_was_the_limit() -> None:
@@ -110,7 +119,9 @@ def test_a_knee_is_not_claimed_where_the_driver_was_the_limit() -> None:
         found = folded(whole, changed(busy, last, answers_in_window=500, dropped=0))[A]
         assert found.points[loads.index(last)].validity.status is Status.DRIVER_BOUND
         assert found.knee.at is None
-        assert "driver was the limit" in (found.knee.reason or "")
+        assert found.knee.reason is not None
+        assert (found.knee.reason.code, found.knee.reason.values) == (Code.MAXIMUM_UNKNOWN, {"load": last.label})
+        assert [cause.code for cause in found.knee.reason.because] == [Code.DRIVER_FULL]
 
 
 @pytest.mark.parametrize("loads", [USERS[:1], RATES[:1]])
@@ -133,7 +144,7 @@ def test_a_sweep_that_begins_beyond_the_knee_shows_none(text: str) -> None:
     """The true one is at 6 users; N / X(N) of more is no idle response time. With one user it always is."""
     whole = swept(parse_sweep(text))
     knee = folded(whole, sweep_records(whole, dict.fromkeys(RPS, 2000.0)))[A].knee
-    assert (knee.at, knee.reason) == (None, f"{parse_sweep(text)[0].label} already saturate it; sweep fewer")
+    assert (knee.at, knee.reason) == (None, reason(Code.ALREADY_SATURATED, load=parse_sweep(text)[0].label))
     single = swept(USERS)
     assert folded(single, sweep_records(single, dict.fromkeys(RPS, 200.0)))[A].knee.at == pytest.approx(1, rel=0.05)
 
@@ -147,7 +158,7 @@ def test_no_knee_is_drawn_through_a_sweep_whose_upper_half_is_not_valid() -> Non
     for load in USERS[4:]:
         rows = changed(rows, load, answers_in_window=200, driver_cpu_ns=100_000_000, driver_run_queue_ns=190_000_000)
     knee = folded(whole, rows)[A].knee
-    assert (knee.at, knee.reason) == (None, "starved at 16 users")
+    assert (knee.at, knee.reason) == (None, not_valid("16 users", Status.STARVED))
     full = changed(rows, USERS[3], server_cpu_ns=290_000_000, answers_in_window=255)
     assert folded(whole, full)[A].knee.at == pytest.approx(3, rel=0.05)
 
@@ -163,7 +174,10 @@ def test_overload_is_a_result() -> None:
     assert (first.validity, first.dropped) == (VALID, 0)
     assert set(first.latency_ms) == {"p50", "p90", "p99"}
     assert last.validity.status is Status.OVERLOADED
-    assert "1,000 of 20,000 requests/s" in last.validity.reasons[0]
+    (overloaded,) = last.validity.reasons
+    assert overloaded.code is Code.OVERLOADED
+    expected = {"served_rps": RPS[A], "offered_rps": 20_000, "dropped": 3 * 19_000 * whole.preset.window_s}
+    assert overloaded.values == pytest.approx(expected)
     assert last.throughput_rps
     assert last.throughput_rps.point == pytest.approx(RPS[A])
     assert last.dropped == 3 * 19_000 * whole.preset.window_s
@@ -207,35 +221,36 @@ def test_wrong_answers_fail_their_point_alone() -> None:
     found = folded(whole, changed(sweep_records(whole), Closed(8), errors={"status 500": 2}))
     statuses = [each.validity.status for each in found[A].points]
     assert statuses == [Status.VALID] * 3 + [Status.FAILING] + [Status.VALID] * 5
-    assert "6 answers were wrong (status 500)" in found[A].points[3].validity.reasons[0]
-    assert found[A].knee.reason == "failing at 8 users"
+    (wrong,) = found[A].points[3].validity.reasons
+    assert (wrong.code, wrong.values["errors"], wrong.values["kinds"]) == (Code.WRONG_ANSWERS, 6, ("status 500",))
+    assert found[A].knee.reason == not_valid("8 users", Status.FAILING)
     assert found[A].within_slo.load == Closed(4)
     assert found[B].knee.at is not None
 
 
 @pytest.mark.parametrize(
-    ("load", "changes", "status", "said"),
+    ("load", "changes", "status", "code"),
     [
-        (Closed(8), {"steal_s": 0.15}, Status.STARVED, "the hypervisor took"),
+        (Closed(8), {"steal_s": 0.15}, Status.STARVED, Code.STOLEN),
         (
             Closed(8),
             {"driver_cpu_ns": 150_000_000, "driver_run_queue_ns": 140_000_000, **IDLE},
             Status.STARVED,
-            "driver",
+            Code.DRIVER_KEPT_OFF,
         ),
-        (Closed(8), {"server_run_queue_ns": 140_000_000, **IDLE}, Status.STARVED, "the server waited for a core"),
-        (Open(200.0), {"server_run_queue_ns": 140_000_000, **IDLE}, Status.STARVED, "the server waited for a core"),
-        (Closed(8), {"latency_us": spread(250, 2000), "requests": 250}, Status.DRIVER_BOUND, "Little's law"),
-        (Open(500.0), {"steal_s": 0.15}, Status.STARVED, "the hypervisor took"),
+        (Closed(8), {"server_run_queue_ns": 140_000_000, **IDLE}, Status.STARVED, Code.SERVER_WAITED),
+        (Open(200.0), {"server_run_queue_ns": 140_000_000, **IDLE}, Status.STARVED, Code.SERVER_WAITED),
+        (Closed(8), {"latency_us": spread(250, 2000), "requests": 250}, Status.DRIVER_BOUND, Code.USERS_WITH_DRIVER),
+        (Open(500.0), {"steal_s": 0.15}, Status.STARVED, Code.STOLEN),
         (
             Open(500.0),
             {"send_lateness_us": spread(250, 900), "loop_lag_us": spread(250, 800)},
             Status.DRIVER_BOUND,
-            "the driver was",
+            Code.DRIVER_LATE,
         ),
     ],
 )
-def test_a_point_is_judged_as_cells_are(load: Load, changes: dict[str, object], status: Status, said: str) -> None:
+def test_a_point_is_judged_as_cells_are(load: Load, changes: dict[str, object], status: Status, code: Code) -> None:
     """By theft, by who waited for a core, by whether the users were there, by whether the driver was on time."""
     loads = USERS if isinstance(load, Closed) else RATES
     whole, at = swept(loads), loads.index(load)
@@ -243,7 +258,7 @@ def test_a_point_is_judged_as_cells_are(load: Load, changes: dict[str, object], 
     found = folded(whole, changed(rows, load, slice_s=0.3, **changes))[A]
     assert [each.validity.status for each in found.points[:at]] == [Status.VALID] * at
     assert found.points[at].validity.status is status
-    assert said in found.points[at].validity.reasons[0]
+    assert [each.code for each in found.points[at].validity.reasons] == [code]
 
 
 def test_threads_that_wait_for_each_other_starve_no_point() -> None:
@@ -262,9 +277,12 @@ def test_no_knee_is_derived_from_a_server_that_never_had_its_cores() -> None:
         for row in sweep_records(whole)
     ]
     knee = folded(whole, rows)[A].knee
-    waited = "the server used 50% of its cores and waited for one 47% of the time at "
     assert knee.at is None
-    assert (knee.reason or "").startswith(waited)
+    assert knee.reason is not None
+    assert knee.reason.code is Code.MAXIMUM_UNKNOWN
+    (cause,) = knee.reason.because
+    assert cause.code is Code.SERVER_SHORT_OF_CORES
+    assert cause.values == pytest.approx({"server_share": 0.5, "waited_share": 0.47}, abs=0.01)
     spared = [replace(row, server_run_queue_ns=90_000_000) for row in rows]
     assert folded(whole, spared)[A].knee.at
 
@@ -278,7 +296,11 @@ def test_no_knee_is_derived_where_users_wait_for_the_driver_and_the_server_is_no
     halves = [replace(row, requests=row.requests // 2) for row in rows]
     knee = folded(whole, halves)[A].knee
     assert knee.at is None
-    assert "server at 85% of its cores, driver at 85% of its own, and only 50% of the users" in (knee.reason or "")
+    assert knee.reason is not None
+    (cause,) = knee.reason.because
+    assert (knee.reason.code, cause.code) == (Code.MAXIMUM_UNKNOWN, Code.FULL_TOGETHER)
+    expected = {"server_share": 0.85, "driver_share": 0.85, "users_share": 0.5}
+    assert cause.values == pytest.approx(expected, abs=0.01)
 
 
 def test_without_cpu_times_a_sweep_claims_nothing() -> None:
@@ -287,7 +309,7 @@ def test_without_cpu_times_a_sweep_claims_nothing() -> None:
         whole = swept(loads)
         found = folded(whole, [replace(row, server_cpu_ns=None, driver_cpu_ns=None) for row in sweep_records(whole)])[A]
         assert {each.validity.status for each in found.points} <= {Status.UNSTABLE, Status.OVERLOADED}
-        assert "CPU times could not be read" in found.points[0].validity.reasons[0]
+        assert found.points[0].validity.reasons == (reason(Code.CPU_TIMES_UNKNOWN),)
         assert (found.knee.at, found.within_slo.load) == (None, None)
 
 
@@ -297,7 +319,8 @@ def test_a_busy_server_whose_users_wait_for_the_driver_is_not_called_idle() -> N
     rows = [replace(row, slice_s=0.3, server_cpu_ns=290_000_000) for row in sweep_records(whole)]
     found = folded(whole, [replace(row, requests=row.requests // 4) for row in rows])[A]
     assert {each.validity.status for each in found.points} == {Status.DRIVER_BOUND}
-    assert (found.knee.reason or "").startswith("driver-bound at ")
+    assert found.knee.reason is not None
+    assert (found.knee.reason.code, found.knee.reason.values["status"]) == (Code.POINT_NOT_VALID, Status.DRIVER_BOUND)
 
 
 @pytest.mark.parametrize("loads", [USERS, RATES])
@@ -305,7 +328,7 @@ def test_no_knee_is_derived_from_a_point_that_cannot_be_trusted(loads: tuple[Loa
     """Its own figures stand under its finding."""
     whole = swept(loads)
     found = folded(whole, changed(sweep_records(whole), loads[0], steal_s=9.0))[A]
-    assert (found.knee.at, found.knee.reason) == (None, f"starved at {loads[0].label}")
+    assert (found.knee.at, found.knee.reason) == (None, not_valid(loads[0].label, Status.STARVED))
 
 
 def test_a_load_that_was_not_reached_is_not_measured() -> None:
@@ -314,7 +337,7 @@ def test_a_load_that_was_not_reached_is_not_measured() -> None:
     found = folded(whole, [row for row in sweep_records(whole) if row.load != Closed(64)])[A]
     assert found.points[6].validity.status is Status.NOT_MEASURED
     assert found.points[6].throughput_rps is None
-    assert found.knee.reason == "not-measured at 64 users"
+    assert found.knee.reason == not_valid("64 users", Status.NOT_MEASURED)
 
 
 def test_no_answer_at_all_is_no_number() -> None:
@@ -334,7 +357,8 @@ def test_a_round_without_an_answer_is_not_averaged_over() -> None:
         for row in sweep_records(whole)
     ]
     found = folded(whole, rows)[A].points[3]
-    assert found.validity == Validity(Status.FAILING, ("no right answer came within the windows of round 2",))
+    silent = reason(Code.SILENT_ROUNDS, rounds=(1,), slices=1)
+    assert found.validity == Validity(Status.FAILING, (silent,))
 
 
 def test_shares_are_of_the_cores_that_there_are() -> None:
@@ -367,7 +391,7 @@ def test_the_objective_holds_at_every_load_up_to_the_one_that_is_named(points: l
         assert "p99" not in each.latency_ms or (each.latency_ms["p99"].high or 0) <= slo_ms
     known = [each for each in points[end:] if "p99" in each.latency_ms or each.validity.status is not Status.VALID]
     assert not known or known[0].validity.status is not Status.VALID or (known[0].latency_ms["p99"].high or 0) > slo_ms
-    assert found.reason
+    assert found.reasons
     assert (found.throughput_rps is None) == (found.load is None)
 
 
@@ -384,19 +408,20 @@ def test_a_laxer_objective_never_holds_for_less(points: list[SweepPoint], slo_ms
 
 def test_the_end_of_the_objective_says_why() -> None:
     """In numbers; where there is no interval, nothing is claimed."""
+    above = reason(Code.P99_ABOVE_OBJECTIVE, p99_ms=9, high_ms=12, load="200/s")
     reasons = {
-        "p99 9 ms (up to 12) at 200/s": [point(RATES[0], (5, 6)), point(RATES[1], (9, 12))],
-        "overloaded at 200/s": [point(RATES[0], (5, 6)), point(RATES[1], None, Status.OVERLOADED)],
-        "the highest load of the sweep": [point(RATES[0], (5, 6))],
-        "too few requests for a p99": [point(RATES[0], None)],
-        "p99 9 ms (up to 12) at 200/s, and too few requests for a p99 below 200/s": [
-            point(RATES[0], None),
-            point(RATES[1], (9, 12)),
+        (above,): [point(RATES[0], (5, 6)), point(RATES[1], (9, 12))],
+        (not_valid("200/s", Status.OVERLOADED),): [
+            point(RATES[0], (5, 6)),
+            point(RATES[1], None, Status.OVERLOADED),
         ],
+        (reason(Code.SWEEP_ENDED),): [point(RATES[0], (5, 6))],
+        (reason(Code.NO_P99),): [point(RATES[0], None)],
+        (above, reason(Code.NO_P99_BELOW, load="200/s")): [point(RATES[0], None), point(RATES[1], (9, 12))],
     }
-    assert {sweep.within_slo(points, 10).reason: points for points in reasons.values()} == reasons
+    assert {sweep.within_slo(points, 10).reasons: points for points in reasons.values()} == reasons
     short = replace(
         experiment(), preset=replace(experiment().preset, rounds=2), sweep=Sweep(loads=RATES[2:], slo_ms=1000)
     )
     found = folded(short, sweep_records(short))[A].within_slo
-    assert (found.load, found.reason) == (None, "n < 3 rounds: no interval at 500/s")
+    assert (found.load, found.reasons) == (None, (reason(Code.NO_INTERVAL, load="500/s"),))

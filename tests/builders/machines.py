@@ -1,6 +1,6 @@
 """What a good machine says of itself, and what a short A/A found on it."""
 
-from bench.doctor.aa_test import Trial
+from bench.doctor.aa_test import AaTest
 from bench.doctor.checks import Host
 from bench.doctor.sample_size import Resolution
 from bench.model.records import Estimate, Status, Validity
@@ -25,7 +25,7 @@ HOST = Host(
 """A machine with nothing to be said against it."""
 HERE = manifest().machine
 SPREAD = Estimate(0.02, 0.01, 0.05, 3, "log ratio", "lower")
-TRIAL = Trial(
+AA_TEST = AaTest(
     lane="alpha@gthread",
     rounds=3,
     wall_s=21.0,

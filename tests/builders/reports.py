@@ -25,6 +25,7 @@ from bench.model.experiment import (
 )
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
+from bench.model.reason import Code, reason
 from bench.model.records import (
     AdapterCost,
     Cell,
@@ -146,6 +147,8 @@ NATIVE = (
     "raw_hello@gunicorn-gthread",
     "raw_hello@uvicorn",
 )
+UNSURE = reason(Code.NOTHING_FULL, server_share=0.71, driver_share=0.63, users=16)
+"""What is against a Lane that was not saturated."""
 
 
 def standard() -> Report:
@@ -213,7 +216,10 @@ def without_intervals() -> Report:
         summary=replace(
             summary,
             complete=False,
-            lacking=("280 of 392 slices", "the footprint"),
+            lacking=(
+                reason(Code.SLICES_LACKING, missing=280, planned=392),
+                reason(Code.FOOTPRINT_LACKING, metrics=("import_ms",)),
+            ),
             totals=replace(summary.totals, rounds=2),
             lanes=tuple(replace(lane, metrics=_bare(lane.metrics)) for lane in summary.lanes),
             groups=tuple(_undecided(group) for group in summary.groups),
@@ -262,10 +268,8 @@ def failed(log_tail: str = "") -> Report:
         or "Traceback (most recent call last):\n  ...\nModuleNotFoundError: No module named 'flask'\n",
     )
     validities = {
-        lost: Validity(Status.FAILED, ("round 1, start: exited with code 3 before it answered",)),
-        unsure: Validity(
-            Status.NOT_SATURATED, ("server at 71% of its cores, driver at 63% of its own: neither was the limit",)
-        ),
+        lost: Validity(Status.FAILED, (reason(Code.LANE_FAILED, round=0, stage=Stage.START, text=failure.reason),)),
+        unsure: Validity(Status.NOT_SATURATED, (UNSURE,)),
     }
     summary = report.summary
     return replace(
@@ -311,7 +315,8 @@ def empty() -> Report:
     """Returns a run in which nothing was measured: no metric, curve or trace, and no fixed rate."""
     report = standard()
     summary = report.summary
-    lost = Validity(Status.FAILED, ("round 1, environment: no lock",))
+    failed = reason(Code.LANE_FAILED, round=0, stage=Stage.ENVIRONMENT, text="no lock")
+    lost = Validity(Status.FAILED, (failed,))
     lanes = tuple(replace(lane, metrics={}, cells=_cells(lost), validity=lost) for lane in summary.lanes)
     groups = tuple(replace(group, standings=(), ratios=()) for group in summary.groups)
     totals = replace(

@@ -1,9 +1,7 @@
 """A small valid Experiment, and what a run of it leaves behind."""
 
-import subprocess
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from hdrh.histogram import HdrHistogram
@@ -218,13 +216,6 @@ def saturated(lane: str = A, **changes: Any) -> SliceRecord:
 def fixed(lane: str = A, **changes: Any) -> SliceRecord:
     """Returns a record of one Slice at a fixed rate."""
     return record(Slice(0, Phase.FIXED, (lane,), Open(200.0), 0.05, 0.25), **changes)
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Runs git as somebody, and returns what it said, without the last line's end."""
-    somebody = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main")
-    done = subprocess.run(["git", *somebody, *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
-    return done.stdout.removesuffix("\n")
 
 
 def run_records(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.commands import copied_project
-from tests.builders.runs import git
+from tests.builders.repositories import git
 
 BENCH = str(Path(sys.executable).parent / "bench")
 LANE = "flask_hello@gunicorn-gthread"

@@ -1,6 +1,7 @@
 """`bench doctor` and `bench plan --detect`: what they print, their exit codes, and a real A/A, short."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,14 +12,15 @@ from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
 from bench.cli import main
-from bench.doctor import aa_test, checks
-from bench.doctor.checks import Diagnosis
+from bench.doctor import aa_test
+from bench.doctor.checks import Diagnosis, What
+from bench.doctor.power import MAX_ROUNDS
 from bench.model.experiment import Experiment, Sweep
 from bench.model.load import Closed
+from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
-from bench.report.doctor import diagnosis_text, verdict
+from bench.report.wording import said
 from bench.run import store
-from tests.builders.machines import HERE, HOST, TRIAL
 from tests.builders.runs import experiment, manifest, run_records, sweep_records
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -27,22 +29,6 @@ ONE_LANE = ("--preset", "quick", "--lane", "raw_hello@uvicorn")
 
 def call(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def said_of(found: Diagnosis) -> str:
-    return verdict(found.trial or found.reason or "", found.preset)
-
-
-def diagnosed(found: aa_test.Trial | None = TRIAL, reason: str | None = None) -> Diagnosis:
-    poor = replace(HOST, governors={0: "powersave"}, boost=None, no_turbo=None, open_files=10)
-    return Diagnosis(
-        preset="standard",
-        machine=HERE,
-        versions={"python": "3.11.2", "locust": "2.47.0", "wrk": None, **{f"package{n}": "1.0" for n in range(9)}},
-        findings=(*checks.findings(poor, HERE, experiment()), *(checks.of_trial(found) if found else ())),
-        trial=found,
-        reason=reason,
-    )
 
 
 def stored(results: Path, whole: Experiment, records: list[SliceRecord]) -> None:
@@ -54,59 +40,15 @@ def stored(results: Path, whole: Experiment, records: list[SliceRecord]) -> None
     store.mark_latest(results, run.folder)
 
 
-def test_the_verdict_is_one_sentence() -> None:
-    """What differs by how much is told apart in how long, and what is not known of that."""
-    assert verdict(TRIAL, "standard") == (
-        "This machine can tell apart two Lanes that differ by 3.10 % in 5.5 min (standard preset: 6 rounds); "
-        "the A/A was short, so it may be 1.60 % to 8.10 %."
-    )
-    assert verdict("no Lane\nis left", "standard").endswith("could not be measured: no Lane is left")
-
-
-def test_an_a_a_that_is_not_valid_has_no_verdict() -> None:
-    """The sentence says why it could not be told, no difference is claimed beside it, and the spread is marked."""
-    bound = replace(
-        TRIAL, difference=None, resolution=None, others=(), reason="the A/A was driver-bound (driver at 97%)"
-    )
-    said = "What this machine can tell apart could not be told: the A/A was driver-bound (driver at 97%)"
-    assert verdict(bound, "standard") == said
-    text = diagnosis_text(diagnosed(bound)).plain
-    assert " ".join(text.split()).endswith(said)
-    assert "to tell apart" not in text
-    assert "2.00 % (1.00 % to 5.00 %)?" in text
-
-
-def test_findings_read_well_at_80_columns() -> None:
-    """Each has its mark, and what to do below it; no line is longer, and the verdict ends it."""
-    text = diagnosis_text(diagnosed()).plain
-    assert max(len(line) for line in text.splitlines()) <= 80
-    assert "problem  open files             10 for the driver, 1,024 for a server\n" in text
-    assert "-> ulimit -n 104" in text
-    assert "unknown  turbo                  not readable\n" in text
-    assert "to tell apart 1 %      50 rounds, 45.8 min" in text
-    assert "more than 5,000 rounds" in text
-    assert "wrk none" in text
-    assert text.endswith("1.60 % to 8.10 %.")
-
-
-def test_without_a_trial_the_findings_stand() -> None:
-    """What is known of the machine is told, and why the rest is not."""
-    text = diagnosis_text(diagnosed(None, "A/A: no Lane is left [/here]")).plain
-    assert "open files" in text
-    assert "to tell apart 1 %" not in text
-    assert text.endswith("could not be measured: A/A: no Lane is left\n[/here]")
-
-
 def test_rounds_are_proposed_from_the_latest_run(tmp_path: Path) -> None:
     """`bench plan --detect 3%`: rounds and time for each Group, by the pair that spread most."""
     stored(tmp_path, experiment(), run_records(experiment()))
     result = call("plan", "--detect", "3%", "--out", tmp_path)
     assert result.exit_code == 0, result.output
     proposal = json.loads(call("plan", "--detect", "3%", "--out", tmp_path, "--json").stdout)
-    assert f"Set rounds = {proposal['rounds']} in [presets.small]" in result.stdout
-    assert "To tell apart 3 % in throughput" in result.stdout
+    named = (f"rounds = {proposal['rounds']}", "[presets.small]", "3 %", "95 %", "80 %")
+    assert [name for name in named if name not in result.stdout] == []
     assert " and ".join(proposal["groups"][0]["lanes"]) in " ".join(result.stdout.split())
-    assert "95 % sure, 80 % of the time" in result.stdout
     assert max(len(line) for line in result.stdout.splitlines()) <= 80
     assert proposal["groups"][0]["comparisons"] == 3
     assert proposal["rounds"] >= 3
@@ -118,21 +60,20 @@ def test_a_run_that_tells_nothing_is_said_to(tmp_path: Path) -> None:
     stored(tmp_path / "short", short, run_records(short))
     result = call("plan", "--detect", "3%", "--out", tmp_path / "short")
     assert result.exit_code == 3
-    assert "not known: found no two valid Lanes with 3 rounds" in " ".join(result.stdout.split())
-    assert "No Group could be judged" in result.stdout
+    assert said(reason(Code.NO_VALID_PAIR, rounds=3)) in " ".join(result.stdout.split())
+    assert "rounds = " not in result.stdout
     stored(tmp_path / "fine", experiment(), run_records(experiment()))
     result = call("plan", "--detect", "0.001%", "--out", tmp_path / "fine")
     assert result.exit_code == 3
-    assert "No number of rounds can be proposed" in result.stdout
+    assert f"{MAX_ROUNDS:,} rounds" in result.stdout
+    assert "rounds = " not in result.stdout
 
 
 def test_without_a_run_nothing_is_proposed(tmp_path: Path) -> None:
     """One line, and what to do."""
     result = call("plan", "--detect", "3%", "--out", tmp_path)
     assert result.exit_code == 2
-    assert result.stderr == (
-        f"bench: {tmp_path}/latest: found no run, expected one whose spread to go by; run `make bench` first\n"
-    )
+    assert re.fullmatch(rf"bench: {tmp_path}/latest: found no run, .*`make bench`.*\n", result.stderr)
 
 
 def test_a_sweep_is_nothing_to_go_by(tmp_path: Path) -> None:
@@ -142,7 +83,7 @@ def test_a_sweep_is_nothing_to_go_by(tmp_path: Path) -> None:
     result = call("plan", "--detect", "3%", "--out", tmp_path)
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert "latest: found a sweep, expected a run whose spread to go by" in result.stderr
+    assert "/latest: found a sweep" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 
@@ -156,25 +97,26 @@ def test_a_difference_is_a_percentage(wrong: str, tmp_path: Path) -> None:
 
 def test_a_short_a_a_says_what_this_machine_tells_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Real servers, the real driver: one document as its schema says, with a difference or why there is none."""
-    monkeypatch.setattr(aa_test, "TRIAL_S", 1.0)
+    monkeypatch.setattr(aa_test, "AA_TEST_S", 1.0)
     result = call("doctor", "--config", PROJECT / "bench.toml", *ONE_LANE, "--json")
     document = json.loads(result.stdout)
     schema = PROJECT / "docs" / "schemas" / "doctor.json.schema.json"
     jsonschema.validate(document, json.loads(schema.read_text()))
     found = msgspec.convert(document, Diagnosis)
-    assert found.trial is not None
-    assert found.trial.lane == "raw_hello@uvicorn"
-    assert found.trial.rounds == 3
-    if found.trial.difference is None or found.trial.resolution is None:  # a busy machine may spoil an A/A
+    assert found.aa_test is not None
+    assert found.aa_test.lane == "raw_hello@uvicorn"
+    assert found.aa_test.rounds == 3
+    if found.aa_test.difference is None or found.aa_test.resolution is None:  # a busy machine may spoil an A/A
         assert result.exit_code == 3, result.output
-        assert found.reason == found.trial.reason
-        assert said_of(found).startswith("What this machine can tell apart could not be told: the A/A was ")
+        assert found.reason == found.aa_test.reason
+        assert found.reason is not None
+        assert found.reason.code is Code.AA_NOT_VALID
     else:
         assert result.exit_code == 0, result.output
-        assert found.trial.difference.point > 0
-        assert found.trial.resolution.rounds == 3
-        assert said_of(found).startswith("This machine can tell apart two Lanes that differ by ")
-    assert {"cores", "steal", "open files", "A/A, ratio"} <= {finding.what for finding in found.findings}
+        assert found.aa_test.difference.point > 0
+        assert found.aa_test.resolution.rounds == 3
+        assert found.reason is None
+    assert {finding.what for finding in found.findings} == set(What)
 
 
 def test_an_a_a_that_cannot_run_is_exit_code_3(tmp_path: Path) -> None:
@@ -187,4 +129,4 @@ def test_an_a_a_that_cannot_run_is_exit_code_3(tmp_path: Path) -> None:
     result = call("doctor", "--config", tmp_path / "bench.toml", *ONE_LANE)
     assert result.exit_code == 3, result.output
     assert "open files" in result.stdout
-    assert "could not be measured: A/A: raw_hello@uvicorn" in " ".join(result.stdout.split())
+    assert ": raw_hello@uvicorn: round 1, start: " in " ".join(result.stdout.split())

@@ -5,12 +5,12 @@ import pytest
 from msgspec.structs import replace
 
 from bench.doctor import aa_test
-from bench.doctor.aa_test import Trial, short_experiment
+from bench.doctor.aa_test import AaTest, short_experiment
 from bench.model import schedule
 from bench.model.experiment import Experiment, only
 from bench.model.load import Phase
-from bench.model.reason import Code, reason
-from bench.model.records import Failure, SliceRecord, Stage
+from bench.model.reason import Code, Unknown, reason
+from bench.model.records import Failure, SliceRecord, Stage, Status
 from tests.builders.runs import A, B, R, experiment, histogram, manifest, record, twinned
 
 TWIN = f"{A}#2"
@@ -26,7 +26,7 @@ def records(short: Experiment, spread: float = 0.02) -> list[SliceRecord]:
     ]
 
 
-def judged(short: Experiment, rows: list[SliceRecord], *failures: Failure) -> Trial | str:
+def judged(short: Experiment, rows: list[SliceRecord], *failures: Failure) -> AaTest | Unknown:
     return aa_test.judge(twinned(), manifest(short), rows, failures)
 
 
@@ -59,7 +59,7 @@ def test_its_spread_becomes_what_can_be_told_apart() -> None:
     """Two equal Lanes: a ratio near 1, and a difference that is what the spread allows, within its interval."""
     short = short_experiment(twinned())
     found = judged(short, records(short))
-    assert isinstance(found, Trial)
+    assert isinstance(found, AaTest)
     assert found.rounds == short.preset.rounds
     assert found.ratio.point == pytest.approx(1, abs=0.05)
     difference = found.difference
@@ -78,8 +78,8 @@ def test_a_noisier_machine_tells_less_apart() -> None:
     """Four times the noise, four times the difference or so."""
     short = short_experiment(twinned())
     quiet, noisy = (judged(short, records(short, spread)) for spread in (0.01, 0.04))
-    assert isinstance(quiet, Trial)
-    assert isinstance(noisy, Trial)
+    assert isinstance(quiet, AaTest)
+    assert isinstance(noisy, AaTest)
     assert quiet.difference is not None
     assert noisy.difference is not None
     assert noisy.difference.point > 3 * quiet.difference.point
@@ -90,7 +90,8 @@ def test_a_lane_that_failed_is_the_reason() -> None:
     short = short_experiment(twinned())
     failed = Failure(lane=TWIN, round=0, stage=Stage.START, reason="no answer in 30 s", log_tail="")
     alone = [row for row in records(short) if row.lane == A]
-    assert judged(short, alone, failed) == f"A/A: found 0 rounds, expected 3; {TWIN}: no answer in 30 s"
+    cause = reason(Code.LANE_FAILED, round=0, stage=Stage.START, text="no answer in 30 s").found_of(TWIN)
+    assert judged(short, alone, failed) == Unknown(reason(Code.AA_SHORT, cause, rounds=0, expected=3))
 
 
 def test_wrong_answers_are_told() -> None:
@@ -98,7 +99,7 @@ def test_wrong_answers_are_told() -> None:
     short = short_experiment(twinned())
     rows = records(short)
     found = judged(short, [replace(rows[0], errors={"status 500": 3}), *rows[1:]])
-    assert isinstance(found, Trial)
+    assert isinstance(found, AaTest)
     assert found.validity.status == "failing"
 
 
@@ -108,11 +109,14 @@ def test_an_a_a_that_is_not_valid_tells_nothing() -> None:
     bound = {"server_cpu_ns": 90_000_000, "driver_cpu_ns": 295_000_000}
     rows = [replace(row, **bound) if row.phase is Phase.SATURATED else row for row in records(short)]
     found = judged(short, rows)
-    assert isinstance(found, Trial)
+    assert isinstance(found, AaTest)
     assert (found.difference, found.resolution, found.others) == (None, None, ())
     assert found.ratio.point == pytest.approx(1, abs=0.05)
     assert found.reason is not None
-    assert found.reason.startswith("the A/A was driver-bound (server at 30% of its cores, driver at 98% of its own")
+    assert (found.reason.code, found.reason.values) == (Code.AA_NOT_VALID, {"status": Status.DRIVER_BOUND})
+    (cause,) = found.reason.because
+    assert cause.code is Code.DRIVER_FULL
+    assert cause.values == pytest.approx({"server_share": 0.3, "driver_share": 0.98}, abs=0.01)
 
 
 def test_a_late_driver_at_the_fixed_rate_says_nothing_of_throughput() -> None:
@@ -120,7 +124,7 @@ def test_a_late_driver_at_the_fixed_rate_says_nothing_of_throughput() -> None:
     short = short_experiment(twinned())
     late = {"send_lateness_us": histogram(*[900] * 250), "loop_lag_us": histogram(*[900] * 250)}
     found = judged(short, [replace(row, **late) if row.phase is Phase.FIXED else row for row in records(short)])
-    assert isinstance(found, Trial)
+    assert isinstance(found, AaTest)
     assert found.validity.status == "driver-bound"
     assert found.resolution is not None
     assert found.reason is None
@@ -134,17 +138,15 @@ def test_the_worse_of_the_two_lanes_speaks_for_both() -> None:
         replace(row, errors={"status 500": 3}) if row.lane == TWIN else replace(row, **idle) for row in records(short)
     ]
     found = judged(short, rows)
-    assert isinstance(found, Trial)
+    assert isinstance(found, AaTest)
     assert found.validity.status == "failing"
 
 
 def test_a_lane_that_was_silent_says_why() -> None:
     """A round without an answer is no round; its record knows the reason, and trying again would not help."""
     short = short_experiment(twinned())
-    why = {"requests": reason(Code.NO_RIGHT_ANSWER, errors={"timeout": 4})}
-    rows = [
-        replace(row, requests=0, latency_us=histogram(), unknown=why) if row.lane == TWIN and row.round == 1 else row
-        for row in records(short)
-    ]
-    said = judged(replace(short, preset=replace(short.preset, rounds=3)), [row for row in rows if row.round < 3])
-    assert said == f"A/A: found 2 rounds, expected 3; {TWIN}: no right answer in the window: 4 x timeout"
+    why = reason(Code.NO_RIGHT_ANSWER, errors={"timeout": 4})
+    silent = {"requests": 0, "latency_us": histogram(), "unknown": {"requests": why}}
+    rows = [replace(row, **silent) if row.lane == TWIN and row.round == 1 else row for row in records(short)]
+    found = judged(replace(short, preset=replace(short.preset, rounds=3)), [row for row in rows if row.round < 3])
+    assert found == Unknown(reason(Code.AA_SHORT, why.found_of(TWIN), rounds=2, expected=3))

@@ -9,96 +9,107 @@ from msgspec.structs import replace
 
 from bench.analysis.discard import why_discarded
 from bench.doctor import checks
-from bench.doctor.checks import Finding, Severity
-from bench.model.reason import known
+from bench.doctor.checks import Finding, Severity, What
+from bench.model.reason import Code, known, reason
 from bench.model.records import Estimate, Machine, Status, Validity
 from bench.servers import machine
-from tests.builders.machines import HERE, HOST, TRIAL
+from tests.builders.machines import AA_TEST, HERE, HOST
 from tests.builders.runs import experiment, saturated
 
 OK, UNKNOWN, ADVICE, PROBLEM = Severity
 
 
-def finding(what: str, here: Machine = HERE, **changes: Any) -> Finding:
+def finding(what: What, here: Machine = HERE, **changes: Any) -> Finding:
     found = checks.findings(replace(HOST, **changes), here, experiment())
     return next(finding for finding in found if finding.what == what)
 
 
 def test_a_good_machine_has_nothing_to_be_mended() -> None:
-    """Every finding is ok, and none of them has advice."""
+    """Every finding is ok."""
     found = (
         *checks.findings(HOST, HERE, experiment()),
         checks.of_steal(0.0),
-        *checks.of_trial(TRIAL),
+        *checks.of_aa_test(AA_TEST),
     )
     assert {finding.severity for finding in found} == {OK}
-    assert {finding.advice for finding in found} == {None}
 
 
 @pytest.mark.parametrize(
-    ("what", "changes", "severity", "said"),
+    ("what", "changes", "severity", "values"),
     [
-        ("cores", {"cores": (0,)}, ADVICE, "1 (0)"),
-        ("pinned", {"pinnable": False}, ADVICE, "cannot be pinned"),
-        ("SMT", {"siblings": {0: "0-1", 1: "0-1"}}, ADVICE, "0-1 are siblings"),
-        ("SMT", {"siblings": {0: "0,2", 1: "1,3"}}, OK, "not shared"),
-        ("CPU quota", {"quotas": ("max 100000", "150000 100000")}, PROBLEM, "1.5 cores"),
-        ("CPU quota", {"quotas": ("200000 100000",)}, OK, "2 cores"),
-        ("CPU quota", {"quotas": ("-1 100000",)}, OK, "no limit"),
-        ("frequency governor", {"governors": {0: "performance", 1: "powersave"}}, ADVICE, "performance, powersave"),
-        ("turbo", {"no_turbo": "0"}, ADVICE, "on"),
-        ("turbo", {"no_turbo": None, "boost": "1"}, ADVICE, "on"),
-        ("turbo", {"no_turbo": None, "boost": "0"}, OK, "off"),
-        ("load average", {"load_average": 1.5}, ADVICE, "1.50"),
-        ("memory", {"available_mib": 100.0}, PROBLEM, "100 MiB"),
-        ("open files", {"open_files": 64}, PROBLEM, "64 for the driver, 1,024 for a server"),
-        ("clock source", {"clock_source": "hpet"}, ADVICE, "hpet"),
-        ("address randomisation", {"address_randomisation": "0"}, ADVICE, "off"),
-        ("valgrind", {"versions": {"valgrind": None}}, ADVICE, "not installed"),
+        (What.CORES, {"cores": (0,)}, ADVICE, {"cores": (0,), "needed": 2, "workers": 1}),
+        (What.PINNING, {"pinnable": False}, ADVICE, {"state": "unpinnable"}),
+        (What.SMT, {"siblings": {0: "0-1", 1: "0-1"}}, ADVICE, {"state": "shared", "shared": ("0-1",)}),
+        (What.SMT, {"siblings": {0: "0,2", 1: "1,3"}}, OK, {"state": "unshared", "shared": ()}),
+        (What.CPU_QUOTA, {"quotas": ("max 100000", "150000 100000")}, PROBLEM, {"cores": 1.5, "needed": 2}),
+        (What.CPU_QUOTA, {"quotas": ("200000 100000",)}, OK, {"cores": 2}),
+        (What.CPU_QUOTA, {"quotas": ("-1 100000",)}, OK, {"cores": None}),
+        (
+            What.GOVERNOR,
+            {"governors": {0: "performance", 1: "powersave"}},
+            ADVICE,
+            {"governors": ("performance", "powersave")},
+        ),
+        (What.TURBO, {"no_turbo": "0"}, ADVICE, {"state": "on", "file": "intel_pstate/no_turbo", "value": 1}),
+        (
+            What.TURBO,
+            {"no_turbo": None, "boost": "1"},
+            ADVICE,
+            {"state": "on", "file": "cpufreq/boost", "value": 0},
+        ),
+        (What.TURBO, {"no_turbo": None, "boost": "0"}, OK, {"state": "off"}),
+        (What.LOAD_AVERAGE, {"load_average": 1.5}, ADVICE, {"load_average": 1.5, "most": 0.5}),
+        (What.MEMORY, {"available_mib": 100.0}, PROBLEM, {"available_mib": 100.0, "needed_mib": 832, "lanes": 5}),
+        (What.OPEN_FILES, {"open_files": 64}, PROBLEM, {"of_driver": 64, "of_server": 1024}),
+        (What.CLOCK_SOURCE, {"clock_source": "hpet"}, ADVICE, {"clock_source": "hpet"}),
+        (What.ADDRESS_RANDOMISATION, {"address_randomisation": "0"}, ADVICE, {"state": "off"}),
+        (What.ADDRESS_RANDOMISATION, {"address_randomisation": "1"}, ADVICE, {"state": "partial"}),
+        (What.VALGRIND, {"versions": {"valgrind": None}}, ADVICE, {"version": None}),
     ],
 )
-def test_each_thing_is_judged(what: str, changes: dict[str, Any], severity: Severity, said: str) -> None:
-    """What was found is said, and what is not right has advice."""
+def test_each_thing_is_judged(what: What, changes: dict[str, Any], severity: Severity, values: dict[str, Any]) -> None:
+    """By what was found, which is in its values."""
     found = finding(what, **changes)
     assert found.severity is severity
-    assert said in found.found
-    assert (found.advice is not None) == (severity is not OK)
+    assert found.values.items() >= values.items()
 
 
 @pytest.mark.parametrize(
     ("what", "changes"),
     [
-        ("SMT", {"siblings": {}}),
-        ("CPU quota", {"quotas": None}),
-        ("frequency governor", {"governors": {}}),
-        ("turbo", {"no_turbo": None, "boost": None}),
-        ("turbo", {"no_turbo": "maybe", "boost": ""}),
-        ("load average", {"load_average": None}),
-        ("memory", {"available_mib": None}),
-        ("clock source", {"clock_source": None}),
-        ("address randomisation", {"address_randomisation": "?"}),
+        (What.SMT, {"siblings": {}}),
+        (What.CPU_QUOTA, {"quotas": None}),
+        (What.GOVERNOR, {"governors": {}}),
+        (What.TURBO, {"no_turbo": None, "boost": None}),
+        (What.TURBO, {"no_turbo": "maybe", "boost": ""}),
+        (What.LOAD_AVERAGE, {"load_average": None}),
+        (What.MEMORY, {"available_mib": None}),
+        (What.CLOCK_SOURCE, {"clock_source": None}),
+        (What.ADDRESS_RANDOMISATION, {"address_randomisation": "?"}),
     ],
 )
-def test_what_cannot_be_read_is_said_to_be_so(what: str, changes: dict[str, Any]) -> None:
-    """Neither good nor bad: not readable, and what was expected."""
-    found = finding(what, **changes)
-    assert (found.severity, found.found, found.advice) == (UNKNOWN, "not readable", None)
-    assert found.expected
+def test_what_cannot_be_read_is_unknown(what: What, changes: dict[str, Any]) -> None:
+    """Neither good nor bad: what was not read is None, and what was expected is known."""
+    found, good = finding(what, **changes), finding(what)
+    assert found.severity is UNKNOWN
+    assert None in found.values.values()
+    assert found.values.keys() == good.values.keys()
 
 
 def test_open_files_are_those_of_all_connections() -> None:
     """The driver holds a connection of every user to every Lane, and a server those to itself."""
-    assert "at least 104 and 72: 5 lanes with 8 connections" in finding("open files").expected
-    assert finding("open files", open_files=103).severity is PROBLEM
-    assert finding("open files", open_files_of_server=71).severity is PROBLEM
-    assert finding("open files", open_files=104, open_files_of_server=72).severity is OK
+    needed = {"needed_of_driver": 104, "needed_of_server": 72, "lanes": 5, "connections": 8}
+    assert finding(What.OPEN_FILES).values.items() >= needed.items()
+    assert finding(What.OPEN_FILES, open_files=103).severity is PROBLEM
+    assert finding(What.OPEN_FILES, open_files_of_server=71).severity is PROBLEM
+    assert finding(What.OPEN_FILES, open_files=104, open_files_of_server=72).severity is OK
 
 
 def test_a_machine_that_pins_nothing_says_so() -> None:
     """One core is advice: it can measure, with servers and driver on one core."""
     nothing = replace(HERE, server_cores=(), driver_cores=())
-    assert finding("pinned", nothing).severity is ADVICE
-    assert finding("SMT", nothing).severity is UNKNOWN
+    assert finding(What.PINNING, nothing).severity is ADVICE
+    assert finding(What.SMT, nothing).severity is UNKNOWN
 
 
 @pytest.mark.parametrize(("share", "severity"), [(None, UNKNOWN), (0.0, OK), (0.05, ADVICE), (0.3, PROBLEM)])
@@ -123,11 +134,13 @@ def test_steal_that_was_not_counted_is_unknown(before_s: float | None, after_s: 
 
 def test_an_a_a_that_differs_is_told() -> None:
     """Two equal Lanes whose interval excludes 1, or that are not valid, are findings."""
-    apart = replace(TRIAL, ratio=Estimate(1.1, 1.05, 1.15, 3, "ratio", ""))
-    bound = replace(TRIAL, validity=Validity(Status.DRIVER_BOUND, ("driver at 99 %",)))
-    assert [finding.severity for finding in checks.of_trial(apart)] == [OK, ADVICE]
-    assert [finding.severity for finding in checks.of_trial(bound)] == [PROBLEM, OK]
-    assert "driver at 99 %" in checks.of_trial(bound)[0].found
+    apart = replace(AA_TEST, ratio=Estimate(1.1, 1.05, 1.15, 3, "ratio", ""))
+    full = reason(Code.DRIVER_FULL, server_share=0.5, driver_share=0.99)
+    bound = replace(AA_TEST, validity=Validity(Status.DRIVER_BOUND, (full,)))
+    assert [finding.severity for finding in checks.of_aa_test(apart)] == [OK, ADVICE]
+    assert [finding.severity for finding in checks.of_aa_test(bound)] == [PROBLEM, OK]
+    assert checks.of_aa_test(bound)[0].values == {"status": Status.DRIVER_BOUND}
+    assert checks.of_aa_test(bound)[0].because == (full,)
 
 
 @given(text=st.none() | st.text(max_size=20))

@@ -1,7 +1,7 @@
 """A comparison, with Rounds that answer at once: when it stops, what it measures again, and what it then says."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from random import Random
 
@@ -12,14 +12,16 @@ from msgspec.structs import replace
 
 from bench.model.experiment import Lane, Side
 from bench.model.load import Open, Phase
-from bench.model.reason import Code
-from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
+from bench.model.metrics import CPU
+from bench.model.reason import Code, reason
+from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord, Stage, Status
 from bench.model.regression import Evidence, Verdict
 from bench.model.schedule import ROUND_START_S, SERVER_START_S, SLICE_GAP_S, RoundPlan, Slice
 from bench.regression import ratios, verdict
-from bench.regression.ab_runner import MIN_ROUNDS, Comparison, Outcome, Terms
-from bench.regression.ratios import CPU, STEERING, Allowed, Pair
+from bench.regression.ab_runner import MIN_ROUNDS, AbPlan, AbResult, AbRunner, Terms
+from bench.regression.ratios import Allowed, AppRound, Pair, steering_metrics
 from bench.run.runner import NothingToMeasure
+from tests.builders.comparisons import folded
 from tests.builders.runs import LANES, experiment, failure, record, spread
 
 BASE, HEAD = (replace(LANES[0], side=side) for side in Side)
@@ -43,9 +45,10 @@ class FakeRound:
         self._noise = noise
         self._rng = Random(index)  # noqa: S311 - the same noise each time
         self.facts: tuple[LaneFacts, ...] = ()
+        self.driver_versions: Mapping[str, str] = {}
         self.failures = tuple(failures)
 
-    def measure_all(self, planned: Slice) -> tuple[SliceRecord, ...]:
+    def measure(self, planned: Slice) -> tuple[SliceRecord, ...]:
         return tuple(self._record(planned, lane) for lane in planned.lanes)
 
     def failure(self, lane: str) -> Failure | None:
@@ -82,11 +85,11 @@ class Job:
         self.widest: list[float] = []
         self.failed: list[Failure] = []
 
-    def run(self, *, precision: float = 0.01, budget_s: float = 120.0, pairs: Sequence[Pair] = (PAIR,)) -> Outcome:
+    def run(self, *, precision: float = 0.01, budget_s: float = 120.0, pairs: Sequence[Pair] = (PAIR,)) -> AbResult:
         terms = Terms(allowed=Allowed(0.03, 0.005), precision=precision, budget_s=budget_s)
         whole = replace(WHOLE, lanes=(BASE, HEAD, *OTHERS)[: 2 * len(pairs)])
-        job = Comparison(whole, pairs, terms, self.open_round, self.count, self)
-        return job.run(self, lambda: self.spent_s)
+        plan = AbPlan(whole, tuple(pairs), terms)
+        return AbRunner(plan, self.open_round, self.count, self, self, lambda: self.spent_s).run()
 
     def open_round(self, index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[FakeRound]:
         return self._round(index)
@@ -165,29 +168,29 @@ def costs(factor: float) -> Change:
     return lambda _, seen: replace(seen, server_cpu_ns=round((seen.server_cpu_ns or 0) * factor))
 
 
-def of(outcome: Outcome, metric: str = CPU) -> Evidence:
-    return next(found for found in outcome.evidence["alpha"] if found.metric == metric)
+def of(result: AbResult, metric: str = CPU) -> Evidence:
+    return next(found for found in result.evidence["alpha"] if found.metric == metric)
 
 
-def regressed(outcome: Outcome) -> bool:
+def regressed(result: AbResult) -> bool:
     """Returns whether anything is slower, and was so twice."""
-    return any(found.verdict is Verdict.SLOWER for found in outcome.evidence["alpha"])
+    return any(found.verdict is Verdict.SLOWER for found in result.evidence["alpha"])
 
 
 def test_it_stops_as_soon_as_it_is_precise() -> None:
     """Without a difference nothing is measured again, and the budget is not used up."""
     job = Job(noise=0.001)
-    outcome = job.run()
-    assert of(outcome).verdict is Verdict.NO_DIFFERENCE
-    assert outcome.rounds == MIN_ROUNDS
+    result = job.run()
+    assert of(result).verdict is Verdict.NO_DIFFERENCE
+    assert result.rounds == MIN_ROUNDS
     assert not any(job.started)
 
 
 def test_it_stops_when_the_budget_is_spent() -> None:
     """A precision that can't be had costs the whole budget and not a Round more."""
-    outcome = Job(noise=0.2).run(precision=0.0001, budget_s=100)
-    assert 100 - ROUND_S < outcome.spent_s <= 100
-    assert of(outcome).verdict is Verdict.UNDECIDED
+    result = Job(noise=0.2).run(precision=0.0001, budget_s=100)
+    assert 100 - ROUND_S < result.spent_s <= 100
+    assert of(result).verdict is Verdict.UNDECIDED
 
 
 def test_every_round_has_duets_and_both_lanes_in_turn() -> None:
@@ -205,21 +208,23 @@ def test_every_round_has_duets_and_both_lanes_in_turn() -> None:
 def test_a_regression_is_measured_again_with_fresh_rounds() -> None:
     """It stands when it shows both times."""
     job = Job(costs(1.08))
-    outcome = job.run()
-    assert outcome.measured_again
-    assert regressed(outcome)
-    assert of(outcome).verdict is Verdict.SLOWER
+    result = job.run()
+    assert result.measured_again
+    assert regressed(result)
+    assert of(result).verdict is Verdict.SLOWER
     assert job.started == sorted(job.started)
     assert sum(job.started) >= MIN_ROUNDS
 
 
 def test_a_regression_that_does_not_show_again_is_undecided() -> None:
-    """Something happened to the first Rounds; the reason says that the second measurement did not agree."""
-    outcome = Job(lambda at, seen: costs(1.08)(at, seen) if at < MIN_ROUNDS else seen, noise=0.001).run()
-    assert outcome.measured_again
-    assert not regressed(outcome)
-    assert of(outcome).verdict is Verdict.UNDECIDED
-    assert "the second 1.000" in of(outcome).reasons[0]
+    """Something happened to the first Rounds; the reason has both ratios."""
+    result = Job(lambda at, seen: costs(1.08)(at, seen) if at < MIN_ROUNDS else seen, noise=0.001).run()
+    assert result.measured_again
+    assert not regressed(result)
+    assert of(result).verdict is Verdict.UNDECIDED
+    (why,) = of(result).reasons
+    assert why.code is Code.NOT_SEEN_TWICE
+    assert why.values == pytest.approx({"first": 1.08, "second": 1.0}, abs=0.005)
 
 
 def in_rounds(*factors: float) -> Change:
@@ -245,24 +250,25 @@ def test_a_regression_that_shows_while_another_is_measured_again_must_be_in_both
         return in_rounds(*factors)(at, seen)
 
     job = Job(change)
-    outcome = job.run(precision=0.07)
-    assert outcome.measured_again
+    result = job.run(precision=0.07)
+    assert result.measured_again
     assert any(job.started)
-    assert of(outcome, "throughput_rps").verdict is Verdict.UNDECIDED
-    found = of(outcome)
+    assert of(result, "throughput_rps").verdict is Verdict.UNDECIDED
+    found = of(result)
     assert found.ratio is not None
     assert found.ratio.low is not None
     assert found.ratio.low > 1.03
     assert found.verdict is expected
-    assert found.reasons == () or "not by each measurement: the first gave 1.02" in found.reasons[0]
+    assert [why.code for why in found.reasons] == ([Code.NOT_SEEN_TWICE] if expected is Verdict.UNDECIDED else [])
+    assert all(why.values["first"] == pytest.approx(1.02, abs=0.005) for why in found.reasons)
 
 
 def test_a_regression_that_shows_late_must_be_in_both_measurements() -> None:
     """It was in doubt when most of the budget was spent; what was left is the second measurement."""
     job = Job(in_rounds(*(1.02, 1.07) * 4, 1.02, 1.06))
-    outcome = job.run(precision=0.0001)
-    assert of(outcome).verdict is Verdict.SLOWER
-    assert outcome.measured_again
+    result = job.run(precision=0.0001)
+    assert of(result).verdict is Verdict.SLOWER
+    assert result.measured_again
     assert not any(job.started)  # as nothing had shown by then
 
     once = Job(in_rounds(*(0.96, 1.06) * 4, 0.96, 1.16))
@@ -273,18 +279,19 @@ def test_a_regression_in_each_measurement_that_may_be_allowed_is_said_to_be_that
     """It showed twice, so that it was not seen twice cannot be the reason."""
     found = of(Job(in_rounds(1.04, 1.041, 1.04, 1.041, 1.02), noise=0.001).run())
     assert found.verdict is Verdict.UNDECIDED
-    assert "slower in each measurement, but in all rounds not for certain by more than 3 %" in found.reasons[0]
+    (why,) = found.reasons
+    assert (why.code, why.values["allowed_share"]) == (Code.NOT_CERTAIN, 0.03)
 
 
 def test_a_regression_of_one_app_fits_into_the_budget_and_keeps_nearly_all_duets() -> None:
     """Two measurements of four Rounds fit into 120 s with two counts of instructions, at the cost of other slices."""
     job = PlannedJob(costs(1.08), instructions=[(1000.0, 1080.0)] * 2)
-    outcome = job.run()
+    result = job.run()
     assert len(job.observations) == 4
-    assert outcome.rounds == 2 * MIN_ROUNDS
-    assert outcome.spent_s <= 120
+    assert result.rounds == 2 * MIN_ROUNDS
+    assert result.spent_s <= 120
     duets = {(seen.round, seen.slice) for seen in job.records if seen.phase is Phase.DUET}
-    assert len(duets) >= outcome.rounds * (BOUT.duets - 1)
+    assert len(duets) >= result.rounds * (BOUT.duets - 1)
 
 
 @given(most_s=st.floats(0, 20))
@@ -298,26 +305,27 @@ def test_a_bout_takes_no_longer_than_it_may_and_gives_up_duets_last(most_s: floa
 
 def test_a_regression_of_one_of_two_apps_fits_into_the_budget() -> None:
     """Rounds have fewer slices, and a regression needs twice as many as no difference does."""
-    outcome = PlannedJob(costs(1.08)).run(pairs=TWO_PAIRS)
-    assert regressed(outcome)
-    assert outcome.rounds >= 2 * MIN_ROUNDS
-    assert outcome.spent_s <= 120
+    result = PlannedJob(costs(1.08)).run(pairs=TWO_PAIRS)
+    assert regressed(result)
+    assert result.rounds >= 2 * MIN_ROUNDS
+    assert result.spent_s <= 120
 
 
 def test_an_improvement_is_not_measured_again() -> None:
     """Nobody is to be stopped by it."""
-    outcome = Job(costs(0.9)).run()
-    assert of(outcome).verdict is Verdict.FASTER
-    assert not outcome.measured_again
+    result = Job(costs(0.9)).run()
+    assert of(result).verdict is Verdict.FASTER
+    assert not result.measured_again
 
 
 def test_a_wrong_answer_makes_all_of_it_invalid() -> None:
     """However fast it was given, and in whichever Round; the reason says by which side."""
-    outcome = Job(lambda at, seen: replace(seen, errors={"wrong body": 1}) if at == 1 else seen, noise=0.001).run()
-    assert {found.verdict for found in outcome.evidence["alpha"]} == {Verdict.INVALID}
-    (reason,) = of(outcome).reasons
-    assert reason.startswith("failing: HEAD: ")
-    assert "answers were wrong (wrong body)" in reason
+    result = Job(lambda at, seen: replace(seen, errors={"wrong body": 1}) if at == 1 else seen, noise=0.001).run()
+    assert {found.verdict for found in result.evidence["alpha"]} == {Verdict.INVALID}
+    (why,) = of(result).reasons
+    assert (why.code, why.of, why.values) == (Code.NOT_VALID, "HEAD", {"status": Status.FAILING})
+    (cause,) = why.because
+    assert (cause.code, cause.values["kinds"]) == (Code.WRONG_ANSWERS, ("wrong body",))
 
 
 @pytest.mark.parametrize(
@@ -333,25 +341,26 @@ def test_a_wrong_answer_makes_all_of_it_invalid() -> None:
 def test_instructions_have_a_threshold_of_their_own(counts: list[tuple[float, float]], expected: Verdict) -> None:
     """One percent more is found, and counted again, though it is less than what is allowed of time."""
     job = Job(instructions=counts, noise=0.001)
-    outcome = job.run()
-    assert of(outcome, "instructions_per_request").verdict is expected
+    result = job.run()
+    assert of(result, "instructions_per_request").verdict is expected
     assert len(job.observations) == 2 * len(counts)
-    assert outcome.rounds == MIN_ROUNDS  # more rounds would say nothing of instructions
+    assert result.rounds == MIN_ROUNDS  # more rounds would say nothing of instructions
 
 
-@pytest.mark.parametrize(("second", "why"), [(1000.0, "not by each"), (1005.0, "in the second not for certain")])
-def test_why_instructions_are_undecided_is_said_of_both_counts(second: float, why: str) -> None:
+@pytest.mark.parametrize(("second", "code"), [(1000.0, Code.NOT_SEEN_TWICE), (1005.0, Code.NOT_CERTAIN)])
+def test_why_instructions_are_undecided_is_said_of_both_counts(second: float, code: Code) -> None:
     """The second count has to be worse by more than what is allowed, too."""
-    outcome = Job(instructions=[(1000.0, 1007.0), (1000.0, second)], noise=0.001).run()
-    (reason,) = of(outcome, "instructions_per_request").reasons
-    assert why in reason
+    result = Job(instructions=[(1000.0, 1007.0), (1000.0, second)], noise=0.001).run()
+    (why,) = of(result, "instructions_per_request").reasons
+    assert why.code is code
+    assert (why.values["first"], why.values["second"]) == pytest.approx((1.007, second / 1000))
 
 
 def test_a_side_that_cannot_be_served_ends_it() -> None:
     """The message names the Lane, and with it the side, the step and the reason; each failure is stored."""
     failures = [failure(HEAD.name), failure(BASE.name)]
     job = Job(failures=failures)
-    with pytest.raises(NothingToMeasure, match=r"alpha@gthread#head failed at load: the server ended: bye"):
+    with pytest.raises(NothingToMeasure, match=r"alpha@gthread#head .*\bload: the server ended: bye"):
         job.run()
     assert job.failed == failures
 
@@ -359,11 +368,13 @@ def test_a_side_that_cannot_be_served_ends_it() -> None:
 def test_an_app_that_fails_is_invalid_and_the_others_go_on() -> None:
     """What is known of the others is not lost with it, whether it fails at its start or later under load."""
     job = FailingJob(OTHERS[1].name, at_round=2)
-    outcome = job.run(pairs=TWO_PAIRS, precision=0.0001)
-    assert {found.verdict for found in outcome.evidence["beta"]} == {Verdict.INVALID}
-    assert "failed at load: the server ended" in outcome.evidence["beta"][0].reasons[0]
-    assert of(outcome).verdict is Verdict.NO_DIFFERENCE
-    assert outcome.rounds > MIN_ROUNDS
+    result = job.run(pairs=TWO_PAIRS, precision=0.0001)
+    assert {found.verdict for found in result.evidence["beta"]} == {Verdict.INVALID}
+    (why,) = result.evidence["beta"][0].reasons
+    assert (why.code, why.of) == (Code.LANE_FAILED, OTHERS[1].name)
+    assert why.values == {"round": 0, "stage": Stage.LOAD, "text": "the server ended: bye"}
+    assert of(result).verdict is Verdict.NO_DIFFERENCE
+    assert result.rounds > MIN_ROUNDS
     assert {seen.lane for seen in job.records if seen.round > job.at_round} == {BASE.name, HEAD.name}
     assert [found.lane for found in job.failed] == [OTHERS[1].name]
 
@@ -389,10 +400,12 @@ class SilentJob(Job):
 def test_an_app_without_one_right_answer_under_load_is_invalid_and_the_others_go_on() -> None:
     """There is no rate at which to compare its latency; the reason names what came instead of answers."""
     job = SilentJob()
-    outcome = job.run(pairs=TWO_PAIRS)
-    assert {found.verdict for found in outcome.evidence["beta"]} == {Verdict.INVALID}
-    assert "neither side gave one right answer under load (status 500)" in outcome.evidence["beta"][0].reasons[0]
-    assert of(outcome).verdict is Verdict.NO_DIFFERENCE
+    result = job.run(pairs=TWO_PAIRS)
+    assert {found.verdict for found in result.evidence["beta"]} == {Verdict.INVALID}
+    (why,) = result.evidence["beta"][0].reasons
+    assert (why.code, why.values["stage"]) == (Code.LANE_FAILED, Stage.LOAD)
+    assert "(status 500)" in str(why.values["text"])
+    assert of(result).verdict is Verdict.NO_DIFFERENCE
     assert {seen.lane for seen in job.records if seen.phase is not Phase.WARM_UP} == {BASE.name, HEAD.name}
 
 
@@ -405,7 +418,7 @@ def test_a_duet_that_was_discarded_for_one_lane_is_measured_again_for_both() -> 
     """Both records have the reason, and so have both of the repeat, at the end of its Round, what they repeat."""
     discarded_index = len(WHOLE.lanes)  # the first after the warm-up
     job = Job(stolen_in({discarded_index}), noise=0.001)
-    outcome = job.run()
+    result = job.run()
     of_round = [seen for seen in job.records if seen.round == 1]
     discarded = [seen for seen in of_round if seen.discarded]
     assert {(seen.phase, seen.slice, seen.lane) for seen in discarded} == {
@@ -416,7 +429,7 @@ def test_a_duet_that_was_discarded_for_one_lane_is_measured_again_for_both() -> 
     assert {(seen.repeat_of, seen.lane, seen.load) for seen in repeats} == {
         (discarded_index, seen.lane, seen.load) for seen in discarded
     }
-    assert outcome.notes == (f"Slices discarded by others on this machine: {outcome.rounds} measured again.",)
+    assert result.notes == (reason(Code.SLICES_DISCARDED, repeated=result.rounds, counted=0),)
 
 
 def test_what_was_discarded_is_in_no_ratio() -> None:
@@ -430,10 +443,10 @@ def test_what_was_discarded_is_in_no_ratio() -> None:
         return disturbed if seen.steal_s else seen
 
     job = Job(change, noise=0.001)
-    outcome = job.run()
+    result = job.run()
     assert {seen.phase for seen in job.records if seen.discarded} == {Phase.DUET, Phase.SATURATED, Phase.FIXED}
-    found = [of(outcome, metric).ratio for metric in STEERING]
-    assert [ratio.point for ratio in found if ratio] == pytest.approx([1.0] * len(STEERING), rel=0.01)
+    found = [of(result, metric).ratio for metric in steering_metrics()]
+    assert [ratio.point for ratio in found if ratio] == pytest.approx([1.0] * len(steering_metrics()), rel=0.01)
 
 
 @pytest.mark.parametrize("discarded", [{3}, set(range(2, 8)), set(range(60))])
@@ -454,9 +467,26 @@ def test_repeats_are_bounded_and_every_slice_counts_once(discarded: set[int]) ->
 def test_what_is_judged_and_what_steers_is_corrected_for_the_number_of_apps(pairs: Sequence[Pair]) -> None:
     """Both are the ratios whose intervals hold for all Apps of the comparison at once."""
     job = Job()
-    outcome = job.run(pairs=pairs)
-    expected = {pair.app: ratios.ratios(pair, job.records, apps=len(pairs)) for pair in pairs}
-    judged = {app: {found.metric: found.ratio for found in of_app} for app, of_app in outcome.evidence.items()}
+    result = job.run(pairs=pairs)
+    expected = {pair.app: ratios.ratios(folded(pair, job.records), apps=len(pairs)) for pair in pairs}
+    judged = {app: {found.metric: found.ratio for found in of_app} for app, of_app in result.evidence.items()}
     assert judged == expected
-    steering = [of_app[metric] for of_app in expected.values() for metric in STEERING]
+    steering = [of_app[metric] for of_app in expected.values() for metric in steering_metrics()]
     assert job.widest[-1] == max(map(verdict.half_width, steering))
+
+
+def test_every_round_is_folded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many follow, and though two measurements are compared: each App's slices of each Round, and no others."""
+    seen: list[tuple[str, int, int]] = []
+    fold = ratios.fold
+
+    def spy(pair: Pair, index: int, records: Sequence[SliceRecord]) -> AppRound:
+        seen.append((pair.app, index, len(records)))
+        return fold(pair, index, records)
+
+    monkeypatch.setattr(ratios, "fold", spy)
+    job = Job(costs(1.08))
+    result = job.run(pairs=TWO_PAIRS)
+    sizes = Counter(record.round for record in job.records)
+    assert result.measured_again
+    assert seen == [(pair.app, index, sizes[index]) for index in range(result.rounds) for pair in TWO_PAIRS]

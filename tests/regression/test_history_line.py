@@ -197,7 +197,7 @@ def test_a_run_without_raw_is_refused() -> None:
     observations = [one for one in run_observations(WHOLE) if one.lane in (A, B)]
     run = fold(manifest(whole), records, (), observations)
     assert run.summary.complete
-    with pytest.raises(NoHistory, match="found no Lane with a raw one, expected an App with `raw = true` on the s"):
+    with pytest.raises(NoHistory, match=r"found no Lane .*`raw = true`"):
         record(run)
     counted = [*observations, Observation(lane=B, metric=INSTRUCTIONS, value=352_752.0)]
     assert list(record(fold(manifest(whole), records, (), counted)).lanes) == [B]
@@ -206,5 +206,5 @@ def test_a_run_without_raw_is_refused() -> None:
 def test_a_run_without_a_valid_lane_is_refused() -> None:
     """Where raw is there and nothing can be trusted, that is what it says."""
     records = [replace(row, errors={"wrong body": 3}) for row in run_records(WHOLE)]
-    with pytest.raises(NoHistory, match="3f9a1c: found no valid Lane beside a valid raw one, expected one; its report"):
+    with pytest.raises(NoHistory, match="3f9a1c: found no valid Lane "):
         record(of(records))

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from bench.analysis import intervals
 from bench.analysis.ranking import differs
+from bench.model.metrics import CPU
+from bench.model.reason import Code, reason
 from bench.model.records import Estimate, Status, Validity
 from bench.model.regression import Verdict
 from bench.regression import verdict
 from bench.regression.ab_runner import MIN_ROUNDS
-from bench.regression.ratios import CPU
 
 VALID = Validity(Status.VALID)
 ALLOWED = 0.03
@@ -29,7 +30,7 @@ def ratio(log: float, half: float) -> Estimate:
 
 
 def judged(metric: str, found: Estimate | None, *validities: Validity) -> Verdict:
-    return verdict.judge(metric, found, ALLOWED, validities).verdict
+    return verdict.judge(metric, found, ALLOWED, [("HEAD", each) for each in validities]).verdict
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_more_throughput_is_as_good_as_less_time(log: float, half: float) -> Non
 @given(LOGS, HALVES)
 def test_a_bound_is_what_the_interval_leaves_open(log: float, half: float) -> None:
     """No difference within the interval is larger, and without a difference it is no larger than what is allowed."""
-    found = verdict.judge("cpu_us_per_request", ratio(log, half), ALLOWED, [VALID])
+    found = verdict.judge("cpu_us_per_request", ratio(log, half), ALLOWED, [("BASE", VALID)])
     assert found.bound is not None
     assert found.bound == pytest.approx(exp(abs(log) + half) - 1)
     if found.verdict is Verdict.NO_DIFFERENCE:
@@ -68,22 +69,24 @@ def test_a_bound_is_what_the_interval_leaves_open(log: float, half: float) -> No
 
 def test_without_an_interval_nothing_is_decided() -> None:
     """A point alone is no evidence, however far from 1."""
-    found = verdict.judge("cpu_us_per_request", Estimate(1.5, None, None, 2, "ratio", ""), ALLOWED, [VALID])
+    found = verdict.judge("cpu_us_per_request", Estimate(1.5, None, None, 2, "ratio", ""), ALLOWED, [])
     assert (found.verdict, found.bound) == (Verdict.UNDECIDED, None)
 
 
 @given(LOGS, HALVES)
 def test_what_is_invalid_has_no_verdict_but_a_reason(log: float, half: float) -> None:
-    """Neither side may have answered wrongly; the reason comes with its status."""
-    failing = Validity(Status.FAILING, ("3 of 300 answers were wrong",))
-    found = verdict.judge("cpu_us_per_request", ratio(log, half), ALLOWED, [VALID, failing])
+    """Neither side may have answered wrongly; the reason says which did, with its status and the cause."""
+    wrong = reason(Code.WRONG_ANSWERS, errors=3, answers=300, kinds=("timeout",))
+    sides = [("BASE", VALID), ("HEAD", Validity(Status.FAILING, (wrong,)))]
+    found = verdict.judge("cpu_us_per_request", ratio(log, half), ALLOWED, sides)
     assert found.verdict is Verdict.INVALID
-    assert found.reasons == ("failing: 3 of 300 answers were wrong",)
+    assert found.reasons == (reason(Code.NOT_VALID, wrong, status=Status.FAILING).found_of("HEAD"),)
 
 
 def test_what_was_not_measured_is_invalid() -> None:
     """It is no pass."""
-    assert judged("cpu_us_per_request", None) is Verdict.INVALID
+    found = verdict.judge("cpu_us_per_request", None, ALLOWED, [])
+    assert (found.verdict, found.reasons) == (Verdict.INVALID, (reason(Code.NOT_MEASURED),))
 
 
 @given(st.floats(1e3, 1e7), st.floats(0.5, 2))

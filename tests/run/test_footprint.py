@@ -15,7 +15,6 @@ from bench.model.config import select_lanes
 from bench.model.metrics import METRICS, STARTS, Source
 from bench.model.reason import Code, reason
 from bench.model.records import Estimate, Observation
-from bench.report.wording import said
 from bench.run import code_lines, footprint, session
 from bench.servers import machine
 from bench.servers.project import Project, open_project, source_files
@@ -113,7 +112,7 @@ def test_a_preset_without_starts_shows_what_lies_there(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "timeout_s", "reason"),
+    ("broken", "timeout_s", "said"),
     [
         ("raise ImportError('this app is broken')", 60.0, "the server ended with exit code"),
         ("import time; time.sleep(100)", 2.0, "no right answer in 2 s"),
@@ -121,7 +120,7 @@ def test_a_preset_without_starts_shows_what_lies_there(project: Path) -> None:
         ("def create_app(:", 60.0, "the server ended with exit code"),
     ],
 )
-def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, timeout_s: float, reason: str) -> None:
+def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, timeout_s: float, said: str) -> None:
     """It is tried once, every metric that takes a start says why it is missing, and the others are measured."""
     (project / "apps" / "flask_hello" / "flask_hello.py").write_text(broken)
     config = project / "bench.toml"
@@ -131,7 +130,8 @@ def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, tim
         footprint.measure(testbed, seen, seen)
     missing = observations.missing(seen.of(FLASK))
     assert set(missing) >= STARTED
-    assert all(reason in missing[metric] for metric in STARTED)
+    assert {missing[metric].code for metric in STARTED} == {Code.SAID}
+    assert all(said in str(missing[metric].values["text"]) for metric in STARTED)
     assert len(seen.of(FLASK)) <= len(STARTED) + len(AT_REST) + 1
     assert ("code_lines" in missing) == broken.endswith("(:")
 
@@ -144,7 +144,8 @@ def test_a_missing_program_has_a_reason(project: Path) -> None:
         + '[servers.uvicorn]\ncommand = ["no-such-server", "{host}:{port}", "{workers}", "{application}"]\n'
     )
     seen = measured(project, [UVICORN], cold_starts=2)
-    assert "no-such-server: No such file or directory" in observations.missing(seen.of(UVICORN))["first_response_ms"]
+    why = observations.missing(seen.of(UVICORN))["first_response_ms"]
+    assert "no-such-server: No such file or directory" in str(why.values["text"])
 
 
 def test_a_factory_that_fails_on_import_has_a_reason(project: Path) -> None:
@@ -153,7 +154,8 @@ def test_a_factory_that_fails_on_import_has_a_reason(project: Path) -> None:
     app.write_text(app.read_text() + "\nimport sys\nif 'uvicorn' not in sys.modules: raise ImportError('no server')\n")
     seen = measured(project, [UVICORN], cold_starts=1)
     missing = observations.missing(seen.of(UVICORN))
-    assert missing["import_ms"] == "importing raw_hello:asgi failed: ImportError: no server"
+    said = "ImportError: no server"
+    assert missing["import_ms"] == reason(Code.IMPORT_FAILED, application="raw_hello:asgi", text=said)
     assert "first_response_ms" in seen.estimates(UVICORN)
 
 
@@ -162,7 +164,7 @@ def test_memory_that_the_system_does_not_tell_has_a_reason(project: Path, monkey
     monkeypatch.setattr(machine, "pss_bytes", lambda _: machine.UNREADABLE)
     seen = measured(project, [UVICORN], cold_starts=1)
     missing = observations.missing(seen.of(UVICORN))
-    assert missing == dict.fromkeys(("idle_pss_mib", "pss_per_worker_mib"), said(machine.UNREADABLE.reason))
+    assert missing == dict.fromkeys(("idle_pss_mib", "pss_per_worker_mib"), machine.UNREADABLE.reason)
     assert seen.estimates(UVICORN)["first_response_ms"].n == 1
 
 
@@ -189,7 +191,7 @@ def test_a_server_without_a_number_of_workers_has_a_reason(project: Path) -> Non
     config = project / "bench.toml"
     config.write_text(config.read_text() + ALONE)
     seen = measured(project, [UVICORN], cold_starts=1)
-    assert observations.missing(seen.of(UVICORN)) == {"pss_per_worker_mib": said(reason(Code.NO_WORKERS))}
+    assert observations.missing(seen.of(UVICORN)) == {"pss_per_worker_mib": reason(Code.NO_WORKERS)}
 
 
 def test_only_an_apps_own_source_is_counted(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from bench.model.schedule import Slice
 from bench.run.runner import NothingToMeasure, Runner
 from tests.builders.runs import RPS, A, B, G, R, experiment, facts, failure, manifest, record
 
-Outcome = Callable[[int, Slice], SliceRecord]
+Answer = Callable[[int, Slice], SliceRecord]
 WHOLE = experiment()
 NAMES = [lane.name for lane in WHOLE.lanes]
 PLAYED = (Phase.WARM_UP, Phase.SATURATED, Phase.FIXED)
@@ -36,22 +36,22 @@ class FakeRound:
     def __init__(
         self,
         index: int,
-        outcome: Outcome,
+        answer: Answer,
         started: Sequence[LaneFacts],
         failures: Sequence[Failure],
         dying: Sequence[str],
     ) -> None:
         self._index = index
-        self._outcome = outcome
+        self._answer = answer
         self._dying = dying
         self.facts = tuple(started)
         self.failures = tuple(failures)
         self.driver_versions: Mapping[str, str] = {"locust": "2.47.0"}
 
-    def measure(self, planned: Slice) -> SliceRecord:
-        record = self._outcome(self._index, planned)
+    def measure(self, planned: Slice) -> tuple[SliceRecord, ...]:
+        record = self._answer(self._index, planned)
         self._has_answered_wrongly = bool(record.errors)
-        return record
+        return (record,)
 
     def failure(self, lane: str) -> Failure | None:
         gone = lane in self._dying and self._has_answered_wrongly
@@ -121,7 +121,7 @@ class Rehearsal:
 
     def __init__(
         self,
-        outcome: Outcome = steady,
+        answer: Answer = steady,
         *,
         whole: Experiment = WHOLE,
         failing: Mapping[int, Sequence[str]] | None = None,
@@ -131,7 +131,7 @@ class Rehearsal:
         self.diary = Diary()
         self.opened: list[tuple[str, ...]] = []
         self.closed = 0
-        self._outcome = outcome
+        self._answer = answer
         self._failing = failing or {}
         self._dying = dying or {}
         self._odd = odd or {}
@@ -147,7 +147,7 @@ class Rehearsal:
         started = [facts(lane, **(self._odd if lane.name == B else {})) for lane in lanes if lane.name not in failing]
         failures = [failure(lane.name, round=index, stage=Stage.START) for lane in lanes if lane.name in failing]
         try:
-            yield FakeRound(index, self._outcome, started, failures, self._dying.get(index, ()))
+            yield FakeRound(index, self._answer, started, failures, self._dying.get(index, ()))
         finally:
             self.closed += 1
 
@@ -156,16 +156,16 @@ class Rehearsal:
         return self.diary
 
 
-def wrong_in(index: int, lane: str, phase: Phase, right: int = 0) -> Outcome:
-    """Returns an outcome in which a Lane answers wrongly in one phase of one Round."""
+def wrong_in(index: int, lane: str, phase: Phase, right: int = 0) -> Answer:
+    """Returns an answer in which a Lane answers wrongly in one phase of one Round."""
 
-    def outcome(at: int, planned: Slice) -> SliceRecord:
+    def answer(at: int, planned: Slice) -> SliceRecord:
         seen = steady(at, planned)
         if (at, planned.lanes[0], planned.phase) == (index, lane, phase):
             return replace(seen, requests=right, errors={"connection refused": 3})
         return seen
 
-    return outcome
+    return answer
 
 
 def rates(diary: Diary) -> set[float]:
@@ -173,14 +173,14 @@ def rates(diary: Diary) -> set[float]:
     return {planned.load.rate_rps for planned in diary.planned if isinstance(planned.load, Open)}
 
 
-def stolen_in(discarded_slices: set[int]) -> Outcome:
-    """Returns an outcome in which the hypervisor takes half of some Slices of each Round."""
+def stolen_in(discarded_slices: set[int]) -> Answer:
+    """Returns an answer in which the hypervisor takes half of some Slices of each Round."""
 
-    def outcome(at: int, planned: Slice) -> SliceRecord:
+    def answer(at: int, planned: Slice) -> SliceRecord:
         seen = steady(at, planned)
         return replace(seen, steal_s=seen.slice_s / 2) if planned.index in discarded_slices else seen
 
-    return outcome
+    return answer
 
 
 def test_a_discarded_slice_is_measured_again_at_the_end_of_its_round() -> None:
@@ -467,14 +467,14 @@ def test_whatever_fails_the_others_are_visited_equally(
 ) -> None:
     """Lanes that never fail have all their Slices; each that does, fails once and is not measured again."""
 
-    def outcome(index: int, planned: Slice) -> SliceRecord:
+    def answer(index: int, planned: Slice) -> SliceRecord:
         seen = steady(index, planned)
         dead = planned.lanes[0] in dying.get(index, ()) and planned.phase is phase
         return replace(seen, errors={"connection reset": 1}) if dead else seen
 
     unlucky = set().union(*failing.values(), *dying.values())
     stage = Rehearsal(
-        outcome,
+        answer,
         failing={index: sorted(lanes) for index, lanes in failing.items()},
         dying={index: sorted(lanes) for index, lanes in dying.items()},
     )

@@ -9,7 +9,8 @@ from bench.run import git as revisions
 from bench.run import session
 from bench.servers.testbed import Testbed
 from tests.builders.machines import HERE
-from tests.builders.runs import experiment, git
+from tests.builders.repositories import git
+from tests.builders.runs import experiment
 
 
 def test_a_run_says_whose_each_commit_is(tmp_path: Path) -> None:

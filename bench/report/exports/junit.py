@@ -5,16 +5,20 @@ Source: ``surefire-test-report.xsd`` of Maven Surefire and ``junit-10.xsd`` of J
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-import pandas as pd
 from msgspec import Struct
 
 from bench.model.metrics import METRICS
 from bench.model.records import Cell, LaneSummary, Report, Status
 from bench.model.regression import Evidence, Judged, Verdict
+from bench.report import wording
 from bench.report.format import printable, times
 from bench.report.regression import said
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class CaseStatus(StrEnum):
@@ -54,7 +58,7 @@ def render(suite: str, tests: Sequence[Case]) -> bytes:
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def cell_cases(report: Report, table: pd.DataFrame) -> tuple[Case, ...]:
+def cell_cases(report: Report, table: "pd.DataFrame") -> tuple[Case, ...]:
     """Returns a test for each cell of a run: that what was measured there can be trusted."""
     measured_s = table.groupby(["lane", "phase"])["window_s"].sum()
     return tuple(
@@ -71,7 +75,7 @@ def _cell_case(report: Report, lane: LaneSummary, cell: Cell, time_s: float) -> 
         classname=lane.lane,
         name=cell.phase,
         status=OF_CELLS.get(status, CaseStatus.SKIPPED),
-        message="" if valid else f"{status}, so it is in no export for trackers: {'; '.join(reasons)}",
+        message="" if valid else f"{status}, so it is in no export for trackers: {wording.all_said(reasons)}",
         details="\n".join(failure.log_tail for failure in report.summary.failures if failure.lane == lane.lane),
         time_s=time_s,
     )
@@ -122,5 +126,5 @@ def _verdict_case(name: str, found: Evidence, ratio_title: str) -> Case:
         name=METRICS[found.metric].short,
         status=status,
         message="" if status is CaseStatus.PASSED else "; ".join(filter(None, (said(found), ratio))),
-        details="\n".join(found.reasons),
+        details="\n".join(map(wording.said, found.reasons)),
     )
