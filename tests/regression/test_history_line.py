@@ -1,18 +1,22 @@
 """A run's line in the history: relative to raw in the same run, of what can be trusted, and nothing else."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from bench.analysis.summary import Folded, fold
+from bench.model import formats
 from bench.model.experiment import Experiment, Side, Sweep, only
 from bench.model.history import HistoryRecord, NoHistory
 from bench.model.load import Closed
 from bench.model.metrics import INSTRUCTIONS, METRICS
-from bench.model.records import Failure, Observation, SliceRecord
+from bench.model.records import Failure, LatencyEnd, Observation, SliceRecord
 from bench.regression.history_line import record
+from bench.run import store
 from tests.builders.runs import (
     CPU_US,
     RG,
@@ -30,6 +34,7 @@ from tests.builders.runs import (
 )
 
 WHOLE = experiment()
+DATA = Path(__file__).parent.parent / "data"
 
 
 def of(
@@ -103,6 +108,25 @@ def test_conditions_are_the_same_whatever_is_installed() -> None:
     """Another version is what a trend is to show, so it stays in the trend."""
     newer = manifest(WHOLE, bench_version="0.2.0", driver_versions={"locust": "3.0.0"})
     assert record(fold(newer, run_records(WHOLE), (), run_observations(WHOLE))).conditions == conditions()
+
+
+def test_a_stored_run_has_the_line_that_was_written_when_it_ended() -> None:
+    """Its figures and its conditions, by which later runs are compared with it, whatever they are called today."""
+    run = store.read(DATA / "runs" / "v3" / "quiet-2")
+    lines = [msgspec.json.decode(line) for line in (DATA / "history-v1.jsonl").read_bytes().splitlines()]
+    (written,) = (line for line in lines if line["run_id"] == run.manifest.run_id)
+    found = record(fold(run.manifest, run.records, run.failures, run.observations))
+    assert found == formats.decoded(HistoryRecord, written, 1)
+
+
+def test_runs_whose_latencies_end_elsewhere_are_in_no_trend_with_those_of_today() -> None:
+    """Nor are those that do not tell."""
+    ends = [
+        record(fold(manifest(WHOLE, latency_end=end), run_records(WHOLE), (), run_observations(WHOLE))).conditions
+        for end in (*LatencyEnd, None)
+    ]
+    assert len(set(ends)) == 3
+    assert conditions() == ends[0]
 
 
 def test_figures_have_five_digits() -> None:

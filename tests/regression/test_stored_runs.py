@@ -24,7 +24,7 @@ from bench.model.experiment import Experiment, only
 from bench.model.formats import FORMAT_VERSION
 from bench.model.metrics import CPU, METRICS
 from bench.model.reason import Code, reason
-from bench.model.records import Failure, Manifest, SliceRecord
+from bench.model.records import Failure, LatencyEnd, Manifest, SliceRecord
 from bench.model.regression import Check, Evidence, Verdict
 from bench.regression import comparability
 from bench.regression.ratios import Allowed
@@ -161,6 +161,7 @@ def changed_fact(made_from: Manifest, lane: str, **changes: Any) -> Manifest:
 
 MANIFEST = manifest(WHOLE)
 DIFFERENT = {
+    "latency_end": replace(MANIFEST, latency_end=LatencyEnd.READ),
     "machine.cpu": replace(MANIFEST, machine=replace(MANIFEST.machine, cpu="Other")),
     "machine.server_cores": replace(MANIFEST, machine=replace(MANIFEST.machine, server_cores=(0, 2))),
     "driver_versions.locust": replace(MANIFEST, driver_versions={"locust": "2.48.0"}),
@@ -192,6 +193,13 @@ def test_what_is_not_comparable_is_refused_by_its_field(field: str) -> None:
     assert str(refused.value).startswith(f"{first}: found ")
     assert "expected the same" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_what_the_workload_is_called_makes_no_difference() -> None:
+    """It had no name in earlier formats; what is asked and answered has to be the same."""
+    renamed = manifest(replace(WHOLE, workload=replace(WHOLE.workload, name="greeting")))
+    comparability.prove_comparable(renamed, MANIFEST)
+    assert comparability.digest(renamed) == comparability.digest(MANIFEST)
 
 
 @pytest.mark.parametrize("long", ["x" * 200 + "{}", "{}" + "x" * 200, "x" * 200 + "{}" + "x" * 200])

@@ -29,6 +29,7 @@ from bench.model.records import (
     Estimate,
     GroupSummary,
     LaneSummary,
+    LatencyEnd,
     NoiseFloor,
     Ratio,
     Report,
@@ -352,6 +353,16 @@ def test_every_form_says_whose_each_commit_is() -> None:
         assert f"project at commit {known.project_revision}" in words_of, name
     unknown = replace(report, manifest=replace(known, bench_revision=None, project_revision=None))
     assert "commit" not in context.provenance(unknown)
+
+
+def test_an_old_run_says_when_its_latencies_end() -> None:
+    """Where it is not as today, or is not told; of today's runs there is nothing to say."""
+    report = standard()
+    later = [
+        context.driver(replace(report, manifest=replace(report.manifest, latency_end=end)))
+        for end in (*LatencyEnd, None)
+    ]
+    assert ["0.05 to 0.15 ms later" in said for said in later] == [False, True, True]
 
 
 def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
