@@ -43,12 +43,13 @@ def warm_up(**changes: object) -> SliceRecord:
 
 
 def test_the_tidy_table_has_a_row_a_measured_slice() -> None:
-    """Warm-up is left out; columns are the record's own, in their order, also where there are no rows."""
+    """Warm-up is left out; columns are the record's own, those of its place first, also where there are no rows."""
     whole = experiment()
     table = tidy_table.tidy(run_records(whole))
     assert len(table) == whole.preset.rounds * len(whole.lanes) * 3
     assert Phase.WARM_UP not in set(table["phase"])
-    assert list(table.columns) == list(tidy_table.tidy([]).columns) == list(SliceRecord.__struct_fields__)
+    assert list(table.columns) == list(tidy_table.tidy([]).columns) == list(tidy_table.COLUMNS)
+    assert set(tidy_table.COLUMNS) == set(SliceRecord.__struct_fields__)
 
 
 @pytest.mark.parametrize("changes", [{"window_s": 0.0}, {"slice_s": 0.0}, {"discarded": "steal 0.30 s in 0.30 s"}])

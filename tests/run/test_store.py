@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.analysis import completeness
+from bench.analysis import missing
 from bench.analysis.summary import fold
 from bench.model import formats
 from bench.model.errors import ExitCode
@@ -377,7 +377,7 @@ def test_a_run_from_before_the_footprint_lacks_none_of_it() -> None:
         (metric, None) for metric in ("code_lines", "packages", "installed_mib")
     }
     assert all(seen.reason == reason(Code.OLD_FORMAT, version=1) for seen in run.observations)
-    assert completeness.lacking(run.manifest.experiment, run.records, run.failures, run.observations) == ()
+    assert missing.lacking(run.manifest.experiment, run.records, run.failures, run.observations) == ()
     asked = replace(run.manifest.experiment, preset=replace(run.manifest.experiment.preset, cold_starts=3))
     assert formats.unobserved(replace(run.manifest, experiment=asked), (), 2) == ()
     assert formats.unobserved(run.manifest, (), 3) == ()
