@@ -43,7 +43,7 @@ def warm_up(**changes: object) -> SliceRecord:
 
 
 def test_the_tidy_table_has_a_row_a_measured_slice() -> None:
-    """Warm-up is left out; columns are the record's own, those of its place first, also where there are no rows."""
+    """Warm-up is left out; columns are the record's own, also where there are no rows."""
     whole = experiment()
     table = tidy_table.tidy(run_records(whole))
     assert len(table) == whole.preset.rounds * len(whole.lanes) * 3

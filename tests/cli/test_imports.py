@@ -11,7 +11,7 @@ from tests.builders.repositories import git
 from tests.builders.runs import experiment, manifest, run_records
 
 SLOW = {"matplotlib", "pandas", "scipy", "numpy", "locust", "gevent", "rich", "jinja2", "jsonschema", "psutil"}
-GATE = {"numpy", "rich", "scipy"}
+GATE = {"numpy", "rich"}
 """What the gates load: statistics, and a table on the terminal."""
 CONFIGURATION = {"jsonschema"}
 """What reads a bench.toml loads."""
