@@ -9,7 +9,7 @@ from bench.model.estimate import Status as Status  # noqa: PLC0414 - found here 
 from bench.model.estimate import Validity as Validity  # noqa: PLC0414 - found here with all else that is recorded
 from bench.model.experiment import Experiment
 from bench.model.load import Load, Phase
-from bench.model.metrics import THROUGHPUT
+from bench.model.metrics import METRICS, THROUGHPUT
 from bench.model.protocol import SliceResult
 from bench.model.reason import Reason
 from bench.model.sweep import LaneSweep
@@ -58,6 +58,10 @@ class Observation(Struct, frozen=True, kw_only=True):
     value: float | None
     reason: Reason | None = None
     part: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses a metric without a row; of a stored one msgspec says where it stands."""
+        METRICS.require(self.metric)
 
 
 class Stage(StrEnum):
