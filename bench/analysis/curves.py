@@ -4,6 +4,7 @@ import numpy as np
 
 from bench.analysis import intervals
 from bench.analysis.folds import MIN_BEYOND_IN_ROUND, Records, counts
+from bench.model import quotients
 from bench.model.load import Phase
 from bench.model.records import Curve, Trace
 
@@ -41,7 +42,7 @@ def trace(lane: str, records: Records) -> Trace:
     return Trace(
         lane=lane,
         at_s=tuple(record.at_s for record in own),
-        throughput_rps=tuple(record.requests / record.window_s for record in own),
+        throughput_rps=tuple(quotients.throughput_rps(record) or 0.0 for record in own),
     )
 
 
