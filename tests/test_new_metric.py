@@ -14,8 +14,9 @@ from bench.analysis.summary import Folded, fold
 from bench.analysis.tidy_table import tidy
 from bench.model.load import Phase
 from bench.model.metrics import METRICS, Average, Better, Gate, Metric, Place, Source, Unit
-from bench.model.records import SliceRecord, Summary
+from bench.model.records import SliceRecord
 from bench.model.regression import Verdict
+from bench.model.summary import Summary
 from bench.regression.history_line import record as history_line
 from bench.regression.ratios import Allowed
 from bench.regression.stored_runs import check

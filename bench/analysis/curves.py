@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from bench.analysis import intervals
+from bench.analysis import histograms, intervals
 from bench.analysis.folds import MIN_BEYOND_IN_ROUND, Records, counts
 from bench.model import quotients
 from bench.model.load import Phase
-from bench.model.records import Curve, Trace
+from bench.model.summary import Curve, Trace
 
 CURVE_POINTS_PER_NINE = 12
 MIN_NINES = 0.5
@@ -19,8 +19,8 @@ def curve(lane: str, records: Records) -> Curve | None:
     It goes as far as the metrics do: enough answers of the run, and one of each round, are expected beyond.
     """
     own = _of(lane, records, Phase.FIXED)
-    histogram = intervals.merged([each for record in own if (each := record.latency_from_intended_us)])
-    services = intervals.merged([record.latency_us for record in own])
+    histogram = histograms.merged([each for record in own if (each := record.latency_from_intended_us)])
+    services = histograms.merged([record.latency_us for record in own])
     beyond = max(intervals.MIN_BEYOND, MIN_BEYOND_IN_ROUND * len({record.round for record in own}))
     nines = np.log10(max(1.0, histogram.total_count / beyond))
     if nines < MIN_NINES:
@@ -31,8 +31,8 @@ def curve(lane: str, records: Records) -> Curve | None:
     return Curve(
         lane=lane,
         percentiles=percentiles,
-        latencies_ms=tuple(intervals.percentile_ms(histogram, percentile) for percentile in percentiles),
-        services_ms=tuple(intervals.percentile_ms(services, percentile) for percentile in percentiles),
+        latencies_ms=tuple(histograms.percentile_ms(histogram, percentile) for percentile in percentiles),
+        services_ms=tuple(histograms.percentile_ms(services, percentile) for percentile in percentiles),
     )
 
 

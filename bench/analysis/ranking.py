@@ -6,7 +6,8 @@ from math import exp, log
 
 from bench.analysis.folds import ByRound
 from bench.analysis.intervals import ratio_estimate
-from bench.model.records import Estimate, NoiseFloor, Ratio, Standing
+from bench.model.estimate import Estimate
+from bench.model.summary import NoiseFloor, Ratio, Standing
 
 
 def paired_ratios(metric: str, lanes: Mapping[str, ByRound], rho: float = 0.0) -> tuple[Ratio, ...]:

@@ -18,25 +18,14 @@ from bench.analysis import observations as observed
 from bench.analysis.curves import curve, trace
 from bench.analysis.folds import Records, RoundValues, counts
 from bench.analysis.judged_rounds import JudgedRounds, judged
+from bench.model.estimate import Estimate
 from bench.model.experiment import Experiment, Group, Lane
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
 from bench.model.metrics import METRICS, OWN_COST, THROUGHPUT, Average, Source
 from bench.model.reason import Unknown
-from bench.model.records import (
-    CpuSplit,
-    Estimate,
-    Failure,
-    GroupSummary,
-    LaneSummary,
-    Manifest,
-    NoiseFloor,
-    Observation,
-    Report,
-    RunTotals,
-    SliceRecord,
-    Summary,
-)
+from bench.model.records import Failure, Manifest, Observation, SliceRecord
+from bench.model.summary import CpuSplit, GroupSummary, LaneSummary, NoiseFloor, Report, RunTotals, Summary
 
 
 class Folded(Struct, frozen=True):

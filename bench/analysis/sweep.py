@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
-from bench.analysis import contention, intervals, lateness, saturation, validity
+from bench.analysis import contention, histograms, intervals, lateness, saturation, validity
 from bench.analysis.contention import Shares
 from bench.analysis.folds import counts, is_known
 from bench.model import quotients
@@ -142,14 +142,14 @@ def _throughputs_rps(rounds: ByRound) -> dict[int, float]:
 
 def _latencies(rounds: ByRound) -> dict[str, Estimate]:
     """Returns the percentiles that enough answers lie beyond, in each round and in all, as for other metrics."""
-    histograms = [
-        intervals.merged([record.latency_from_intended_us or record.latency_us for record in records])
+    by_round = [
+        histograms.merged([record.latency_from_intended_us or record.latency_us for record in records])
         for records in rounds.values()
     ]
-    answers = [histogram.total_count for histogram in histograms]
+    answers = [histogram.total_count for histogram in by_round]
     return {
         name: intervals.log_estimate(
-            [intervals.percentile_ms(each, PERCENTILES[name]) for each in histograms], Unit.MS, Better.LOWER
+            [histograms.percentile_ms(each, PERCENTILES[name]) for each in by_round], Unit.MS, Better.LOWER
         )
         for name in SHOWN
         if is_known(answers, PERCENTILES[name])

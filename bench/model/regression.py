@@ -4,9 +4,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from bench.model.estimate import Estimate
 from bench.model.metrics import METRICS
 from bench.model.reason import Reason
-from bench.model.records import Estimate
 
 
 class Verdict(StrEnum):

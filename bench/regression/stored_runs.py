@@ -9,12 +9,12 @@ from bench.analysis import intervals, normalise, ranking, validity
 from bench.analysis.autocorrelation import Floats
 from bench.analysis.parity import NotComparable
 from bench.analysis.summary import Folded
+from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Lane
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
 from bench.model.metrics import INSTRUCTIONS, METRICS
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import Estimate, Status, Validity
 from bench.model.regression import Check, Evidence, LaneCheck, Verdict
 from bench.regression import verdict
 from bench.regression.comparability import prove_comparable

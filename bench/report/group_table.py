@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from bench.analysis import validity
-from bench.model.estimate import inverted
+from bench.model.estimate import Estimate, Status, Validity, inverted
 from bench.model.load import Phase
 from bench.model.metrics import METRICS, THROUGHPUT
-from bench.model.records import Estimate, Failure, GroupSummary, LaneSummary, NoiseFloor, Report, Status, Validity
+from bench.model.records import Failure
+from bench.model.summary import GroupSummary, LaneSummary, NoiseFloor, Report
 from bench.report.format import NO_INTERVAL, cell, full, listed, margin, number, one_line, share, times
 from bench.report.wording import said
 

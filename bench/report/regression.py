@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.model.estimate import Estimate
 from bench.model.metrics import METRICS
-from bench.model.records import Estimate
 from bench.model.regression import Comparison, Evidence, Judged, SideFacts, Verdict
 from bench.regression.verdict import half_width, is_unusable, worse
 from bench.report import wording

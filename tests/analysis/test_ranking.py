@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bench.analysis import ranking
 from bench.analysis.intervals import ratio_estimate
-from bench.model.records import Estimate, Ratio, Standing
+from bench.model.estimate import Estimate
+from bench.model.summary import Ratio, Standing
 
 VALUES = st.floats(1.0, 1e5)
 LANES = (

@@ -13,24 +13,14 @@ from bench.analysis.folds import round_values
 from bench.analysis.intervals import ratio_estimate
 from bench.analysis.summary import fold as fold_run
 from bench.model import footprint_plan
+from bench.model.estimate import Estimate, Status
 from bench.model.experiment import Group
 from bench.model.formats import to_json
 from bench.model.load import Open, Phase
 from bench.model.metrics import METRICS, Average, Source
 from bench.model.reason import Code, reason
-from bench.model.records import (
-    CpuSplit,
-    Estimate,
-    Failure,
-    LaneSummary,
-    Observation,
-    Report,
-    SliceRecord,
-    Stage,
-    Standing,
-    Status,
-    Summary,
-)
+from bench.model.records import Failure, Observation, SliceRecord, Stage
+from bench.model.summary import CpuSplit, LaneSummary, Report, Standing, Summary
 from tests.builders.runs import (
     CPU_US,
     LANES,

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from bench.cli.gate import exit_code
+from bench.model.estimate import Estimate
 from bench.model.formats import FORMAT_VERSION
 from bench.model.metrics import METRICS
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import Estimate
 from bench.model.regression import AppComparison, Comparison, Evidence, Judged, SideFacts, Verdict
 from bench.regression.verdict import judge
 from bench.report import regression as words

@@ -21,22 +21,12 @@ from matplotlib.transforms import Bbox
 from msgspec.structs import replace
 from rich.console import Console
 
+from bench.model.estimate import Estimate, Status, Validity
 from bench.model.load import Phase
 from bench.model.metrics import CPU, MEDIAN_LATENCY, METRICS, Place
 from bench.model.reason import Code, reason
-from bench.model.records import (
-    Cell,
-    Estimate,
-    GroupSummary,
-    LaneSummary,
-    LatencyEnd,
-    NoiseFloor,
-    Ratio,
-    Report,
-    Status,
-    Trace,
-    Validity,
-)
+from bench.model.records import LatencyEnd
+from bench.model.summary import Cell, GroupSummary, LaneSummary, NoiseFloor, Ratio, Report, Trace
 from bench.report import charts, charts_of, context, group_table, html, markdown, wording
 from bench.report import format as words
 from bench.report import terminal as text
