@@ -37,7 +37,7 @@ from delay_server import (
 from driver import raw_server, target_of
 from msgspec import Struct
 
-from bench.analysis import histograms, intervals
+from bench.analysis import histograms
 from bench.model.load import Closed, Load, Open
 from bench.model.metrics import PERCENTILES
 from bench.model.protocol import Request, Setup, SliceOrder, SliceResult, Target
@@ -186,7 +186,7 @@ def figures(path: str, turns: Sequence[Turn]) -> Iterator[Figure]:
 
 def percentiles(count: int) -> list[tuple[str, float]]:
     """Returns the percentiles that so many answers are enough for."""
-    enough = {name: at for name, at in PERCENTILES.items() if histograms.beyond(count, at) >= intervals.MIN_BEYOND}
+    enough = {name: at for name, at in PERCENTILES.items() if histograms.beyond(count, at) >= histograms.MIN_BEYOND}
     return [(NAMES[name], percentile) for name, percentile in enough.items()]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bench.analysis import histograms, intervals
+from bench.analysis import histograms
 from bench.analysis.folds import MIN_BEYOND_IN_ROUND, Records, counts
 from bench.model import quotients
 from bench.model.load import Phase
@@ -21,7 +21,7 @@ def curve(lane: str, records: Records) -> Curve | None:
     own = _of(lane, records, Phase.FIXED)
     histogram = histograms.merged([each for record in own if (each := record.latency_from_intended_us)])
     services = histograms.merged([record.latency_us for record in own])
-    beyond = max(intervals.MIN_BEYOND, MIN_BEYOND_IN_ROUND * len({record.round for record in own}))
+    beyond = max(histograms.MIN_BEYOND, MIN_BEYOND_IN_ROUND * len({record.round for record in own}))
     nines = np.log10(max(1.0, histogram.total_count / beyond))
     if nines < MIN_NINES:
         return None

@@ -6,7 +6,7 @@ import numpy as np
 from hdrh.histogram import HdrHistogram
 from msgspec import Struct
 
-from bench.analysis import histograms, intervals
+from bench.analysis import histograms
 from bench.analysis.autocorrelation import Floats
 from bench.model import quotients
 from bench.model.load import Phase
@@ -101,7 +101,7 @@ def is_known(answers_by_round: Sequence[int], percentile: float) -> bool:
     return (
         bool(answers_by_round)
         and histograms.beyond(min(answers_by_round), percentile) >= MIN_BEYOND_IN_ROUND
-        and histograms.beyond(sum(answers_by_round), percentile) >= intervals.MIN_BEYOND
+        and histograms.beyond(sum(answers_by_round), percentile) >= histograms.MIN_BEYOND
     )
 
 

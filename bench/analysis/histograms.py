@@ -48,3 +48,7 @@ def _bins_us() -> Floats:
 def beyond(count: float, percentile: float) -> float:
     """Returns how many of so many answers are expected beyond a percentile (0 to 100)."""
     return round(count * (100 - percentile) / 100, 6)
+
+
+MIN_BEYOND = 5
+"""A percentile is given only where so many answers are expected beyond it."""

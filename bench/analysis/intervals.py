@@ -19,8 +19,6 @@ from bench.analysis import autocorrelation, student_t
 from bench.analysis.autocorrelation import Floats
 from bench.model.estimate import CONFIDENCE, Estimate
 
-MIN_BEYOND = 5
-"""A percentile is given only where so many answers are expected beyond it."""
 LARGEST_LOG = 700.0
 """An interval that reaches further knows nothing, and its end would be infinite."""
 MIN_ROUNDS = 3

@@ -1,6 +1,6 @@
 """What one load against one URL came to: the result of `bench load`."""
 
-from bench.analysis import histograms, intervals
+from bench.analysis import histograms
 from bench.model import quotients
 from bench.model.load import Load
 from bench.model.metrics import PERCENTILES
@@ -33,5 +33,5 @@ def _percentiles_ms(encoded: str | None) -> dict[str, float] | None:
     return {
         name: histograms.percentile_ms(histogram, percentile)
         for name, percentile in PERCENTILES.items()
-        if histograms.beyond(histogram.total_count, percentile) >= intervals.MIN_BEYOND
+        if histograms.beyond(histogram.total_count, percentile) >= histograms.MIN_BEYOND
     }

@@ -4,7 +4,6 @@ from msgspec import Struct
 
 from bench.model.estimate import Estimate, Validity
 from bench.model.load import Load, Phase
-from bench.model.metrics import THROUGHPUT
 from bench.model.reason import Reason
 from bench.model.records import Failure, Manifest
 from bench.model.sweep import LaneSweep
@@ -68,16 +67,16 @@ class NoiseFloor(Struct, frozen=True, kw_only=True):
 
     lane: str
     twin: str
+    metric: str
     ratio: Estimate
     difference: float | None
-    metric: str = THROUGHPUT
 
 
 class GroupSummary(Struct, frozen=True, kw_only=True):
     """A Group's standings by saturated throughput, best first, and the pairwise ratios behind them.
 
-    The ratios' intervals hold for all of the Group at once, with 95 %. ``noise_floors`` are of the throughput, which
-    decides about ranks, ``other_noise_floors`` of CPU time per request and the median latency.
+    The ratios' intervals hold for all of the Group at once, with 95 %. Of the ``noise_floors``, those of the throughput
+    decide about ranks.
     """
 
     group: str
@@ -86,7 +85,6 @@ class GroupSummary(Struct, frozen=True, kw_only=True):
     standings: tuple[Standing, ...]
     ratios: tuple[Ratio, ...]
     noise_floors: tuple[NoiseFloor, ...]
-    other_noise_floors: tuple[NoiseFloor, ...] = ()
 
 
 class CpuSplit(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.analysis import curves, histograms, intervals, tidy_table
+from bench.analysis import curves, histograms, tidy_table
 from bench.analysis.folds import FOLDS, counts, round_values
 from bench.model.load import Closed, Phase
 from bench.model.metrics import METRICS, PERCENTILES, Source
@@ -249,7 +249,7 @@ def test_a_curve_ends_where_answers_become_few(count: int) -> None:
     assert all(a < b for a, b in pairwise(found.percentiles))
     assert all(a <= b for a, b in pairwise(found.latencies_ms))
     assert len(found.percentiles) == len(found.latencies_ms)
-    assert count * (1 - found.percentiles[-1] / 100) == pytest.approx(intervals.MIN_BEYOND, abs=1e-6)
+    assert count * (1 - found.percentiles[-1] / 100) == pytest.approx(histograms.MIN_BEYOND, abs=1e-6)
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 15])

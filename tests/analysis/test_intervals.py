@@ -301,5 +301,5 @@ def test_answers_beyond_a_percentile_are_counted_without_a_rest(count: int, perc
 def test_a_percentile_has_few_or_enough_answers_beyond_it(count: int, name: str) -> None:
     """Whether a percentile is given is decided by whole numbers: per mille of answers against the minimum."""
     percentile = PERCENTILES[name]
-    enough = count * (1000 - round(percentile * 10)) >= intervals.MIN_BEYOND * 1000
-    assert (histograms.beyond(count, percentile) >= intervals.MIN_BEYOND) == enough
+    enough = count * (1000 - round(percentile * 10)) >= histograms.MIN_BEYOND * 1000
+    assert (histograms.beyond(count, percentile) >= histograms.MIN_BEYOND) == enough

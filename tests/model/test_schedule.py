@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.analysis import histograms, intervals
+from bench.analysis import histograms
 from bench.analysis.folds import MIN_BEYOND_IN_ROUND
 from bench.cli.sweep_option import parse_sweep
 from bench.model import schedule
@@ -229,7 +229,7 @@ def test_a_slice_of_a_sweep_is_as_long_as_its_numbers_need(whole: Experiment, sw
         if isinstance(planned.load, Open) and planned.window_s < schedule.SWEEP_WINDOW_S:
             requests = math.floor(planned.load.rate_rps * planned.window_s)
             assert histograms.beyond(requests, 99) >= MIN_BEYOND_IN_ROUND
-            assert histograms.beyond(requests * preset.rounds, 99) >= intervals.MIN_BEYOND
+            assert histograms.beyond(requests * preset.rounds, 99) >= histograms.MIN_BEYOND
 
 
 @given(whole=EXPERIMENTS, sweep=SWEEPS)

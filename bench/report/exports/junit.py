@@ -16,7 +16,7 @@ from bench.model.regression import Evidence, Judged, Verdict
 from bench.model.summary import Cell, LaneSummary, Report
 from bench.report import wording
 from bench.report.format import printable, times
-from bench.report.regression import said
+from bench.report.verdict import said
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 import pandas as pd
 from hdrh.histogram import HdrHistogram
 
-from bench.analysis import histograms, intervals, validity
+from bench.analysis import histograms, validity
 from bench.model.load import LOADS, Phase
 from bench.model.metrics import PERCENTILES
 from bench.model.reason import Reason
@@ -98,4 +98,4 @@ def _of_slice(encoded: str | None) -> list[float | None]:
 
 
 def _known(count: int, percentile: float) -> bool:
-    return percentile == MAX or histograms.beyond(count, percentile) >= intervals.MIN_BEYOND
+    return percentile == MAX or histograms.beyond(count, percentile) >= histograms.MIN_BEYOND
