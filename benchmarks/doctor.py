@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.doctor.checks import Diagnosis, What
+from bench.doctor.diagnosis import Diagnosis, What
 from bench.model.estimate import Estimate
 from bench.report import findings
 

@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from pathlib import Path
 
-from bench.doctor.checks import What
+from bench.doctor.diagnosis import What
 from bench.model.reason import Code
 
 PAGE = Path(__file__).with_name("reasons.md")
@@ -26,7 +26,7 @@ same in words. Programs read the code:
 from 0, as in `slices.jsonl`; reports number them from 1. `of` is whom it was found of, where the place does not say so,
 and `because` has its causes, which are reasons too. What is empty is left out.
 
-`make fix` writes this page from `bench/model/reason.py` and `bench/doctor/checks.py`.
+`make fix` writes this page from `bench/model/reason.py` and `bench/doctor/diagnosis.py`.
 """
 DOCTOR = """
 ## What bench doctor looks at

@@ -9,6 +9,8 @@ bounds cross at N* = R0 * X_max (Lazowska, Zahorjan, Graham and Sevcik, Quantita
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
+from msgspec import to_builtins
+
 from bench.analysis import contention, intervals, saturation
 from bench.analysis.sweep_point import RoundSlices, slices_of, throughputs_rps
 from bench.model.estimate import Status, is_busy
@@ -38,7 +40,7 @@ def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
     for each in points:
         if breach := _breach(each, slo_ms):
             passed_over = best is None and each is not points[0]
-            below = [reason(Code.NO_P99_BELOW, load=each.load.label)] if passed_over else []
+            below = [reason(Code.NO_P99_BELOW, load=_data(each.load))] if passed_over else []
             return within(best, breach, *below)
         best = each if "p99" in each.latency_ms else best
     return within(best, reason(Code.SWEEP_ENDED if best else Code.NO_P99))
@@ -68,11 +70,11 @@ def _against_a_crossing(
         yield reason(Code.ONE_LOAD)
     yield from (_doubt(each) for each in _deciding(measured, best) if each.validity.status is not Status.VALID)
     if more := saturation.may_do_more(records, contention.shares_of(records, workers)):
-        yield reason(Code.MAXIMUM_UNKNOWN, more, load=best.load.label)
+        yield reason(Code.MAXIMUM_UNKNOWN, more, load=_data(best.load))
     if _saturates(measured[0], best):
-        yield reason(Code.ALREADY_SATURATED, load=measured[0].load.label)
+        yield reason(Code.ALREADY_SATURATED, load=_data(measured[0].load))
     if best is measured[-1] and _rps(best) > STILL_GROWING * _rps(measured[-2]):
-        yield reason(Code.STILL_GROWING, load=best.load.label)
+        yield reason(Code.STILL_GROWING, load=_data(best.load))
 
 
 def _deciding(measured: Sequence[SweepPoint], best: SweepPoint) -> Iterator[SweepPoint]:
@@ -102,21 +104,21 @@ def _last_served(points: Sequence[SweepPoint]) -> Knee:
         if each.validity.status not in (Status.VALID, Status.UNSTABLE, Status.OVERLOADED):
             return no_knee(_doubt(each))
         if not served:
-            return no_knee(reason(Code.ALREADY_BEYOND, status=each.validity.status, load=each.load.label))
+            return no_knee(reason(Code.ALREADY_BEYOND, status=each.validity.status, load=_data(each.load)))
         if each.validity.status is Status.OVERLOADED:
             return Knee(at=_rate(served[-1]), low=_rate(served[-1]), high=_rate(each), reason=None)
-    return no_knee(reason(Code.STILL_SERVED, load=points[-1].load.label))
+    return no_knee(reason(Code.STILL_SERVED, load=_data(points[-1].load)))
 
 
 def _doubt(each: SweepPoint) -> Reason:
     """Returns why nothing is derived from a point."""
     if each.validity.status is Status.DRIVER_BOUND and not is_busy(each.server_cpu_share):
-        return reason(Code.MAXIMUM_UNKNOWN, *each.validity.reasons, load=each.load.label)
+        return reason(Code.MAXIMUM_UNKNOWN, *each.validity.reasons, load=_data(each.load))
     return _not_valid(each)
 
 
 def _not_valid(each: SweepPoint) -> Reason:
-    return reason(Code.POINT_NOT_VALID, status=each.validity.status, load=each.load.label)
+    return reason(Code.POINT_NOT_VALID, status=each.validity.status, load=_data(each.load))
 
 
 def _breach(each: SweepPoint, slo_ms: float) -> Reason | None:
@@ -127,10 +129,10 @@ def _breach(each: SweepPoint, slo_ms: float) -> Reason | None:
     if p99 is None:
         return None
     if p99.high is None:
-        return reason(Code.NO_INTERVAL, load=each.load.label)
+        return reason(Code.NO_INTERVAL, load=_data(each.load))
     if p99.high <= slo_ms:
         return None
-    return reason(Code.P99_ABOVE_OBJECTIVE, p99_ms=p99.point, high_ms=p99.high, load=each.load.label)
+    return reason(Code.P99_ABOVE_OBJECTIVE, p99_ms=p99.point, high_ms=p99.high, load=_data(each.load))
 
 
 def within(best: SweepPoint | None, *reasons: Reason) -> WithinSlo:
@@ -143,6 +145,12 @@ def within(best: SweepPoint | None, *reasons: Reason) -> WithinSlo:
 def no_knee(why: Reason) -> Knee:
     """Returns a knee that is not known."""
     return Knee(at=None, low=None, high=None, reason=why)
+
+
+def _data(load: Load) -> dict[str, float | str]:
+    """Returns a load as files have it: ``{"kind": "closed", "users": 16}``."""
+    found: dict[str, float | str] = to_builtins(load)
+    return found
 
 
 def _rps(each: SweepPoint) -> float:

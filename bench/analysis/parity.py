@@ -1,11 +1,11 @@
 """Proof that the Lanes of a Group ran with the same configuration, and a list of what cannot be made the same."""
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
-from bench.model.errors import BenchError
 from bench.model.experiment import Adapter, Experiment, Group, Lane, Server
+from bench.model.reason import Code, Reason, ReasonedError, reason
 from bench.model.records import LaneFacts
 
 VARYING_HEADERS = ("date",)
@@ -14,56 +14,54 @@ LAUNCH_VARIABLES = ("PYTHONPATH", "BENCH_ADAPTER", "BENCH_APPLICATION")
 """Name the App to the server."""
 SERVER_HEADERS = ("server", "date", "connection")
 """Written by the server, so they differ where the Servers of a Group do."""
-MISSING = "none"
 
 
-class NotComparable(BenchError):
-    """Lanes of one Group differ in what must be equal; the message has the diff."""
+class LanesDiffer(ReasonedError):
+    """Lanes of one Group differ in what must be equal; the reasons have the lines that differ."""
 
 
 def prove(experiment: Experiment, facts: Sequence[LaneFacts]) -> None:
-    """Compares the Lanes of each Group. Raises NotComparable with a diff of each that differs."""
+    """Compares the Lanes of each Group. Raises LanesDiffer with a reason for each that differs."""
     by_lane = {fact.lane: fact for fact in facts}
-    diffs = [
-        diff
+    found = [
+        why
         for group in experiment.groups
-        for diff in _group_diffs(experiment, group, [by_lane[lane] for lane in group.lanes if lane in by_lane])
+        for why in _of_group(experiment, group, [by_lane[lane] for lane in group.lanes if lane in by_lane])
     ]
-    diffs += _package_diffs(experiment, facts)
-    if diffs:
-        raise NotComparable("\n".join(diffs))
+    found += _of_packages(experiment, facts)
+    if found:
+        raise LanesDiffer(*found)
 
 
-def _package_diffs(experiment: Experiment, facts: Sequence[LaneFacts]) -> list[str]:
-    """Returns a line for each package of a Server or Adapter that its Lanes have in different versions, or not at all.
+def _of_packages(experiment: Experiment, facts: Sequence[LaneFacts]) -> Iterator[Reason]:
+    """Yields each package of a Server or Adapter that its Lanes have in different versions, or not at all.
 
     One that is installed nowhere is an error too: behind a wrong name the versions of the right one could differ.
     """
-    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    found: dict[tuple[str, str, str], dict[str, str | None]] = {}
     for fact in facts:
         lane = experiment.lane(fact.lane)
         parts: list[Server | Adapter] = [lane.server, *([lane.adapter] if lane.adapter else [])]
         for part in parts:
             for package in part.packages:
-                by_version = found.setdefault((f"{type(part).__name__} {part.name}", package), {})
-                by_version.setdefault(fact.versions.get(package, MISSING), []).append(fact.lane)
-    return [
-        f"{whose}: package {package}: found "
-        + "; ".join(f"{version} in {', '.join(lanes)}" for version, lanes in by_version.items())
-        + ", expected the same version in every Lane; mend its name, or the Apps' requirements"
-        for (whose, package), by_version in found.items()
-        if len(by_version) > 1 or MISSING in by_version
-    ]
+                by_lane = found.setdefault((type(part).__name__, part.name, package), {})
+                by_lane[fact.lane] = fact.versions.get(package)
+    for (part_type, name, package), by_lane in found.items():
+        lanes, versions = tuple(by_lane), tuple(by_lane.values())
+        if None in versions or len(set(versions)) > 1:
+            yield reason(
+                Code.PACKAGES_DIFFER, part=part_type, name=name, package=package, lanes=lanes, versions=versions
+            )
 
 
-def irremovable_differences(facts: Sequence[LaneFacts]) -> tuple[str, ...]:
-    """Returns, in words, how the answers differ in ways that a workload leaves open and no setting removes."""
+def irremovable_differences(facts: Sequence[LaneFacts]) -> tuple[Reason, ...]:
+    """Returns how the answers differ in ways that a workload leaves open and no setting removes."""
     first: dict[tuple[str, ...], list[str]] = {}
     for fact in facts:
         first.setdefault(_header_shape(fact), []).append(fact.lane)
     if len(first) < 2:
         return ()
-    return tuple(f"answers with the headers {', '.join(shape)}: {', '.join(lanes)}" for shape, lanes in first.items())
+    return tuple(reason(Code.HEADERS_OF_ANSWERS, headers=shape, lanes=tuple(lanes)) for shape, lanes in first.items())
 
 
 def _header_shape(fact: LaneFacts) -> tuple[str, ...]:
@@ -74,23 +72,25 @@ def _header_shape(fact: LaneFacts) -> tuple[str, ...]:
     )
 
 
-def _group_diffs(experiment: Experiment, group: Group, facts: Sequence[LaneFacts]) -> Iterable[str]:
+def _of_group(experiment: Experiment, group: Group, facts: Sequence[LaneFacts]) -> Iterator[Reason]:
     """Compares the Lanes on each Server with the first on it, and these with each other in what no Server decides."""
     by_server: dict[str, list[LaneFacts]] = {}
     for fact in facts:
         by_server.setdefault(experiment.lane(fact.lane).server.name, []).append(fact)
     for sharing in by_server.values():
-        yield from _diffs(group, sharing, lambda fact: _of_server(experiment.lane(fact.lane), fact))
-    yield from _diffs(group, [first for first, *_ in by_server.values()], _of_any_server)
+        yield from _differing(group, sharing, lambda fact: _of_server(experiment.lane(fact.lane), fact))
+    yield from _differing(group, [first for first, *_ in by_server.values()], _of_any_server)
 
 
-def _diffs(group: Group, facts: Sequence[LaneFacts], comparable: Callable[[LaneFacts], list[str]]) -> Iterable[str]:
+def _differing(
+    group: Group, facts: Sequence[LaneFacts], comparable: Callable[[LaneFacts], list[str]]
+) -> Iterator[Reason]:
     for fact in facts[1:]:
         first = facts[0]
         expected, found = comparable(first), comparable(fact)
         if found != expected:
-            head = f"Group {group.name}: {fact.lane} and {first.lane} must have the same configuration, but differ:"
-            yield "\n".join([head, *difflib.unified_diff(expected, found, first.lane, fact.lane, lineterm="", n=0)])
+            diff = tuple(difflib.unified_diff(expected, found, first.lane, fact.lane, lineterm="", n=0))
+            yield reason(Code.LANES_DIFFER, group=group.name, lane=fact.lane, other=first.lane, difference=diff)
 
 
 def _of_any_server(fact: LaneFacts, ignored: Sequence[str] = SERVER_HEADERS) -> list[str]:

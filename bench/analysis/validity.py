@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from bench.analysis import contention, lateness, saturation
 from bench.analysis.contention import Shares
 from bench.model.estimate import Status, Validity, is_busy
@@ -91,9 +93,16 @@ def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None
             return None
 
 
-def failed(failure: Failure, *log: str) -> Reason:
-    """Returns how a Lane failed, with lines of its log."""
-    return reason(Code.LANE_FAILED, round=failure.round, stage=failure.stage, text=": ".join((failure.reason, *log)))
+def failed(failure: Failure) -> Reason:
+    """Returns how a Lane failed."""
+    return reason(Code.LANE_FAILED, failure.reason, round=failure.round, stage=failure.stage)
+
+
+def failed_with_log(failure: Failure) -> Reason:
+    """Returns how a Lane failed, with its name and the last line of its log: for where the log is not shown."""
+    last = failure.log_tail.strip().splitlines()[-1:]
+    found = failed(failure).found_of(failure.lane)
+    return replace(found, values={**found.values, "log": last[0]}) if last else found
 
 
 def wrong(records: Sequence[SliceRecord]) -> Iterator[Reason]:

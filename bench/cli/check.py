@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import completion
+from bench.cli.errors import words
 from bench.cli.options import (
     FOLDER,
     github_option,
@@ -88,7 +89,7 @@ def _refused(refusal: Exception) -> "Case":
     """Returns the one test of a check that judges nothing; no file, or an older one, would be taken for a pass."""
     from bench.report.exports.junit import Case, CaseStatus
 
-    return Case(classname=SUITE, name="comparable", status=CaseStatus.ERROR, message=str(refusal))
+    return Case(classname=SUITE, name="comparable", status=CaseStatus.ERROR, message=words(refusal))
 
 
 def _write(file: Path, cases: "Sequence[Case]") -> None:

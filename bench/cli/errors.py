@@ -23,7 +23,7 @@ def in_one_line(ctx: click.Context) -> Iterator[None]:
     except (click.ClickException, click.Abort, click.exceptions.Exit):
         raise
     except BenchError as error:
-        _end(ctx, str(error), error.exit_code)
+        _end(ctx, words(error), error.exit_code)
     except KeyboardInterrupt:
         _end(ctx, "interrupted", ExitCode.NOT_MEASURED)
     except BrokenPipeError:
@@ -37,6 +37,17 @@ def in_one_line(ctx: click.Context) -> Iterator[None]:
 
         print_exc()
         _end(ctx, "an error of bench itself, which the lines above describe", ExitCode.NOT_MEASURED)
+
+
+def words(error: BaseException) -> str:
+    """Returns the line that an error ends a command with."""
+    from bench.model.reason import ReasonedError
+
+    if isinstance(error, ReasonedError):
+        from bench.report.wording import all_said
+
+        return all_said(error.reasons)
+    return str(error)
 
 
 def _end(ctx: click.Context, message: str, code: ExitCode) -> NoReturn:

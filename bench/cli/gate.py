@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.errors import words
 from bench.cli.output import tell
 from bench.model.errors import ExitCode
 
@@ -41,4 +42,4 @@ def tell_github_why(reason: Exception, *, level: str = "error", title: str = "Co
     from bench.report.exports.github import annotation
     from bench.report.markdown import headline
 
-    tell_github(annotation(level, str(reason)), f"{headline(f'{title}{reason}')}\n")
+    tell_github(annotation(level, words(reason)), f"{headline(f'{title}{words(reason)}')}\n")

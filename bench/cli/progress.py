@@ -11,8 +11,11 @@ from rich.table import Column
 from bench.model import footprint_plan, schedule
 from bench.model.experiment import Experiment
 from bench.model.records import Failure, SliceRecord
-from bench.model.schedule import Slice
-from bench.run import footprint, session
+from bench.model.schedule import OutsideSlices, Slice
+from bench.report.wording import said
+
+WORDS = {OutsideSlices.FOOTPRINT: "footprint", OutsideSlices.INSTRUCTIONS: "counting instructions"}
+"""What is measured outside slices, as it is shown."""
 
 
 class RunProgress:
@@ -24,8 +27,8 @@ class RunProgress:
         self._rounds = experiment.preset.rounds
         self._slices = schedule.slices_per_round(experiment)
         self._outside_s = {
-            footprint.FOOTPRINT: footprint_plan.expected_s(experiment),
-            session.COUNTING: schedule.INSTRUCTIONS_S if experiment.preset.instructions else 0.0,
+            OutsideSlices.FOOTPRINT: footprint_plan.expected_s(experiment),
+            OutsideSlices.INSTRUCTIONS: schedule.INSTRUCTIONS_S if experiment.preset.instructions else 0.0,
         }
         self._outside_left_s = sum(self._outside_s.values())
         in_rounds_s = schedule.outline(experiment).expected_s - self._outside_left_s
@@ -53,20 +56,20 @@ class RunProgress:
 
     def lane_failed(self, failure: Failure) -> None:
         """Says that a Lane is left out, and why."""
-        reason = escape(f"{failure.lane} is left out ({failure.stage}): {failure.reason}")
+        reason = escape(f"{failure.lane} is left out ({failure.stage}): {said(failure.reason)}")
         self._console.print(f"[red]{reason}[/red]", soft_wrap=True)
         for line in failure.log_tail.splitlines():
             self._console.print(f"  | {line}", markup=False, soft_wrap=True)
 
-    def observing(self, what: str, share: float) -> None:
+    def observing(self, what: OutsideSlices, share: float) -> None:
         """Shows what is measured outside slices; on no terminal it says so once."""
         self._done = self._rounds * self._slices
         stages = list(self._outside_s)
         later = stages[stages.index(what) + 1 :]
         self._outside_left_s = (1 - share) * self._outside_s[what] + sum(self._outside_s[stage] for stage in later)
-        self._show(f"{what}: {100 * share:.0f} %")
+        self._show(f"{WORDS[what]}: {100 * share:.0f} %")
         if not self._console.is_terminal and share == 0:
-            self._console.print(what)
+            self._console.print(WORDS[what])
 
     def _show(self, doing: str) -> None:
         left_s = (self._rounds * self._slices - self._done) * self._slice_s + self._outside_left_s

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.errors import words
 from bench.cli.options import chosen, measuring_options, out_option, sweep_options
 from bench.cli.output import progress_console, tell
 from bench.cli.publishing import publish_run
@@ -65,7 +66,7 @@ def _measured(testbed: "Testbed", manifest: "Manifest", sink: "Run") -> bool:
             if testbed.experiment.preset.instructions:
                 session.count_instructions(testbed, sink, watcher.observing)
     except (KeyboardInterrupt, NothingToMeasure, DriverFailed) as problem:
-        tell(f"{problem or 'interrupted'}; this is what was measured until then")
+        tell(f"{words(problem) or 'interrupted'}; this is what was measured until then")
         return False
     return True
 

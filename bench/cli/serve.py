@@ -32,7 +32,7 @@ def command(*, lane_name: str, config: Path) -> None:
         raise ConfigError(f"lane: found {lane_name!r}, which names {len(experiment.lanes)} lanes, expected one")
     with session.open_testbed(project, experiment) as testbed:
         for failure in testbed.failures:
-            raise NothingToMeasure(f"{failure.lane}: {failure.reason}")
+            raise NothingToMeasure(failure.reason.found_of(failure.lane))
         session.serve(testbed, experiment.lanes[0], announce=_announce)
 
 

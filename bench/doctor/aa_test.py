@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from msgspec import Struct
 from msgspec.structs import replace
 
 from bench.analysis import intervals, summary, validity
 from bench.analysis.intervals import MIN_ROUNDS
 from bench.doctor import sample_size
-from bench.doctor.sample_size import Resolution
+from bench.doctor.diagnosis import AaTest, Resolution
 from bench.model import schedule
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Experiment, Lane
@@ -21,27 +20,6 @@ AA_TEST_S = 20.0
 """About how long an A/A takes."""
 DIFFERENCES = (0.01, 0.03, 0.05)
 """Of these it is said how long a run has to be."""
-
-
-class AaTest(Struct, frozen=True, kw_only=True):
-    """What an A/A found, of the throughput.
-
-    ``ratio`` is the twin's divided by the Lane's: 1 in truth. ``spread`` is the standard deviation of its logarithm
-    from round to round. ``difference`` is what a run of the preset tells apart (0.03 for 3 %), with the interval that
-    the spread's gives; ``resolution`` is its point and the run, ``others`` what other differences take. ``validity`` is
-    the worse one of the two Lanes. Where their saturated cells are not valid nothing of that is told, for a ``reason``.
-    """
-
-    lane: str
-    rounds: int
-    wall_s: float
-    validity: Validity
-    ratio: Estimate
-    spread: Estimate
-    difference: Estimate | None
-    resolution: Resolution | None
-    others: tuple[Resolution, ...]
-    reason: Reason | None = None
 
 
 def short_experiment(whole: Experiment) -> Experiment:

@@ -1,15 +1,12 @@
 """Whether a machine can measure: findings from what it says of itself. Texts of /proc and /sys are parsed here."""
 
 import re
-from enum import StrEnum
-
-from msgspec import Struct
 
 from bench.analysis.discard import DISCARD_STEAL
-from bench.doctor.aa_test import AaTest
+from bench.doctor.diagnosis import AaTest, Finding, Host, Severity, What
 from bench.model.estimate import Status
 from bench.model.experiment import Experiment
-from bench.model.reason import Reason, Value
+from bench.model.reason import Value
 from bench.model.records import Machine
 
 NOTICEABLE_STEAL = 0.01
@@ -22,102 +19,6 @@ OTHER_MIB, LANE_MIB = 512, 64
 """Memory of bench with its report and driver, and of a Lane's master and worker."""
 DIRECT_CLOCKS = ("tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter", "riscv_clocksource")
 """Clock sources that are read without a system call (the kernel's vDSO)."""
-
-
-class Severity(StrEnum):
-    """How much a finding matters."""
-
-    OK = "ok"
-    UNKNOWN = "unknown"
-    ADVICE = "advice"
-    PROBLEM = "problem"
-
-
-class What(StrEnum):
-    """What was looked at. Its docstring names the values of its finding: what was found, and what was expected."""
-
-    CORES = "cores"
-    """Those that bench may use: ``cores``; ``needed``, of which ``workers`` are for servers and one for the driver."""
-    PINNING = "pinning"
-    """Whether processes can be kept on cores (``state``), and on which: ``server_cores``, ``driver_cores``."""
-    SMT = "smt"
-    """Whether servers and driver share physical cores (``state``); ``shared`` are lists of siblings."""
-    CPU_QUOTA = "cpu-quota"
-    """``cores`` that the control groups allow, None for no limit; ``needed``."""
-    GOVERNOR = "frequency-governor"
-    """``governors`` of the cores."""
-    TURBO = "turbo"
-    """``state``; ``value`` written to ``file`` below /sys/devices/system/cpu switches it off."""
-    LOAD_AVERAGE = "load-average"
-    """``load_average`` over the last minute; ``most`` that is expected."""
-    MEMORY = "memory"
-    """``available_mib``; ``needed_mib`` for so many ``lanes``."""
-    OPEN_FILES = "open-files"
-    """``of_driver`` and ``of_server`` are the limits; ``needed_of_driver`` and ``needed_of_server`` are for so many
-    ``lanes`` with so many ``connections``."""
-    CLOCK_SOURCE = "clock-source"
-    """``clock_source`` of the kernel."""
-    ADDRESS_RANDOMISATION = "address-randomisation"
-    """``state``: on, off or partial."""
-    VALGRIND = "valgrind"
-    """Its ``version``, None where it is not installed."""
-    STEAL = "steal"
-    """``steal_share`` of a core's time; above ``noticeable_share`` it is noticed, above ``discard_share`` slices are
-    discarded."""
-    AA_VALIDITY = "aa-validity"
-    """The ``status`` of the A/A."""
-    AA_RATIO = "aa-ratio"
-    """``ratio`` of the twin's throughput to the Lane's, from ``low`` to ``high``."""
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """What was found: its numbers and names, those that were expected too. One that is not known is None.
-
-    ``because`` has the reasons of a status.
-    """
-
-    what: What
-    severity: Severity
-    values: dict[str, Value]
-    because: tuple[Reason, ...] = ()
-
-
-class Host(Struct, frozen=True, kw_only=True):
-    """What a machine says of itself, as it says it; None where it does not.
-
-    ``siblings`` and ``governors`` are by core, of the cores that bench may use. ``quotas`` are ``QUOTA PERIOD`` of the
-    control groups that bench runs in, innermost first.
-    """
-
-    cores: tuple[int, ...]
-    pinnable: bool
-    siblings: dict[int, str]
-    quotas: tuple[str, ...] | None
-    governors: dict[int, str]
-    no_turbo: str | None
-    boost: str | None
-    load_average: float | None
-    available_mib: float | None
-    open_files: int
-    """The driver's, which raises its limit as far as it goes."""
-    open_files_of_server: int
-    clock_source: str | None
-    address_randomisation: str | None
-    versions: dict[str, str | None]
-
-
-class Diagnosis(Struct, frozen=True, kw_only=True):
-    """What `bench doctor` found.
-
-    Without an ``aa_test``, or with one that tells nothing, there is a ``reason``.
-    """
-
-    preset: str
-    machine: Machine
-    versions: dict[str, str | None]
-    findings: tuple[Finding, ...]
-    aa_test: AaTest | None
-    reason: Reason | None
 
 
 def findings(host: Host, here: Machine, experiment: Experiment) -> tuple[Finding, ...]:

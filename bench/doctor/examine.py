@@ -3,13 +3,11 @@
 import time
 from pathlib import Path
 
-from bench.analysis.parity import NotComparable
+from bench.analysis.parity import LanesDiffer
 from bench.doctor import aa_test, checks, host, sample_size
-from bench.doctor.aa_test import AaTest
-from bench.doctor.checks import Diagnosis
-from bench.doctor.sample_size import Proposal
+from bench.doctor.diagnosis import AaTest, Diagnosis, Proposal
 from bench.model.experiment import Experiment
-from bench.model.reason import Code, Unknown, known, reason
+from bench.model.reason import Unknown, known
 from bench.model.records import Failure, Manifest, Observation, SliceRecord
 from bench.run import session, store
 from bench.run.driver_client import DriverFailed
@@ -85,7 +83,7 @@ def _aa_test(testbed: Testbed, whole: Experiment, watcher: Watcher) -> AaTest | 
     manifest, memory = session.draft(testbed, RUN_ID), Memory()
     try:
         session.measure(testbed, manifest, memory, watcher)
-    except (NothingToMeasure, NotComparable, DriverFailed) as problem:
-        causes = (*map(aa_test.failed, memory.failures), reason(Code.SAID, text=str(problem)))
+    except (NothingToMeasure, LanesDiffer, DriverFailed) as problem:
+        causes = (*map(aa_test.failed, memory.failures), *problem.reasons)
         return Unknown(causes[0])
     return aa_test.judge(whole, manifest, memory.records, memory.failures)

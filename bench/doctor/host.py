@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.doctor.checks import Host
+from bench.doctor.diagnosis import Host
 
 PROC = Path("/proc")
 SYS = Path("/sys")

@@ -13,12 +13,9 @@ from scipy.optimize import brentq
 from scipy.special import nctdtr, stdtrit
 
 from bench.analysis.intervals import MIN_ROUNDS
+from bench.doctor.diagnosis import MAX_ROUNDS, POWER
 from bench.model.estimate import CONFIDENCE
 
-POWER = 0.8
-"""How often a difference that is there should be found."""
-MAX_ROUNDS = 5000
-"""More are not proposed: that would be days."""
 LARGEST_LOG = 100.0
 """Of a difference; beyond it a machine tells nothing apart, and exp has no result."""
 

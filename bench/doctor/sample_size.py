@@ -5,59 +5,20 @@ from math import log
 
 import msgspec
 import numpy as np
-from msgspec import Struct
 from scipy.special import chdtri
 
 from bench.analysis import summary
 from bench.analysis.intervals import MIN_ROUNDS
 from bench.doctor import power
+from bench.doctor.diagnosis import GroupProposal, Proposal, Resolution
 from bench.doctor.power import Rule
 from bench.model import quotients, schedule
 from bench.model.estimate import CONFIDENCE, Estimate
 from bench.model.experiment import Experiment, Group
 from bench.model.load import Phase
-from bench.model.reason import Code, Reason, reason
+from bench.model.reason import Code, reason
 from bench.model.records import Failure, Manifest, SliceRecord
 from bench.model.summary import Ratio
-
-
-class Resolution(Struct, frozen=True, kw_only=True):
-    """A difference (0.03 for 3 %) and the rounds of a run that tells it apart, with the time that such a run takes.
-
-    ``rounds`` and ``expected_s`` are None where more than ``power.MAX_ROUNDS`` would be needed.
-    """
-
-    difference: float
-    rounds: int | None
-    expected_s: float | None
-
-
-class GroupProposal(Struct, frozen=True, kw_only=True):
-    """What a Group needs to tell a difference apart, judged by that pair of its Lanes whose ratio spread most.
-
-    ``spread`` is the standard deviation of ln(ratio) from round to round. Without a pair there is a ``reason``.
-    """
-
-    group: str
-    comparisons: int
-    lanes: tuple[str, ...]
-    spread: Estimate | None
-    resolution: Resolution | None
-    reason: Reason | None
-
-
-class Proposal(Struct, frozen=True, kw_only=True):
-    """How many rounds a run needs, judged by another run whose rounds were made in the same way.
-
-    ``rounds`` are those of the Group that needs most; None where none could be judged, or one needs too many.
-    """
-
-    run_id: str
-    preset: str
-    rounds_of_run: int
-    difference: float
-    rounds: int | None
-    groups: tuple[GroupProposal, ...]
 
 
 def rule_of(experiment: Experiment, group: Group) -> Rule:

@@ -22,7 +22,7 @@ from bench.model.history import HistoryRecord
 from bench.model.metrics import METRICS, Source
 from bench.model.reason import Code, Reason
 from bench.model.records import Failure, LatencyEnd, Manifest, Observation, SliceRecord, Stage
-from bench.model.regression import Comparison
+from bench.model.regression import Comparison, DifferenceKind
 
 FORMAT_VERSION = 4
 HISTORY_VERSION = 2
@@ -225,9 +225,10 @@ def _slice_3(row: Document) -> Document:
 # the load, a baseline is raw, a guard is the settle time. Of a slice: spoilt is discarded, missed is dropped, hub
 # lateness is loop lag. Of a failure: the step is the stage, and that of the contract is the verification. In
 # summary.json: a framework's overhead is its own cost.
-# Reasons are codes with numbers. manifest.json: bench_revision and project_revision in place of git_revision; when
-# latencies end. The loop lag is of the load alone: the driver writes down what it saw afterwards, which had made the
-# p99 longer by 0.5 ms. Memory that could not be read was 0 until a commit within version 3.
+# Reasons, and what differs between Lanes or versions, are codes with numbers and names. manifest.json: bench_revision
+# and project_revision in place of git_revision; when latencies end. The loop lag is of the load alone: the driver writes
+# down what it saw afterwards, which had made the p99 longer by 0.5 ms. Memory that could not be read was 0 until a
+# commit within version 3.
 
 _WORKLOAD = "hello"
 """What the one workload of earlier versions is called; it had no name."""
@@ -235,7 +236,11 @@ _WORKLOAD = "hello"
 
 def _manifest_4(manifest: Document) -> Document:
     known = {"bench_revision": None, "latency_end": str(LatencyEnd.RECEIVED)}
-    return known | _changed(_renamed(manifest, git_revision="project_revision"), experiment=_within(_experiment_4))
+    return known | _changed(
+        _renamed(manifest, git_revision="project_revision"),
+        experiment=_within(_experiment_4),
+        irremovable_differences=_all_said,
+    )
 
 
 def _experiment_4(experiment: Document) -> Document:
@@ -272,7 +277,9 @@ def _without_zeros(row: Document) -> Document:
 
 def _failure_4(failure: Document) -> Document:
     return _changed(
-        _renamed(failure, step="stage"), stage=lambda stage: str(Stage.VERIFICATION) if stage == "contract" else stage
+        _renamed(failure, step="stage"),
+        stage=lambda stage: str(Stage.VERIFICATION) if stage == "contract" else stage,
+        reason=_said,
     )
 
 
@@ -282,7 +289,16 @@ def _observation_4(observation: Document) -> Document:
 
 def _comparison_4(comparison: Document) -> Document:
     evidence = _within(lambda evidence: _changed(evidence, reasons=_all_said))
-    return _changed(comparison, apps=_within(lambda app: _changed(app, evidence=evidence)), notes=_all_said)
+    app_4 = _within(lambda app: _changed(app, evidence=evidence, differences=_differences_4))
+    return _changed(comparison, apps=app_4, notes=_all_said)
+
+
+def _differences_4(texts: Any) -> Any:
+    """Returns differences in words as differences of today."""
+    if not isinstance(texts, list):
+        return texts
+    unknown = {"kind": str(DifferenceKind.SAID), "base": None, "head": None}
+    return [unknown | {"name": text} if isinstance(text, str) else text for text in texts]
 
 
 _RUN: tuple[Upgrades, ...] = (

@@ -4,16 +4,19 @@ A reason is one of many things that may be found of a value, a Lane, a run or a 
 read the words of ``report/wording.py``. docs/reasons.md has a table of all, made from the docstrings below.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from bench.model.errors import BenchError
+
 _Value = TypeVar("_Value")
 
-Value = float | int | str | tuple[str | int, ...] | dict[str, int] | None
-"""A number, a name, several of them, or counts by name that belong to a reason; None where it is not known."""
+Value = float | int | str | tuple[str | int | None, ...] | Mapping[str, float | int | str] | None
+"""A number, a name, several of them, counts by name, or a load that belong to a reason; None where it is not known."""
 
 
 class Code(StrEnum):
@@ -27,7 +30,61 @@ class Code(StrEnum):
     NO_REASON = "no-reason"
     """No reason was recorded."""
     LANE_FAILED = "lane-failed"
-    """The Lane failed in a ``round``, at a ``stage``; ``text`` says how."""
+    """The Lane failed in a ``round``, at a ``stage``; the cause says how, and ``log`` is the last line of its log."""
+
+    # How a Lane failed
+    NO_LOCK = "no-lock"
+    """There is no ``file``, which names what to install for an App."""
+    NOT_LINKED = "not-linked"
+    """``package`` was installed as a copy of its folder, as ``file`` says, and not as a link to it."""
+    UV_FAILED = "uv-failed"
+    """uv's ``command`` ended with ``exit_code``; ``text`` is what it said, if anything."""
+    SERVER_REFUSED = "server-refused"
+    """The system refused to start ``program``, the server; ``text`` is what it said."""
+    ENDED_BEFORE_ANSWER = "ended-before-answer"
+    """The server ended with ``exit_code`` before it had answered."""
+    NO_ANSWER_IN_TIME = "no-answer-in-time"
+    """The server did not answer in ``timeout_s``."""
+    NO_RIGHT_ANSWER_IN_TIME = "no-right-answer-in-time"
+    """The server gave no right answer in ``timeout_s``; ``found`` is the first line of what came, if anything."""
+    ENDED_IN_CHECK = "ended-in-check"
+    """The server ended while it was checked."""
+    ANSWER_DIFFERS = "answer-differs"
+    """Of the answer to a ``request``, ``part`` is as ``found``, and not as ``expected``."""
+    REQUEST_FAILED = "request-failed"
+    """There was no answer to a ``request``; ``text`` is the error."""
+    CONNECTION_CLOSED = "connection-closed"
+    """The server closed the connection after its answer to a ``request``."""
+    SERVER_ENDED = "server-ended"
+    """The server ended with ``exit_code``."""
+    PROCESS_ENDED = "process-ended"
+    """A process of the server ended under load; it may have been replaced."""
+    NEITHER_SIDE_ANSWERED = "neither-side-answered"
+    """Neither version of an App gave one right answer under load; ``kinds`` are those of the errors."""
+
+    # What ends a run
+    NOTHING_LEFT = "nothing-left"
+    """Every Lane has failed."""
+    NO_LANE_ANSWERED = "no-lane-answered"
+    """No Lane gave one right answer under load."""
+    NOT_SERVED = "not-served"
+    """A Lane was not served; why is the cause, and its log was shown."""
+    APP_NOT_BUILT = "app-not-built"
+    """The environment of ``app`` at a ``revision`` could not be made; why is the cause."""
+    DRIVER_ENDED = "driver-ended"
+    """The driver ended; ``text`` is the last line of its log, if there is one."""
+    DRIVER_NOT_UNDERSTOOD = "driver-not-understood"
+    """The driver said ``found`` in place of ``expected``; ``text`` is the error."""
+    LANES_DIFFER = "lanes-differ"
+    """``lane`` has not the configuration of ``other``, of the same ``group``: ``difference`` has the lines that differ,
+    as ``diff`` writes them."""
+    PACKAGES_DIFFER = "packages-differ"
+    """``package`` of a ``part``, a Server or Adapter called ``name``, is not the same in all ``lanes``: ``versions``,
+    in the same order, null where it is not installed."""
+
+    # What no setting removes
+    HEADERS_OF_ANSWERS = "headers-of-answers"
+    """The answers of these ``lanes`` have these ``headers``, and those of others do not."""
 
     # Counters, clocks and answers
     UNREADABLE = "unreadable"
@@ -250,6 +307,14 @@ class Unknown(Struct, frozen=True):
     """A value that is not known: what functions return in its place."""
 
     reason: Reason
+
+
+class ReasonedError(BenchError):
+    """Ends a command for reasons, which ``report`` puts into its line."""
+
+    def __init__(self, *reasons: Reason) -> None:
+        super().__init__(*reasons)
+        self.reasons = reasons
 
 
 def reason(code: Code, *because: Reason, **values: Value) -> Reason:

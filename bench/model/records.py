@@ -70,12 +70,12 @@ class Stage(StrEnum):
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """A Lane that could not be measured: left out from this Round on, with what its own log said last."""
+    """A Lane that could not be measured: left out from this Round on; ``log_tail`` is what its own log said last."""
 
     lane: str
     round: int
     stage: Stage
-    reason: str
+    reason: Reason
     log_tail: str
 
 
@@ -130,7 +130,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     checkout, or the one that an installed bench was built from; ``project_revision`` is that of the project. Each is
     None where it is unknown, as outside of git.
     ``latency_end`` is when latencies end, None where the format does not tell: those of two runs can be compared where
-    it is the same.
+    it is the same. ``irremovable_differences`` are those between the answers of Lanes that no setting removes.
     """
 
     format_version: int
@@ -144,4 +144,4 @@ class Manifest(Struct, frozen=True, kw_only=True):
     driver_versions: dict[str, str]
     latency_end: LatencyEnd | None
     lanes: tuple[LaneFacts, ...]
-    irremovable_differences: tuple[str, ...]
+    irremovable_differences: tuple[Reason, ...]

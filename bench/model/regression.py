@@ -46,6 +46,25 @@ class Judged(Struct, frozen=True):
     evidence: tuple[Evidence, ...]
 
 
+class DifferenceKind(StrEnum):
+    """What differs between the two versions of an App, beside its code."""
+
+    PYTHON = "python"
+    PACKAGE = "package"
+    HEADER = "header"
+    SAID = "said"
+    """The words of a file of an older format; they are the name."""
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """One thing that an App runs on or answers with, on both sides: a version, or a header's value. None: not there."""
+
+    kind: DifferenceKind
+    name: str
+    base: str | None
+    head: str | None
+
+
 class SideFacts(Struct, frozen=True, kw_only=True):
     """One side of a comparison: what was asked for, and the commit that it named; None for what is not committed."""
 
@@ -61,7 +80,7 @@ class AppComparison(Struct, frozen=True, kw_only=True):
     app: str
     lane: str
     evidence: tuple[Evidence, ...]
-    differences: tuple[str, ...]
+    differences: tuple[Difference, ...]
 
 
 class Comparison(Struct, frozen=True, kw_only=True):

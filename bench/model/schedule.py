@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from decimal import ROUND_DOWN, Decimal
+from enum import StrEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -33,6 +34,13 @@ SWEEP_SETTLE_S = 2.0
 """The settle of a sweep's closed load lasts until each user has its first answer, and no longer than this."""
 EXPECTED_RPS = 1000.0
 """Throughput of the slowest Lane before it is known; used for the expected time only."""
+
+
+class OutsideSlices(StrEnum):
+    """What a run measures when its Rounds are over."""
+
+    FOOTPRINT = "footprint"
+    INSTRUCTIONS = "instructions"
 
 
 class Slice(Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bench.analysis import discard
+from bench.analysis import discard, validity
 from bench.model import quotients, schedule
 from bench.model.estimate import Estimate
 from bench.model.experiment import Experiment
@@ -233,7 +233,7 @@ class AbRunner:
             self._sink.fail(failure)
             self._failed.setdefault(self._app_of[failure.lane], failure)
         if not self._standing:
-            raise NothingToMeasure(_said(next(iter(self._failed.values()))))
+            raise NothingToMeasure(validity.failed_with_log(next(iter(self._failed.values()))))
 
     def _counted(self) -> Sequence[Observation]:
         counted = self._count()
@@ -304,12 +304,6 @@ def _why_not(metric: str, before: Estimate | None, again: Estimate | None, limit
 
 def _silent(pair: Pair, index: int, warm: Sequence[SliceRecord]) -> Failure:
     """Returns that neither side of an App answers; which Lane it is said of does not matter then."""
-    kinds = sorted({kind for record in warm for kind in record.errors})
-    said = f" ({', '.join(kinds)})" if kinds else ""
-    why = f"neither side gave one right answer under load{said}"
+    kinds = tuple(sorted({kind for record in warm for kind in record.errors}))
+    why = reason(Code.NEITHER_SIDE_ANSWERED, kinds=kinds)
     return Failure(lane=pair.head, round=index, stage=Stage.LOAD, reason=why, log_tail="")
-
-
-def _said(failure: Failure) -> str:
-    last = failure.log_tail.strip().splitlines()[-1:]
-    return ": ".join((f"{failure.lane} failed at {failure.stage}", failure.reason, *last))

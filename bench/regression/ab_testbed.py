@@ -9,17 +9,20 @@ from msgspec import Struct
 
 from bench.model.config_errors import ConfigError
 from bench.model.experiment import Experiment, Lane, Side, only
-from bench.model.reason import Reason
+from bench.model.reason import Code, Reason, ReasonedError, reason
 from bench.model.regression import SideFacts
 from bench.regression import selection, worktrees
-from bench.regression.checkouts import Checkout, SideRequest, in_project, open_checkouts
+from bench.regression.checkouts import Checkout, SideRequest, found_in_project, open_checkouts
 from bench.regression.ratios import Pair
-from bench.run.git import RevisionFailed
 from bench.servers import machine
 from bench.servers.environments import Environment, EnvironmentFailed, prepare
 from bench.servers.processes import open_process_group
 from bench.servers.project import Project
 from bench.servers.testbed import Testbed
+
+
+class NotBuilt(ReasonedError):
+    """The environment of an App at a revision cannot be made."""
 
 
 class AbTestbed(Struct, frozen=True):
@@ -37,7 +40,7 @@ def open_ab_testbed(
 ) -> Iterator[AbTestbed]:
     """Yields both sides of the Apps, by default of those that differ.
 
-    Raises ConfigError, RevisionFailed, NothingDiffers.
+    Raises ConfigError, RevisionFailed, NotBuilt, NothingDiffers.
     """
     with worktrees.temporary_place() as place, open_checkouts(project, requests, place) as checkouts:
         chosen = selection.select(checkouts, app_names)
@@ -104,7 +107,7 @@ def _experiment(project: Project, lanes: Mapping[Side, Sequence[Lane]], seed: in
 
 
 def _environments(checkout: Checkout, lanes: Sequence[Lane]) -> dict[str, Environment]:
-    """Makes the environments of a side, and returns them by ``Lane.home``. Raises RevisionFailed."""
+    """Makes the environments of a side, and returns them by ``Lane.home``. Raises NotBuilt."""
     return {lane.home: _environment(checkout, lane.app.name) for lane in lanes}
 
 
@@ -113,8 +116,8 @@ def _environment(checkout: Checkout, app_name: str) -> Environment:
     try:
         return prepare(app_name, project.lock(app_name), project.environments, checkout.request.recipe)
     except EnvironmentFailed as error:
-        said = in_project(str(error), project.root)
-        raise RevisionFailed(f"{checkout.revision}: {app_name} does not build: {said}") from None
+        why = found_in_project(error.reason, project.root)
+        raise NotBuilt(reason(Code.APP_NOT_BUILT, why, revision=checkout.revision, app=app_name)) from None
 
 
 def _facts(checkout: Checkout, environments: Mapping[str, Environment]) -> SideFacts:

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from bench.analysis import intervals, noise_floor, normalise, validity
 from bench.analysis.autocorrelation import Floats
-from bench.analysis.parity import NotComparable
 from bench.analysis.summary import Folded
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Lane
@@ -17,7 +16,7 @@ from bench.model.metrics import INSTRUCTIONS, METRICS
 from bench.model.reason import Code, Reason, reason
 from bench.model.regression import Check, Evidence, LaneCheck, Verdict
 from bench.regression import verdict
-from bench.regression.comparability import prove_comparable
+from bench.regression.comparability import NotComparable, prove_comparable
 from bench.regression.ratios import Allowed
 
 RUN, BASELINE = "RUN", "BASELINE"

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bench.model.config_errors import ConfigError
 from bench.model.experiment import Side
+from bench.model.reason import Reason
 from bench.regression import worktrees
 from bench.run import git
 from bench.run.git import WORKTREE, RevisionFailed
@@ -68,6 +70,14 @@ def open_checkouts(
 def in_project(message: str, root: Path) -> str:
     """Returns a message without the temporary folder that a side is in."""
     return message.replace(f"{os.path.relpath(root)}/", "").replace(f"{root}/", "")
+
+
+def found_in_project(found: Reason, root: Path) -> Reason:
+    """Returns a reason without the temporary folder that a side is in."""
+    values = {
+        name: in_project(value, root) if isinstance(value, str) else value for name, value in found.values.items()
+    }
+    return replace(found, values=values)
 
 
 def _expect_no_changes(project: Project, requests: Mapping[Side, SideRequest]) -> None:

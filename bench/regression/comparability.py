@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from bench.analysis import parity
-from bench.analysis.parity import NotComparable
+from bench.model.errors import BenchError
 from bench.model.experiment import Lane
 from bench.model.records import LaneFacts, LatencyEnd, Manifest
 
@@ -26,6 +26,10 @@ FIRST_NAMES = {
 """What parts and fields were called in the first digests: lines of the history are compared by them, and stay."""
 DIGEST = 12
 """Hexadecimal digits of a digest."""
+
+
+class NotComparable(BenchError):
+    """Two runs differ in what must be equal; the message has the first field that does."""
 
 
 def prove_comparable(run: Manifest, baseline: Manifest) -> None:

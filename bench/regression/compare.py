@@ -1,14 +1,15 @@
 """A comparison at this machine: sides, rounds and counts of instructions put together."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
+from bench.analysis.parity import VARYING_HEADERS
 from bench.model.experiment import Lane, Side
 from bench.model.formats import FORMAT_VERSION
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import LaneFacts, Observation
-from bench.model.regression import AppComparison, Comparison
+from bench.model.regression import AppComparison, Comparison, Difference, DifferenceKind
 from bench.regression.ab_runner import AbPlan, AbRunner, AbWatcher, Terms
 from bench.regression.ab_testbed import AbTestbed
 from bench.regression.ratios import Pair
@@ -62,21 +63,26 @@ def _uncounted(counted: Sequence[Observation]) -> Iterable[Reason]:
     return dict.fromkeys(found)
 
 
-def differences(pair: Pair, facts: Sequence[LaneFacts]) -> tuple[str, ...]:
+def differences(pair: Pair, facts: Sequence[LaneFacts]) -> tuple[Difference, ...]:
     """Returns what differs between the two versions of an App beside its code: what it runs on, what it answers."""
     by_lane = {fact.lane: fact for fact in facts}
     base, head = by_lane.get(pair.base), by_lane.get(pair.head)
     if not (base and head):
         return ()
-    found = [("Python", base.python, head.python)]
-    found += [
-        (name, base.versions.get(name, "missing"), head.versions.get(name, "missing"))
-        for name in sorted(base.versions.keys() | head.versions.keys())
-    ]
-    headers = [{name.lower(): value for name, value in fact.response_headers} for fact in (base, head)]
-    found += [
-        (f"header {name}", headers[0].get(name, "missing"), headers[1].get(name, "missing"))
-        for name in sorted(headers[0].keys() | headers[1].keys())
-        if name != "date"
-    ]
-    return tuple(f"{name}: {before} -> {after}" for name, before, after in found if before != after)
+    return (
+        *_differing(DifferenceKind.PYTHON, {"Python": base.python}, {"Python": head.python}),
+        *_differing(DifferenceKind.PACKAGE, base.versions, head.versions),
+        *_differing(DifferenceKind.HEADER, _headers(base), _headers(head)),
+    )
+
+
+def _differing(kind: DifferenceKind, base: Mapping[str, str], head: Mapping[str, str]) -> Iterator[Difference]:
+    for name in sorted(base.keys() | head.keys()):
+        if base.get(name) != head.get(name):
+            yield Difference(kind=kind, name=name, base=base.get(name), head=head.get(name))
+
+
+def _headers(fact: LaneFacts) -> dict[str, str]:
+    """Returns the headers of an answer that do not differ from one answer of a Lane to the next."""
+    lower = {name.lower(): value for name, value in fact.response_headers}
+    return {name: value for name, value in lower.items() if name not in VARYING_HEADERS}

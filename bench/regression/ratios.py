@@ -136,8 +136,7 @@ def instructions(pair: Pair, counted: Iterable[Observation]) -> Estimate | None:
 
 def failed(failure: Failure) -> tuple[Evidence, ...]:
     """Returns the evidence on an App that could not be measured any more: none, whatever was measured before."""
-    last = failure.log_tail.strip().splitlines()[-1:]
-    why = validity.failed(failure, *last).found_of(failure.lane)
+    why = validity.failed_with_log(failure)
     return tuple(Evidence(metric, None, Verdict.INVALID, None, (why,)) for metric in steering_metrics())
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bench.model.regression import Comparison, SideFacts
+from bench.model.regression import Comparison, Difference, DifferenceKind, SideFacts
 from bench.report import wording
 from bench.report.format import listed, one_line, share
 from bench.report.markdown import bullets, folded, headline, safe
@@ -43,8 +43,17 @@ def conditions(comparison: Comparison) -> tuple[str, ...]:
         f"{', a regression measured again' if comparison.measured_again else ''}; allowed: "
         f"{share(comparison.max_regression)}, of instructions {share(comparison.max_instructions)}.",
         *wording.sentences(comparison.notes),
-        *(f"{app.app}: {difference}" for app in comparison.apps for difference in app.differences),
+        *(f"{app.app}: {difference(each)}" for app in comparison.apps for each in app.differences),
     )
+
+
+def difference(found: Difference) -> str:
+    """Says what differs between the two versions of an App."""
+    if found.kind is DifferenceKind.SAID:
+        return found.name
+    what = f"header {found.name}" if found.kind is DifferenceKind.HEADER else found.name
+    before, after = ("missing" if value is None else value for value in (found.base, found.head))
+    return f"{what}: {before} -> {after}"
 
 
 def _blocks(comparison: Comparison) -> Iterator[RenderableType]:

@@ -222,7 +222,7 @@ def driver(report: Report) -> str:
 
 def failed(failure: Failure) -> str:
     """Says which Lane failed, where and why."""
-    return one_line(f"{failure.lane} failed at {failure.stage} in round {failure.round + 1}: {failure.reason}")
+    return one_line(f"{failure.lane} failed at {failure.stage} in round {failure.round + 1}: {said(failure.reason)}")
 
 
 def machine(described: Machine) -> str:

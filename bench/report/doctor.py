@@ -5,10 +5,17 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from bench.doctor.aa_test import AaTest
-from bench.doctor.checks import Diagnosis, Finding, Severity
-from bench.doctor.power import MAX_ROUNDS, POWER
-from bench.doctor.sample_size import GroupProposal, Proposal, Resolution
+from bench.doctor.diagnosis import (
+    MAX_ROUNDS,
+    POWER,
+    AaTest,
+    Diagnosis,
+    Finding,
+    GroupProposal,
+    Proposal,
+    Resolution,
+    Severity,
+)
 from bench.model.estimate import CONFIDENCE, Estimate
 from bench.model.reason import Reason
 from bench.report import findings

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from bench.doctor.checks import Finding, Severity, What
+from bench.doctor.diagnosis import Finding, Severity, What
 from bench.report.wording import filled, said
 
 NOT_READABLE = "not readable"

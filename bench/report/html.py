@@ -11,9 +11,10 @@ from bench.model.metrics import METRICS, Place
 from bench.model.summary import Report
 from bench.report import CHARTS, charts_of, context
 from bench.report.footprint_table import code_files, columns, described, footprints, notes
-from bench.report.format import one_line, printable, times
+from bench.report.format import printable, times
 from bench.report.group_table import comparisons, noise, tables, verdict
 from bench.report.sweep_table import POINT_COLUMNS, point_cells, sweep_tables
+from bench.report.wording import said
 
 
 def render(report: Report, charts: Mapping[str, bytes]) -> str:
@@ -36,7 +37,7 @@ def render(report: Report, charts: Mapping[str, bytes]) -> str:
         reading=context.reading(report),
         measured=context.what_was_measured(report),
         proofs=context.proofs(report),
-        differences=[one_line(difference) for difference in report.manifest.irremovable_differences],
+        differences=[said(difference) for difference in report.manifest.irremovable_differences],
         failures=[(context.failed(failure), printable(failure.log_tail)) for failure in report.summary.failures],
     )
 

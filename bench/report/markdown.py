@@ -12,6 +12,7 @@ from bench.report.footprint_table import code_files, columns, described, footpri
 from bench.report.format import one_line, printable, times
 from bench.report.group_table import Row, Table, comparisons, noise, tables, verdict
 from bench.report.sweep_table import POINT_COLUMNS, SweepTable, point_cells, sweep_tables
+from bench.report.wording import said
 
 
 def render(report: Report) -> str:
@@ -112,7 +113,7 @@ def _configuration(report: Report) -> Iterator[str]:
     yield grid(head, "llrl", rows)
     yield from (folded(proof.lane, _fenced(_proof(proof))) for proof in proofs)
     yield "### Differences that no setting removes"
-    yield bullets(report.manifest.irremovable_differences or ("None was found.",))
+    yield bullets(list(map(said, report.manifest.irremovable_differences)) or ("None was found.",))
 
 
 def _proof(proof: Proof) -> str:

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from bench.model.estimate import is_busy
 from bench.model.experiment import Sweep
 from bench.model.load import listed as listed_loads
+from bench.model.reason import Reason
 from bench.model.records import Failure, LaneFacts
 from bench.model.schedule import Outline
 from bench.model.summary import LoadResult
+from bench.report.wording import said
 
 
 def plan_text(outline: Outline) -> str:
@@ -26,15 +28,19 @@ def _sweep(sweep: Sweep) -> str:
     return f"sweep: {listed_loads(sweep.loads)}; p99 is to be within {sweep.slo_ms:g} ms\n"
 
 
-def verified_text(facts: tuple[LaneFacts, ...], failures: tuple[Failure, ...], differences: tuple[str, ...]) -> str:
+def verified_text(facts: tuple[LaneFacts, ...], failures: tuple[Failure, ...], differences: tuple[Reason, ...]) -> str:
     """Returns which Lanes hold the workload, why the others do not, and what no setting makes equal."""
     return "\n".join(
         [
             *(f"ok      {fact.lane} (Python {fact.python}, workers: {fact.workers})" for fact in facts),
-            *(f"FAILED  {failure.lane}: {failure.stage}: {failure.reason}{_log(failure)}" for failure in failures),
-            *(f"note    {difference}" for difference in differences),
+            *map(_failed, failures),
+            *(f"note    {said(difference)}" for difference in differences),
         ]
     )
+
+
+def _failed(failure: Failure) -> str:
+    return f"FAILED  {failure.lane}: {failure.stage}: {said(failure.reason)}{_log(failure)}"
 
 
 def serving_text(url: str, locust: str, locustfile: str) -> str:

@@ -1,9 +1,12 @@
 """Reasons in words: a template for each code, filled with the numbers and names of the reason."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from string import Formatter
 from typing import Any
 
+import msgspec
+
+from bench.model.load import Load
 from bench.model.reason import Code, Reason, Value
 from bench.report.format import listed, number, one_line
 
@@ -48,8 +51,14 @@ class _Formatter(Formatter):
             return "an unknown share" if format_spec == "share" else "an unknown value"
         try:
             return _SPECS[format_spec](value) if format_spec in _SPECS else format(value, format_spec)
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError, msgspec.ValidationError):
             return str(value)
+
+
+def _label(load: Mapping[str, Any]) -> str:
+    """Writes a load, which is as files have it, as a reader says it."""
+    found: Load = msgspec.convert(load, Load)
+    return found.label
 
 
 _FORMATTER = _Formatter()
@@ -60,8 +69,9 @@ _SPECS: Mapping[str, Callable[[Any], str]] = {
     "list": lambda names: ", ".join(map(str, names)),
     "and": lambda names: listed([str(name) for name in names]),
     "rounds": in_rounds,
+    "load": _label,
 }
-"""How templates have shares, lists and Rounds written, beside what Python formats."""
+"""How templates have shares, lists, Rounds and loads written, beside what Python formats."""
 
 
 def filled(template: str, values: Values) -> str:
@@ -94,7 +104,65 @@ def _seen_instead(values: Values) -> str:
 
 
 def _lane_failed(reason: Reason) -> str:
-    return filled("{where}, {stage}: {text}", {**reason.values, "where": _round(reason.values.get("round"))})
+    log = ": {log}" if reason.values.get("log") else ""
+    return filled(
+        "{where}, {stage}{how}" + log,
+        {**reason.values, "where": _round(reason.values.get("round")), "how": _after_colon(reason.because)},
+    )
+
+
+def _uv_failed(reason: Reason) -> str:
+    text = "{text}" if reason.values.get("text") else "exit code {exit_code}"
+    return filled("uv {command} failed: " + text, reason.values)
+
+
+def _no_right_answer_in_time(reason: Reason) -> str:
+    found = "{found}" if reason.values.get("found") else "nothing"
+    return filled("no right answer in {timeout_s:g} s: found " + found, reason.values)
+
+
+def _neither_side_answered(reason: Reason) -> str:
+    kinds = " ({kinds:list})" if reason.values.get("kinds") else ""
+    return filled("neither side gave one right answer under load" + kinds, reason.values)
+
+
+def _not_served(reason: Reason) -> str:
+    return f"{all_said(reason.because)}; its log is above"
+
+
+def _driver_ended(reason: Reason) -> str:
+    return filled("the driver ended: " + ("{text}" if reason.values.get("text") else "it wrote nothing"), reason.values)
+
+
+def _import_failed(reason: Reason) -> str:
+    text = "{text}" if reason.values.get("text") else "no reason was given"
+    return filled("importing {application} failed: " + text, reason.values)
+
+
+def _lanes_differ(reason: Reason) -> str:
+    lines = reason.values.get("difference")
+    return filled(
+        "Group {group}: {lane} and {other} must have the same configuration, but differ: {lines}",
+        {**reason.values, "lines": " ".join(map(str, lines)) if isinstance(lines, tuple | list) else lines},
+    )
+
+
+def _packages_differ(reason: Reason) -> str:
+    lanes, versions = (_several(reason.values.get(name)) for name in ("lanes", "versions"))
+    found = "; ".join(
+        f"{version} in {', '.join(lane for lane, its in zip(lanes, versions, strict=False) if its == version)}"
+        for version in dict.fromkeys(versions)
+    )
+    return filled(
+        "{part} {name}: package {package}: found {found}, expected the same version in every Lane; mend its name, or "
+        "the Apps' requirements",
+        {**reason.values, "found": found},
+    )
+
+
+def _several(value: Value) -> Sequence[str]:
+    """Returns several names; one that is missing is none."""
+    return ["none" if each is None else str(each) for each in value] if isinstance(value, tuple | list) else []
 
 
 def _round(index: Value) -> str:
@@ -136,6 +204,35 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     Code.OLD_FORMAT: "runs of format {version} do not say",
     Code.NO_REASON: "no reason was recorded",
     Code.LANE_FAILED: _lane_failed,
+    # how a Lane failed
+    Code.NO_LOCK: "{file}: found no such file, expected the App's requirements, with its server; add it",
+    Code.NOT_LINKED: (
+        "{file}: found a copy of the folder of {package}, expected a link to it, as no lock tells whether files there "
+        "changed; write --editable before its path"
+    ),
+    Code.UV_FAILED: _uv_failed,
+    Code.SERVER_REFUSED: "{program}: {text}, expected the server's program",
+    Code.ENDED_BEFORE_ANSWER: "the server ended with exit code {exit_code} before it answered",
+    Code.NO_ANSWER_IN_TIME: "no answer in {timeout_s:g} s",
+    Code.NO_RIGHT_ANSWER_IN_TIME: _no_right_answer_in_time,
+    Code.ENDED_IN_CHECK: "the server ended while it was checked",
+    Code.ANSWER_DIFFERS: "{request}: {part}: found {found}, expected {expected}",
+    Code.REQUEST_FAILED: "{request}: found {text}, expected an answer",
+    Code.CONNECTION_CLOSED: "{request}: found a closed connection, expected it to be kept alive",
+    Code.SERVER_ENDED: "the server ended with exit code {exit_code}",
+    Code.PROCESS_ENDED: "a process of the server ended under load",
+    Code.NEITHER_SIDE_ANSWERED: _neither_side_answered,
+    # what ends a run
+    Code.NOTHING_LEFT: "no Lane is left to be measured",
+    Code.NO_LANE_ANSWERED: "no Lane gave one right answer under load",
+    Code.NOT_SERVED: _not_served,
+    Code.APP_NOT_BUILT: "{revision}: {app} does not build",
+    Code.DRIVER_ENDED: _driver_ended,
+    Code.DRIVER_NOT_UNDERSTOOD: "the driver said {found}, expected a {expected}: {text}",
+    Code.LANES_DIFFER: _lanes_differ,
+    Code.PACKAGES_DIFFER: _packages_differ,
+    # what no setting removes
+    Code.HEADERS_OF_ANSWERS: "answers with the headers {headers:list}: {lanes:list}",
     # counters
     Code.UNREADABLE: "the system does not tell, or a process has ended",
     Code.COUNTER_WENT_BACKWARDS: "the counter went backwards, from {before} to {after}",
@@ -151,7 +248,7 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     Code.NO_WORKERS: "the server's command has no {{workers}}",
     Code.WORKERS_BUSY: "{workers} workers did not come to rest in {timeout_s:g} s",
     Code.IMPORT_TIMED_OUT: "importing {application} took more than {timeout_s:g} s",
-    Code.IMPORT_FAILED: "importing {application} failed: {text}",
+    Code.IMPORT_FAILED: _import_failed,
     Code.CODE_UNREADABLE: "{file}: {text}",
     # instructions
     Code.NO_VALGRIND: "valgrind was not found; install it (Debian and Ubuntu: apt install valgrind)",
@@ -245,16 +342,16 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     Code.FOOTPRINT_LACKING: "the footprint ({metrics:list})",
     Code.COUNTS_LACKING: "instructions per request of {missing} of {lanes} Lanes",
     # sweeps
-    Code.POINT_NOT_VALID: "{status} at {load}",
+    Code.POINT_NOT_VALID: "{status} at {load:load}",
     Code.ONE_LOAD: "one load alone shows no knee",
-    Code.ALREADY_SATURATED: "{load} already saturate it; sweep fewer",
-    Code.STILL_GROWING: "throughput still grows at {load}; sweep further",
-    Code.ALREADY_BEYOND: "{status} at {load} already; sweep lower rates",
+    Code.ALREADY_SATURATED: "{load:load} already saturate it; sweep fewer",
+    Code.STILL_GROWING: "throughput still grows at {load:load}; sweep further",
+    Code.ALREADY_BEYOND: "{status} at {load:load} already; sweep lower rates",
     Code.RATE_FILLS_SERVER: (
         "the server used {server_share:share} of its cores, so requests queue up at this rate while a slice lasts"
     ),
-    Code.STILL_SERVED: "{load} was still served; sweep further",
-    Code.MAXIMUM_UNKNOWN: "the server's maximum is not known at {load}",
+    Code.STILL_SERVED: "{load:load} was still served; sweep further",
+    Code.MAXIMUM_UNKNOWN: "the server's maximum is not known at {load:load}",
     Code.SERVER_SHORT_OF_CORES: (
         "the server used {server_share:share} of its cores and waited for one {waited_share:share} of the time"
     ),
@@ -264,10 +361,10 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     ),
     Code.NO_COMMON_ROUND: "no round has both the smallest load and the best one",
     Code.SWEEP_ENDED: "the highest load of the sweep",
-    Code.P99_ABOVE_OBJECTIVE: "p99 {p99_ms:.3g} ms (up to {high_ms:.3g}) at {load}",
-    Code.NO_INTERVAL: "n < 3 rounds, so no interval, at {load}",
+    Code.P99_ABOVE_OBJECTIVE: "p99 {p99_ms:.3g} ms (up to {high_ms:.3g}) at {load:load}",
+    Code.NO_INTERVAL: "n < 3 rounds, so no interval, at {load:load}",
     Code.NO_P99: "too few requests for a p99",
-    Code.NO_P99_BELOW: "too few requests for a p99 below {load}",
+    Code.NO_P99_BELOW: "too few requests for a p99 below {load:load}",
     # the A/A
     Code.AA_SHORT: "found {rounds} rounds, expected {expected}",
     Code.AA_NOT_VALID: "the A/A was {status}",

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
-from bench.model.errors import BenchError
 from bench.model.protocol import Ready, Setup, SliceOrder, SliceResult, SliceResults
+from bench.model.reason import Code, Reason, ReasonedError, reason
 from bench.servers.processes import ProcessGroup, clean_environment, stop
 
 LAST_WORDS_S = 2.0
@@ -19,8 +19,8 @@ LAST_WORDS_S = 2.0
 _Message = TypeVar("_Message", Ready, SliceResults)
 
 
-class DriverFailed(BenchError):
-    """The driver ended or said something else; the message has the end of its log."""
+class DriverFailed(ReasonedError):
+    """The driver ended or said something else; the reason has the end of its log."""
 
 
 class Driver:
@@ -61,13 +61,15 @@ class Driver:
         try:
             return msgspec.json.decode(line, type=kind)
         except msgspec.DecodeError as error:
-            raise DriverFailed(f"the driver said {line[:80]!r}, expected a {kind.__name__}: {error}") from None
+            found = repr(line[:80])
+            why = reason(Code.DRIVER_NOT_UNDERSTOOD, found=found, expected=kind.__name__, text=str(error))
+            raise DriverFailed(why) from None
 
-    def _last_words(self) -> str:
+    def _last_words(self) -> Reason:
         with suppress(subprocess.TimeoutExpired):  # it writes its reason after it has closed its output
             self._process.wait(LAST_WORDS_S)
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return f"the driver ended: {lines[-1] if lines else 'it wrote nothing'}"
+        return reason(Code.DRIVER_ENDED, text=lines[-1] if lines else None)
 
 
 @contextmanager

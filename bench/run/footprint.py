@@ -17,12 +17,13 @@ from bench.model.experiment import Lane
 from bench.model.metrics import CODE_LINES, METRICS, STARTS, Source
 from bench.model.reason import Code, Reason, Unknown, known, reason
 from bench.model.records import Observation
+from bench.model.schedule import OutsideSlices
 from bench.run import code_lines
 from bench.servers import counters, machine
 from bench.servers.launch import SERVERSIDE, Running, refusal, server_environment, start
 from bench.servers.processes import kill, tree
 from bench.servers.project import source_files
-from bench.servers.readiness import NotReady, first_answers
+from bench.servers.readiness import first_answers
 from bench.servers.testbed import Testbed
 
 MIB = 2**20
@@ -33,8 +34,6 @@ QUIET_S, QUIET_SHARE = 0.15, 0.5
 
 Measured = float | Unknown
 """A value, or why there is none."""
-FOOTPRINT = "footprint"
-"""What a Watcher hears is measured."""
 
 
 class Sink(Protocol):
@@ -50,7 +49,7 @@ class Sink(Protocol):
 class Watcher(Protocol):
     """Who looks on."""
 
-    def observing(self, what: str, share: float) -> None:
+    def observing(self, what: OutsideSlices, share: float) -> None:
         """Hears what is measured outside slices, and how much of it is done."""
 
 
@@ -99,7 +98,7 @@ class Starts:
         planned = [each for each in footprint_plan.planned(self._testbed.experiment) if each.lane in lane_names]
         done = 0
         for batch in footprint_plan.batches(planned, len(self._cores)):
-            self._watcher.observing(FOOTPRINT, done / len(planned))
+            self._watcher.observing(OutsideSlices.FOOTPRINT, done / len(planned))
             lanes = [each.lane for each in batch if each.lane not in self._failed]
             plays[batch[0].kind]([self._testbed.experiment.lane(name) for name in lanes])
             done += len(batch)
@@ -110,8 +109,8 @@ class Starts:
         with self._fresh(Source.COLD_START, lanes, workers=1) as servers:
             answers = first_answers(servers, rules.request(rules.names[0]), self._timeout_s)
             for server, answer in zip(servers, answers, strict=True):
-                if isinstance(answer, NotReady):
-                    self._give_up(Source.COLD_START, server.launch.lane, reason(Code.SAID, text=str(answer)))
+                if isinstance(answer, Unknown):
+                    self._give_up(Source.COLD_START, server.launch.lane, answer.reason)
                 else:
                     self._found(
                         server.launch.lane,
@@ -151,7 +150,7 @@ class Starts:
             late = reason(Code.IMPORT_TIMED_OUT, application=lane.application, timeout_s=self._timeout_s)
             self._give_up(Source.IMPORT, lane.name, late)
         except (IndexError, ValueError):
-            last = (complained.decode(errors="replace").splitlines() or ["no reason was given"])[-1]
+            last = next(reversed(complained.decode(errors="replace").splitlines()), None)
             self._give_up(Source.IMPORT, lane.name, reason(Code.IMPORT_FAILED, application=lane.application, text=last))
 
     def _add_worker(self, lanes: Sequence[Lane]) -> None:
@@ -190,7 +189,7 @@ class Starts:
                     running.append(start(launch, self._testbed.process_group, self._testbed.logs))
                     machine.pin([running[-1].process.pid], cores)
                 except OSError as error:
-                    self._give_up(kind, launch.lane, reason(Code.SAID, text=refusal(launch, error)))
+                    self._give_up(kind, launch.lane, refusal(launch, error))
             yield running
         finally:
             kill(server.process for server in running)

@@ -63,9 +63,9 @@ class LiveRound:
         server = self._servers.running[lane]
         code = server.process.poll()
         if code is not None:
-            return failure(self._index, server, Stage.LOAD, f"the server ended with exit code {code}")
+            return failure(self._index, server, Stage.LOAD, reason(Code.SERVER_ENDED, exit_code=code))
         if ended(self._servers.pids[lane]):
-            return failure(self._index, server, Stage.LOAD, "a process of the server ended under load")
+            return failure(self._index, server, Stage.LOAD, reason(Code.PROCESS_ENDED))
         return None
 
     def _setup(self) -> Setup:

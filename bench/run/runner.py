@@ -10,13 +10,13 @@ import msgspec
 from bench.analysis import parity
 from bench.analysis.discard import judged
 from bench.model import quotients, schedule
-from bench.model.errors import BenchError
 from bench.model.experiment import Experiment, Lane, without
+from bench.model.reason import Code, ReasonedError, reason
 from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
 from bench.model.schedule import Slice
 
 
-class NothingToMeasure(BenchError):
+class NothingToMeasure(ReasonedError):
     """Every Lane has failed."""
 
 
@@ -87,7 +87,7 @@ class Runner:
         self._slowest_rps: float | None = None
 
     def run(self, failures: Sequence[Failure] = ()) -> None:
-        """Measures every Round. Raises NothingToMeasure, NotComparable, and what the rounds raise."""
+        """Measures every Round. Raises NothingToMeasure, LanesDiffer, and what the rounds raise."""
         self._sink.describe(self._draft)
         for failure in failures:
             self._fail(failure)
@@ -164,7 +164,7 @@ class Runner:
 
     def _expect_lanes(self) -> None:
         if not self._left.lanes:
-            raise NothingToMeasure("no Lane is left to be measured")
+            raise NothingToMeasure(reason(Code.NOTHING_LEFT))
 
 
 def measure_with_repeats(slices: Sequence[Slice], repeats: int, attempt: Attempt) -> None:
@@ -182,5 +182,5 @@ def _slowest_rps(warm: Sequence[SliceRecord]) -> float:
     """Returns the throughput of the slowest Lane. One without one right answer has no say in it."""
     throughputs = [rps for record in warm if (rps := quotients.throughput_rps(record))]
     if not throughputs:
-        raise NothingToMeasure("no Lane gave one right answer under load")
+        raise NothingToMeasure(reason(Code.NO_LANE_ANSWERED))
     return min(throughputs)

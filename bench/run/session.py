@@ -15,8 +15,9 @@ from bench.model.experiment import Experiment, Lane, without
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Load
 from bench.model.protocol import Setup, SliceOrder, SliceResult, Target
-from bench.model.reason import known
+from bench.model.reason import Code, Reason, known, reason
 from bench.model.records import Failure, LaneFacts, LatencyEnd, Manifest, Observation
+from bench.model.schedule import OutsideSlices
 from bench.run import git, instructions
 from bench.run.driver_client import driver
 from bench.run.round import open_round
@@ -34,7 +35,6 @@ BENCH = Path(__file__).parent.parent.parent
 """The folder that the package lies in: the top of a checkout, or site-packages."""
 COMMIT_FILE = BENCH / "bench" / "commit.txt"
 """What an installed bench was built from. ``hatch_build.py`` writes it; no checkout has it."""
-COUNTING = "counting instructions"
 
 
 class Verified(Struct, frozen=True):
@@ -42,7 +42,7 @@ class Verified(Struct, frozen=True):
 
     lanes: tuple[LaneFacts, ...]
     failures: tuple[Failure, ...]
-    irremovable_differences: tuple[str, ...]
+    irremovable_differences: tuple[Reason, ...]
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def own_revision() -> str | None:
 
 
 def measure(testbed: Testbed, manifest: Manifest, sink: Sink, watcher: Watcher) -> None:
-    """Measures a run into the sink. Raises NothingToMeasure, NotComparable or DriverFailed."""
+    """Measures a run into the sink. Raises NothingToMeasure, LanesDiffer or DriverFailed."""
     began = time.monotonic()
 
     def live_round(index: int, lanes: tuple[Lane, ...]) -> AbstractContextManager[Round]:
@@ -93,12 +93,12 @@ def measure(testbed: Testbed, manifest: Manifest, sink: Sink, watcher: Watcher) 
     Runner(manifest, live_round, sink, watcher).run(testbed.failures)
 
 
-def count_instructions(testbed: Testbed, sink: Sink, heard: Callable[[str, float], None]) -> None:
+def count_instructions(testbed: Testbed, sink: Sink, heard: Callable[[OutsideSlices, float], None]) -> None:
     """Counts the instructions per request of every Lane into the sink; ``heard`` is told what share of it is done."""
-    heard(COUNTING, 0)
+    heard(OutsideSlices.INSTRUCTIONS, 0)
     for done, observation in enumerate(instructions_per_request(testbed), start=1):
         sink.observe(observation)
-        heard(COUNTING, done / len(testbed.experiment.lanes))
+        heard(OutsideSlices.INSTRUCTIONS, done / len(testbed.experiment.lanes))
     sink.sync()
 
 
@@ -121,7 +121,7 @@ def _subject(testbed: Testbed, lane: Lane) -> instructions.Subject:
 
 
 def verify(testbed: Testbed) -> Verified:
-    """Starts every Lane, verifies its workload, and proves parity. Raises NotComparable."""
+    """Starts every Lane, verifies its workload, and proves parity. Raises LanesDiffer."""
     ready = without(testbed.experiment, (failure.lane for failure in testbed.failures))
     with testbed.open_servers(0, ready.lanes) as servers:
         parity.prove(ready, servers.facts)
@@ -159,9 +159,10 @@ def serve(testbed: Testbed, lane: Lane, announce: Callable[[str], None]) -> None
         machine.pin([process.pid], testbed.machine.server_cores)
         wait_until_ready(process, launch.port, path, testbed.experiment.serving.ready_timeout_s)
         announce(f"http://{HOST}:{launch.port}{path}")
-        raise NothingToMeasure(f"{lane.name}: the server ended with exit code {process.wait()}")
+        ended = reason(Code.SERVER_ENDED, exit_code=process.wait())
+        raise NothingToMeasure(ended.found_of(lane.name))
     except NotReady as error:
-        raise NothingToMeasure(f"{lane.name}: {error}; its log is above") from error
+        raise NothingToMeasure(reason(Code.NOT_SERVED, error.reason).found_of(lane.name)) from error
     except KeyboardInterrupt:
         pass
     finally:

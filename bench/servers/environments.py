@@ -17,6 +17,8 @@ from pathlib import Path
 import uv
 from msgspec import Struct
 
+from bench.model.reason import Code, Reason, reason
+
 COMPLETE = ".complete"
 """A file that is written last: an environment without it was interrupted, and is made again."""
 MADE_HOW = "2"
@@ -24,7 +26,11 @@ MADE_HOW = "2"
 
 
 class EnvironmentFailed(Exception):
-    """An environment cannot be made; the message says what uv said."""
+    """An environment cannot be made; the reason says why, with what uv said."""
+
+    def __init__(self, why: Reason) -> None:
+        super().__init__(why)
+        self.reason = why
 
 
 class Environment(Struct, frozen=True):
@@ -62,7 +68,7 @@ AS_LOCKED = Recipe()
 def prepare(app_name: str, lock: Path, environments: Path, recipe: Recipe = AS_LOCKED) -> Environment:
     """Returns the App's environment below ``environments``, making it where needed. Raises EnvironmentFailed."""
     if not lock.is_file():
-        raise EnvironmentFailed(f"{lock}: found no such file, expected the App's requirements, with its server; add it")
+        raise EnvironmentFailed(reason(Code.NO_LOCK, file=str(lock)))
     environments = environments.resolve()
     folder = environments / f"{app_name}-{_fingerprint(lock, environments, recipe)}"
     with _one_at_a_time(environments):
@@ -106,10 +112,7 @@ def _expect_links(lock: Path, folder: Path) -> None:
     for found in distributions(path=_site_packages(folder)):
         origin = json.loads(found.read_text("direct_url.json") or "{}")
         if "dir_info" in origin and not origin["dir_info"].get("editable"):
-            raise EnvironmentFailed(
-                f"{lock}: found a copy of the folder of {found.name}, expected a link to it, as no lock tells whether "
-                "files there changed; write --editable before its path"
-            )
+            raise EnvironmentFailed(reason(Code.NOT_LINKED, file=str(lock), package=found.name))
 
 
 def _hash_checking(lock: Path) -> tuple[str, ...]:
@@ -121,8 +124,8 @@ def _uv(where: Path, *arguments: str) -> None:
     command = [uv.find_uv_bin(), "--quiet", *arguments]
     done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise EnvironmentFailed(f"uv {' '.join(arguments[:2])} failed: {said}")
+        said, asked = " ".join(done.stderr.split()) or None, " ".join(arguments[:2])
+        raise EnvironmentFailed(reason(Code.UV_FAILED, command=asked, exit_code=done.returncode, text=said))
 
 
 def _described(folder: Path) -> Environment:

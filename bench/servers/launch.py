@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from bench.model.experiment import Lane, Serving
+from bench.model.reason import Code, Reason, reason
 from bench.servers.processes import ProcessGroup, clean_environment, stop
 
 HOST = "127.0.0.1"
@@ -77,7 +78,7 @@ class Started(Struct, frozen=True):
     """Servers that were told to start, and by Lane why the system refused to start others."""
 
     running: list[Running]
-    refused: dict[str, str]
+    refused: dict[str, Reason]
 
 
 @contextmanager
@@ -106,9 +107,9 @@ def start(launch: Launch, process_group: ProcessGroup, logs: Path) -> Running:
     return Running(launch, process, log, started_s)
 
 
-def refusal(launch: Launch, error: OSError) -> str:
-    """Says why the system refused to start a server."""
-    return f"{launch.command[0]}: {error.strerror}, expected the server's program"
+def refusal(launch: Launch, error: OSError) -> Reason:
+    """Returns why the system refused to start a server."""
+    return reason(Code.SERVER_REFUSED, program=launch.command[0], text=error.strerror)
 
 
 def free_ports(count: int) -> list[int]:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 
 from msgspec import Struct
 
+from bench.model.reason import Code, Reason, Unknown, reason
 from bench.servers.launch import HOST, Running
 
 POLL_S = 0.002
@@ -16,7 +17,11 @@ POLL_S = 0.002
 
 
 class NotReady(Exception):
-    """A server ended, or did not answer in time; the message says which."""
+    """A server ended, or did not answer in time; the reason says which."""
+
+    def __init__(self, why: Reason) -> None:
+        super().__init__(why)
+        self.reason = why
 
 
 def wait_until_ready(process: "subprocess.Popen[bytes]", port: int, target: str, timeout_s: float) -> float:
@@ -28,11 +33,11 @@ def wait_until_ready(process: "subprocess.Popen[bytes]", port: int, target: str,
     while time.monotonic() - began < timeout_s:
         code = process.poll()
         if code is not None:
-            raise NotReady(f"the server ended with exit code {code} before it was ready")
+            raise NotReady(reason(Code.ENDED_BEFORE_ANSWER, exit_code=code))
         if _answers(port, target, timeout_s=1.0):
             return time.monotonic() - began
         time.sleep(0.02)
-    raise NotReady(f"no answer in {timeout_s:g} s")
+    raise NotReady(reason(Code.NO_ANSWER_IN_TIME, timeout_s=timeout_s))
 
 
 class Answered(Struct, frozen=True):
@@ -64,10 +69,9 @@ class FirstAnswer:
         head, _, body = self._received.partition(b"\r\n\r\n")
         return len(self._received) if head.startswith(b"HTTP/1.1 200 ") and body == self._body else None
 
-    def found(self) -> str:
-        """Says what has come so far that is no right answer."""
-        first_line, *_ = self._received.decode(errors="replace").splitlines() or ["nothing"]
-        return first_line
+    def found(self) -> str | None:
+        """Returns the first line of what has come so far that is no right answer; None where nothing has."""
+        return next(iter(self._received.decode(errors="replace").splitlines()), None)
 
     def close(self) -> None:
         """Gives up the connection."""
@@ -87,11 +91,9 @@ class FirstAnswer:
         self._received += piece
 
 
-def first_answers(
-    servers: Sequence[Running], request: tuple[str, bytes], timeout_s: float
-) -> list[Answered | NotReady]:
+def first_answers(servers: Sequence[Running], request: tuple[str, bytes], timeout_s: float) -> list[Answered | Unknown]:
     """Waits until every server has given its first right answer, and returns when; or else why it gave none."""
-    outcomes: dict[int, Answered | NotReady] = {}
+    outcomes: dict[int, Answered | Unknown] = {}
     with ExitStack() as stack:
         asking = [stack.enter_context(closing(FirstAnswer(server.launch.port, *request))) for server in servers]
         while len(outcomes) < len(servers):
@@ -102,14 +104,14 @@ def first_answers(
     return [outcomes[index] for index in range(len(servers))]
 
 
-def _outcome(server: Running, asking: FirstAnswer, timeout_s: float) -> Answered | NotReady | None:
+def _outcome(server: Running, asking: FirstAnswer, timeout_s: float) -> Answered | Unknown | None:
     size_bytes, after_s = asking.poll(), time.monotonic() - server.started_s
     if size_bytes is not None:
         return Answered(after_s, size_bytes)
     if (code := server.process.poll()) is not None:
-        return NotReady(f"the server ended with exit code {code} before it answered")
+        return Unknown(reason(Code.ENDED_BEFORE_ANSWER, exit_code=code))
     if after_s > timeout_s:
-        return NotReady(f"no right answer in {timeout_s:g} s: found {asking.found()}")
+        return Unknown(reason(Code.NO_RIGHT_ANSWER_IN_TIME, timeout_s=timeout_s, found=asking.found()))
     return None
 
 

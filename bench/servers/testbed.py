@@ -8,6 +8,7 @@ import psutil
 from msgspec import Struct
 
 from bench.model.experiment import Experiment, Lane
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import Failure, LaneFacts, Machine, Stage
 from bench.servers import machine, verification
 from bench.servers.environments import Environment, EnvironmentFailed, prepare
@@ -61,19 +62,19 @@ class Testbed(Struct, frozen=True):
         ready: dict[str, Running] = {}
         facts: list[LaneFacts] = []
         failures = [
-            Failure(lane=lane, round=round_index, stage=Stage.START, reason=reason, log_tail="")
-            for lane, reason in servers.refused.items()
+            Failure(lane=lane, round=round_index, stage=Stage.START, reason=why, log_tail="")
+            for lane, why in servers.refused.items()
         ]
         for server in servers.running:
             try:
                 facts.append(self._prove(server))
                 ready[server.launch.lane] = server
             except NotReady as error:
-                failures.append(failure(round_index, server, Stage.START, str(error)))
+                failures.append(failure(round_index, server, Stage.START, error.reason))
             except psutil.NoSuchProcess:
-                failures.append(failure(round_index, server, Stage.START, "the server ended while it was checked"))
+                failures.append(failure(round_index, server, Stage.START, reason(Code.ENDED_IN_CHECK)))
             except verification.VerificationFailed as error:
-                failures.append(failure(round_index, server, Stage.VERIFICATION, str(error)))
+                failures.append(failure(round_index, server, Stage.VERIFICATION, error.reason))
         pids = {name: tuple(process.pid for process in tree(server.process.pid)) for name, server in ready.items()}
         for members in pids.values():
             machine.pin(members, self.machine.server_cores)
@@ -129,14 +130,14 @@ def prepare_environments(
         except EnvironmentFailed as error:
             lanes = (lane.name for lane in experiment.lanes if lane.app.name == app_name)
             failures += (
-                Failure(lane=lane, round=0, stage=Stage.ENVIRONMENT, reason=str(error), log_tail="") for lane in lanes
+                Failure(lane=lane, round=0, stage=Stage.ENVIRONMENT, reason=error.reason, log_tail="") for lane in lanes
             )
     return made, tuple(failures)
 
 
-def failure(round_index: int, server: Running, stage: Stage, reason: str) -> Failure:
+def failure(round_index: int, server: Running, stage: Stage, why: Reason) -> Failure:
     """Returns a Failure with the tail of the server's own log."""
-    return Failure(lane=server.launch.lane, round=round_index, stage=stage, reason=reason, log_tail=server.log_tail())
+    return Failure(lane=server.launch.lane, round=round_index, stage=stage, reason=why, log_tail=server.log_tail())
 
 
 def _workers(pid: int) -> int:

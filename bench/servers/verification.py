@@ -7,12 +7,17 @@ from contextlib import closing
 from msgspec import Struct
 
 from bench.model.experiment import Workload
+from bench.model.reason import Code, Reason, reason
 
 TIMEOUT_S = 10.0
 
 
 class VerificationFailed(Exception):
-    """An answer is not what the workload says; the message names the request, what was found and what was expected."""
+    """An answer is not what the workload says; the reason has the request, what was found and what was expected."""
+
+    def __init__(self, why: Reason) -> None:
+        super().__init__(why)
+        self.reason = why
 
 
 class Answer(Struct, frozen=True):
@@ -53,9 +58,9 @@ def _greeting(connection: http.client.HTTPConnection, workload: Workload, name: 
     _expect("GET", target, answer, "body", body)
     for header, value in (("content-type", workload.content_type), ("content-length", str(len(body)))):
         if answer.values(header) != [value]:
-            raise VerificationFailed(_said("GET", target, header, answer.values(header), [value]))
+            raise VerificationFailed(_differs("GET", target, header, answer.values(header), [value]))
     if connection.sock is None:
-        raise VerificationFailed(f"GET {_short(target)}: found a closed connection, expected it to be kept alive")
+        raise VerificationFailed(reason(Code.CONNECTION_CLOSED, request=_request("GET", target)))
     return answer
 
 
@@ -66,17 +71,28 @@ def ask(connection: http.client.HTTPConnection, method: str, target: str) -> Ans
         response = connection.getresponse()
         return Answer(response.status, tuple(response.getheaders()), response.read())
     except (OSError, http.client.HTTPException) as error:
-        raise VerificationFailed(f"{method} {_short(target)}: found {error!r}, expected an answer") from error
+        why = reason(Code.REQUEST_FAILED, request=_request(method, target), text=repr(error))
+        raise VerificationFailed(why) from error
 
 
 def _expect(method: str, target: str, answer: Answer, what: str, expected: int | bytes) -> None:
     found = getattr(answer, what)
     if found != expected:
-        raise VerificationFailed(_said(method, target, what, found, expected))
+        raise VerificationFailed(_differs(method, target, what, found, expected))
 
 
-def _said(method: str, target: str, what: str, found: object, expected: object) -> str:
-    return f"{method} {_short(target)}: {what}: found {_short(repr(found))}, expected {_short(repr(expected))}"
+def _differs(method: str, target: str, part: str, found: object, expected: object) -> Reason:
+    return reason(
+        Code.ANSWER_DIFFERS,
+        request=_request(method, target),
+        part=part,
+        found=_short(repr(found)),
+        expected=_short(repr(expected)),
+    )
+
+
+def _request(method: str, target: str) -> str:
+    return f"{method} {_short(target)}"
 
 
 def _short(text: str, limit: int = 80) -> str:

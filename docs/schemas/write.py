@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bench.doctor.checks import Diagnosis
+from bench.doctor.diagnosis import Diagnosis
 from bench.model.config_schema import DIALECT, app_schema, published_schema
 from bench.model.estimate import Estimate
 from bench.model.history import History, HistoryRecord

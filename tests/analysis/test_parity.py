@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from bench.analysis import parity
 from bench.model.experiment import Experiment, Group, Lane
+from bench.model.reason import Code, Reason, reason
 from bench.model.records import LaneFacts
 from tests.builders.runs import ADAPTER, GAMMA, LANES, RAW, RG, UVICORN, A, B, G, experiment, facts
 
@@ -32,11 +33,42 @@ def differing(**changes: Any) -> list[LaneFacts]:
     return [first, replace(second, **changes), *others]
 
 
-def diff_of(found: Sequence[LaneFacts], whole: Experiment = WHOLE) -> str:
-    """Returns what is said of facts that are not comparable."""
-    with pytest.raises(parity.NotComparable) as refusal:
+def against(found: Sequence[LaneFacts], whole: Experiment = WHOLE) -> tuple[Reason, ...]:
+    """Returns why facts are not comparable."""
+    with pytest.raises(parity.LanesDiffer) as refusal:
         parity.prove(whole, found)
-    return str(refusal.value)
+    return refusal.value.reasons
+
+
+def diff_of(found: Sequence[LaneFacts], whole: Experiment = WHOLE) -> tuple[str, ...]:
+    """Returns the lines that differ, of all Lanes that do."""
+    return tuple(str(line) for why in against(found, whole) for line in _lines(why))
+
+
+def _lines(why: Reason) -> Sequence[object]:
+    assert why.code is Code.LANES_DIFFER
+    lines = why.values["difference"]
+    assert isinstance(lines, tuple)
+    return lines
+
+
+def lanes_in(why: Reason) -> tuple[object, ...]:
+    """Returns the Group, and the Lane that differs from another one of it."""
+    return tuple(why.values[name] for name in ("group", "lane", "other"))
+
+
+def versions_in(why: Reason) -> dict[str, object]:
+    """Returns the versions of a package by Lane."""
+    lanes, versions = why.values["lanes"], why.values["versions"]
+    assert why.code is Code.PACKAGES_DIFFER
+    assert isinstance(lanes, tuple)
+    assert isinstance(versions, tuple)
+    return {str(lane): version for lane, version in zip(lanes, versions, strict=True)}
+
+
+def package_in(why: Reason) -> tuple[object, ...]:
+    """Returns a package, and whose it is."""
+    return tuple(why.values[name] for name in ("part", "name", "package"))
 
 
 SECOND = facts(LANES[1], port=20002)
@@ -56,23 +88,30 @@ def other_versions(fact: LaneFacts, **versions: str | None) -> LaneFacts:
 def test_an_adapter_is_the_same_in_every_lane() -> None:
     """Two versions of an Adapter's package would be read as a difference of the frameworks."""
     new = [other_versions(fact, a2wsgi="1.11.0") if fact.lane == RG else fact for fact in all_facts()]
-    assert f"Adapter a2wsgi: package a2wsgi: found 1.10.0 in {G}; 1.11.0 in {RG}, expected the same" in diff_of(new)
+    (why,) = against(new)
+    assert package_in(why) == ("Adapter", "a2wsgi", "a2wsgi")
+    assert versions_in(why) == {G: "1.10.0", RG: "1.11.0"}
 
 
 def test_a_server_has_the_same_packages_in_every_lane() -> None:
     """Of another version, or not there."""
-    others = ", ".join(lane.name for lane in LANES if lane.name != B)
-    for version, said in (("26", "26"), (None, "none")):
+    for version in ("26", None):
         new = [other_versions(fact, gunicorn=version) if fact.lane == B else fact for fact in all_facts()]
-        assert f"Server gthread: package gunicorn: found 27.0.1 in {others}; {said} in {B}, expected" in diff_of(new)
+        (why,) = against(new)
+        assert package_in(why) == ("Server", "gthread", "gunicorn")
+        assert versions_in(why) == {lane.name: version if lane.name == B else "27.0.1" for lane in LANES}
 
 
-@pytest.mark.parametrize(("package", "whose"), [("gunicorn", "Server gthread"), ("a2wsgi", "Adapter a2wsgi")])
-def test_a_package_that_is_installed_nowhere_is_an_error(package: str, whose: str) -> None:
+@pytest.mark.parametrize(
+    "package", [("Server", "gthread", "gunicorn"), ("Adapter", "a2wsgi", "a2wsgi")], ids=["server", "adapter"]
+)
+def test_a_package_that_is_installed_nowhere_is_an_error(package: tuple[str, str, str]) -> None:
     """Nothing equals nothing, and would prove nothing."""
-    nowhere = [other_versions(fact, **{package: None}) for fact in all_facts()]
-    assert diff_of(nowhere).startswith(f"{whose}: package {package}: found none in ")
-    assert diff_of(nowhere[2:3]).startswith(f"{whose}: package {package}: found none in {G}, expected")
+    nowhere = [other_versions(fact, **{package[-1]: None}) for fact in all_facts()]
+    for found in (nowhere, nowhere[2:3]):
+        (why,) = against(found)
+        assert package_in(why) == package
+        assert set(versions_in(why).values()) == {None}
 
 
 def test_what_is_no_servers_package_may_differ() -> None:
@@ -124,9 +163,9 @@ def test_the_order_of_facts_does_not_matter(order: list[LaneFacts]) -> None:
     ],
 )
 def test_a_difference_is_shown(changes: dict[str, Any], expected: str, found: str) -> None:
-    """The message names the Group and both Lanes, and has what was expected and what was found."""
-    lines = diff_of(differing(**changes)).splitlines()
-    assert lines[0].startswith(f"Group wsgi: {B} and {A} ")
+    """The reason names the Group and both Lanes, and has what was expected and what was found."""
+    assert [lanes_in(why) for why in against(differing(**changes))] == [("wsgi", B, A)]
+    lines = diff_of(differing(**changes))
     assert any(line.startswith(expected) for line in lines)
     assert any(line.startswith(found) for line in lines)
     assert not any(line.startswith(" ") for line in lines)
@@ -135,9 +174,8 @@ def test_a_difference_is_shown(changes: dict[str, Any], expected: str, found: st
 def test_every_lane_that_differs_is_shown() -> None:
     """All of it is said at once, so that it can be mended at once."""
     found = [*all_facts()[:3], *(replace(fact, workers=3) for fact in all_facts()[3:])]
-    said = diff_of(found)
-    assert said.count("Group wsgi: ") == 2
-    assert said.count("+workers 3") == 2
+    assert [why.values["group"] for why in against(found)] == ["wsgi", "wsgi"]
+    assert diff_of(found).count("+workers 3") == 2
 
 
 def test_only_what_varies_between_two_answers_of_one_lane_is_ignored() -> None:
@@ -202,10 +240,9 @@ def test_lanes_that_share_a_server_are_alike_among_servers_of_their_own(changes:
     whole = experiment(lanes=lanes, groups=(group,))
     first, second, third = all_facts(whole)
     parity.prove(whole, [first, second, third])
-    lines = diff_of([first, second, replace(third, **changes)], whole).splitlines()
-    assert lines[0].startswith(f"Group native: {B} and {A} ")
-    assert found in lines
-    assert sum(line.startswith("Group ") for line in lines) == 1
+    changed = [first, second, replace(third, **changes)]
+    assert [lanes_in(why) for why in against(changed, whole)] == [("native", B, A)]
+    assert found in diff_of(changed, whole)
 
 
 @pytest.mark.parametrize(
@@ -222,8 +259,8 @@ def test_lanes_that_share_a_server_are_alike_among_servers_of_their_own(changes:
 def test_servers_of_their_own_must_agree_in_the_rest(changes: dict[str, Any]) -> None:
     """Interpreter, workers and the answer itself are the same in every Group."""
     first, second = all_facts(NATIVE)
-    said = diff_of([first, replace(second, **changes)], NATIVE)
-    assert said.startswith(f"Group native: {NATIVE_LANES[1].name} and {NATIVE_LANES[0].name} must")
+    (why,) = against([first, replace(second, **changes)], NATIVE)
+    assert lanes_in(why) == ("native", NATIVE_LANES[1].name, NATIVE_LANES[0].name)
 
 
 def test_an_adapter_is_part_of_the_application() -> None:
@@ -252,9 +289,10 @@ def test_answers_that_are_alike_have_no_irremovable_differences() -> None:
     ],
     ids=["order", "case", "date", "server"],
 )
-def test_irremovable_differences_are_put_in_words(headers: tuple[tuple[str, str], ...]) -> None:
+def test_irremovable_differences_are_listed(headers: tuple[tuple[str, str], ...]) -> None:
     """Every shape of answer is listed with its headers and its Lanes."""
     first, second = parity.irremovable_differences(differing(response_headers=headers))
-    others = ", ".join(lane.name for lane in LANES if lane.name != B)
-    assert first.endswith(f"Content-Type, Content-Length, Server: gunicorn: {others}")
-    assert second.endswith(f": {B}")
+    others = tuple(lane.name for lane in LANES if lane.name != B)
+    assert first == reason(Code.HEADERS_OF_ANSWERS, headers=first.values["headers"], lanes=others)
+    assert first.values["headers"] == ("Content-Type", "Content-Length", "Server: gunicorn")
+    assert second.values["lanes"] == (B,)

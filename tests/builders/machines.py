@@ -1,8 +1,6 @@
 """What a good machine says of itself, and what a short A/A found on it."""
 
-from bench.doctor.aa_test import AaTest
-from bench.doctor.checks import Host
-from bench.doctor.sample_size import Resolution
+from bench.doctor.diagnosis import AaTest, Host, Resolution
 from bench.model.estimate import Estimate, Status, Validity
 from tests.builders.runs import manifest
 

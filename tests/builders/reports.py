@@ -9,6 +9,7 @@ from itertools import combinations
 from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
+from bench.analysis import validity
 from bench.model import footprint_plan
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import (
@@ -256,12 +257,12 @@ def failed(log_tail: str = "") -> Report:
         lane=lost,
         round=0,
         stage=Stage.START,
-        reason="exited with code 3 before it answered",
+        reason=reason(Code.ENDED_BEFORE_ANSWER, exit_code=3),
         log_tail=log_tail
         or "Traceback (most recent call last):\n  ...\nModuleNotFoundError: No module named 'flask'\n",
     )
     validities = {
-        lost: Validity(Status.FAILED, (reason(Code.LANE_FAILED, round=0, stage=Stage.START, text=failure.reason),)),
+        lost: Validity(Status.FAILED, (validity.failed(failure),)),
         unsure: Validity(Status.NOT_SATURATED, (UNSURE,)),
     }
     summary = report.summary
@@ -369,8 +370,8 @@ def _manifest(experiment: Experiment) -> Manifest:
         latency_end=LatencyEnd.RECEIVED,
         lanes=tuple(_facts(lane) for lane in experiment.lanes),
         irremovable_differences=(
-            "uvicorn parses HTTP with httptools (C), gunicorn's gthread worker with Python.",
-            "uvicorn sends its Date header from a cache that it renews every second.",
+            reason(Code.HEADERS_OF_ANSWERS, headers=("Content-Type", "Server: gunicorn"), lanes=("flask@gthread",)),
+            reason(Code.HEADERS_OF_ANSWERS, headers=("Server: uvicorn", "Content-Type"), lanes=("fastapi@uvicorn",)),
         ),
     )
 

@@ -26,6 +26,7 @@ from bench.model.history import HistoryRecord, MachineIdentity, Reading
 from bench.model.load import Closed, Open, Phase
 from bench.model.metrics import INSTRUCTIONS, METRICS, Source
 from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
+from bench.model.reason import Code, reason
 from bench.model.records import Failure, LaneFacts, LatencyEnd, Machine, Manifest, Observation, SliceRecord, Stage
 from bench.model.schedule import Slice
 
@@ -151,7 +152,10 @@ def facts(lane: Lane, *, port: int = 20001, **changes: Any) -> LaneFacts:
 
 def failure(lane: str, **changes: Any) -> Failure:
     """Returns the Failure of a Lane that ended under load in the first Round."""
-    return replace(Failure(lane=lane, round=0, stage=Stage.LOAD, reason="the server ended", log_tail="bye"), **changes)
+    return replace(
+        Failure(lane=lane, round=0, stage=Stage.LOAD, reason=reason(Code.SERVER_ENDED, exit_code=3), log_tail="bye"),
+        **changes,
+    )
 
 
 def histogram(*latencies_us: int) -> str:

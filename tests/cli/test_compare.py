@@ -16,9 +16,11 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli import main
+from bench.cli.errors import words
 from bench.cli.gate import exit_code
 from bench.model.config_errors import ConfigError
 from bench.model.errors import ExitCode
+from bench.model.reason import Code, reason
 from bench.model.regression import Comparison
 from bench.regression.selection import NothingDiffers
 from bench.run.git import RevisionFailed
@@ -202,8 +204,8 @@ def test_without_a_difference_there_is_nothing_to_compare(repository: Path) -> N
 @pytest.mark.parametrize(
     ("ends_with", "code", "level"),
     [
-        (NothingToMeasure("shop@gthread#head failed at verification: 100%"), 3, "error"),
-        (RevisionFailed("main: shop does not build"), 3, "error"),
+        (NothingToMeasure(reason(Code.SAID, text="shop@gthread#head: 100%")), 3, "error"),
+        (RevisionFailed("main: found no such revision"), 3, "error"),
         (ConfigError("shop: found in main only"), 2, "error"),
         (NothingDiffers("no App differs between main and HEAD"), 0, "notice"),
         (NothingDiffers("no App differs, but README.md does", ["README.md"]), 0, "warning"),
@@ -224,7 +226,7 @@ def test_github_is_told_why_there_is_no_comparison(
     done = CliRunner().invoke(main, ["compare", "main", "HEAD", *options])
     assert done.exit_code == code
     assert done.stdout == ""
-    said = str(ends_with)
+    said = words(ends_with)
     (annotation,) = [line for line in done.stderr.splitlines() if line.startswith("::")]
     assert annotation.startswith(f"::{level} title=bench::{said.replace('%', '%25')}")
     assert f"bench: {said}" in done.stderr

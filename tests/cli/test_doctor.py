@@ -13,8 +13,7 @@ from msgspec.structs import replace
 
 from bench.cli import main
 from bench.doctor import aa_test
-from bench.doctor.checks import Diagnosis, What
-from bench.doctor.power import MAX_ROUNDS
+from bench.doctor.diagnosis import MAX_ROUNDS, Diagnosis, What
 from bench.model.experiment import Experiment, Sweep
 from bench.model.load import Closed
 from bench.model.reason import Code, reason

@@ -9,8 +9,8 @@ from rich.console import Console
 from bench.cli.progress import run_progress
 from bench.model import schedule
 from bench.model.load import Closed, Phase
-from bench.model.schedule import Slice
-from bench.run import footprint, session
+from bench.model.reason import Code, reason
+from bench.model.schedule import OutsideSlices, Slice
 from tests.builders.runs import experiment, failure, saturated
 
 LONG_LANE = "a_framework_with_a_long_name@gunicorn-uvicorn+a2asgi#2"
@@ -43,7 +43,9 @@ def test_without_a_terminal_there_is_a_line_a_round() -> None:
     with run_progress(Console(file=log, width=200), experiment()) as watcher:
         watcher.round_started(0)
         watcher.slice_ended(saturated("[odd]", errors={"status 500": 3}))
-        watcher.lane_failed(failure("alpha@gthread", reason="it ended", log_tail="first\n[bold]last[/bold]"))
+        watcher.lane_failed(
+            failure("alpha@gthread", reason=reason(Code.SAID, text="it ended"), log_tail="first\n[bold]last[/bold]")
+        )
     assert log.getvalue().splitlines() == [
         "round 1 of 3",
         "[odd]: errors: 3 x status 500",
@@ -58,7 +60,7 @@ def test_what_is_measured_outside_slices_is_named_with_the_time_that_it_takes() 
     whole = experiment(preset=replace(experiment().preset, cold_starts=4, instructions=True))
     screen = io.StringIO()
     with run_progress(Console(file=screen, width=80, force_terminal=True, color_system=None), whole) as watcher:
-        for what in (footprint.FOOTPRINT, session.COUNTING):
+        for what in OutsideSlices:
             for share in (0.0, 0.5, 1.0):
                 watcher.observing(what, share)
     bars = [line for line in screen.getvalue().replace("\x1b[2K", "").split("\r") if ": " in line and "% " in line]

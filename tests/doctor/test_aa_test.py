@@ -5,7 +5,8 @@ import pytest
 from msgspec.structs import replace
 
 from bench.doctor import aa_test
-from bench.doctor.aa_test import AaTest, short_experiment
+from bench.doctor.aa_test import short_experiment
+from bench.doctor.diagnosis import AaTest
 from bench.model import schedule
 from bench.model.estimate import Status
 from bench.model.experiment import Experiment, only
@@ -89,9 +90,10 @@ def test_a_noisier_machine_tells_less_apart() -> None:
 def test_a_lane_that_failed_is_the_reason() -> None:
     """An A/A of one Lane alone is none: the other's failure is said."""
     short = short_experiment(twinned())
-    failed = Failure(lane=TWIN, round=0, stage=Stage.START, reason="no answer in 30 s", log_tail="")
+    why = reason(Code.NO_ANSWER_IN_TIME, timeout_s=30.0)
+    failed = Failure(lane=TWIN, round=0, stage=Stage.START, reason=why, log_tail="")
     alone = [row for row in records(short) if row.lane == A]
-    cause = reason(Code.LANE_FAILED, round=0, stage=Stage.START, text="no answer in 30 s").found_of(TWIN)
+    cause = reason(Code.LANE_FAILED, why, round=0, stage=Stage.START).found_of(TWIN)
     assert judged(short, alone, failed) == Unknown(reason(Code.AA_SHORT, cause, rounds=0, expected=3))
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from bench.analysis.discard import why_discarded
 from bench.doctor import checks
-from bench.doctor.checks import Finding, Severity, What
+from bench.doctor.diagnosis import Finding, Severity, What
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.reason import Code, known, reason
 from bench.model.records import Machine

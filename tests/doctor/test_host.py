@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.doctor import checks, host
+from bench.doctor.diagnosis import Severity
 from bench.servers import machine
 from tests.builders.runs import experiment
 
@@ -62,7 +63,7 @@ def test_a_machine_that_tells_nothing_is_unknown(roots: Path) -> None:
     assert seen.siblings == seen.governors == {}
     assert [seen.quotas, seen.no_turbo, seen.boost, seen.clock_source, seen.address_randomisation] == [None] * 5
     found = checks.findings(seen, machine.describe(1), experiment())
-    assert sum(finding.severity is checks.Severity.UNKNOWN for finding in found) >= 5
+    assert sum(finding.severity is Severity.UNKNOWN for finding in found) >= 5
 
 
 def test_a_file_that_may_not_be_read_is_unknown(roots: Path) -> None:

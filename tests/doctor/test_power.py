@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.special import stdtrit
 
-from bench.doctor.power import MAX_ROUNDS, POWER, Rule, beta, detectable, rounds_needed
+from bench.doctor.diagnosis import MAX_ROUNDS, POWER
+from bench.doctor.power import Rule, beta, detectable, rounds_needed
 
 rules = st.builds(Rule, st.integers(1, 45), st.booleans())
 rounds = st.integers(3, 300)

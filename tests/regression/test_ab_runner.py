@@ -358,11 +358,14 @@ def test_why_instructions_are_undecided_is_said_of_both_counts(second: float, co
 
 
 def test_a_side_that_cannot_be_served_ends_it() -> None:
-    """The message names the Lane, and with it the side, the step and the reason; each failure is stored."""
+    """The reason names the Lane, and with it the side, the stage and the cause; each failure is stored."""
     failures = [failure(HEAD.name), failure(BASE.name)]
     job = Job(failures=failures)
-    with pytest.raises(NothingToMeasure, match=r"alpha@gthread#head .*\bload: the server ended: bye"):
+    with pytest.raises(NothingToMeasure) as ended:
         job.run()
+    (why,) = ended.value.reasons
+    assert (why.code, why.of, why.because) == (Code.LANE_FAILED, HEAD.name, (failures[0].reason,))
+    assert why.values == {"round": failures[0].round, "stage": Stage.LOAD, "log": "bye"}
     assert job.failed == failures
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from bench.model.config_errors import ConfigError
 from bench.model.experiment import Side
+from bench.model.reason import Code, reason
 from bench.regression import ab_testbed
-from bench.regression.ab_testbed import AbTestbed, open_ab_testbed
+from bench.regression.ab_testbed import AbTestbed, NotBuilt, open_ab_testbed
 from bench.regression.checkouts import SideRequest
-from bench.run.git import RevisionFailed
 from bench.servers.environments import Environment, EnvironmentFailed, Recipe
 from bench.servers.project import open_project
 from tests.builders.repositories import app_table, commit, git, shop_and_till, write_config
@@ -90,8 +90,10 @@ def test_a_missing_lock_is_said_of_the_revision_and_the_file(project: Path, monk
     """So is what else an environment can fail by, and a user's project has no Makefile of bench's to be sent to."""
 
     def prepare(_name: str, lock: Path, *_: object) -> Environment:
-        raise EnvironmentFailed(f"{lock}: found no such file")
+        raise EnvironmentFailed(reason(Code.NO_LOCK, file=str(lock)))
 
     monkeypatch.setattr(ab_testbed, "prepare", prepare)
-    with pytest.raises(RevisionFailed, match=r"^HEAD: shop does not build: shop/requirements\.txt: "):
+    with pytest.raises(NotBuilt) as ended:
         opened(project, "shop")
+    cause = reason(Code.NO_LOCK, file="shop/requirements.txt")
+    assert ended.value.reasons == (reason(Code.APP_NOT_BUILT, cause, revision="HEAD", app="shop"),)

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from scipy.stats import ttest_ind
 
 from bench.analysis import intervals, normalise
-from bench.analysis.parity import NotComparable
 from bench.analysis.summary import Folded, fold
 from bench.cli import main
 from bench.model.experiment import Experiment, only
@@ -28,6 +27,7 @@ from bench.model.records import Failure, LatencyEnd, Manifest, SliceRecord
 from bench.model.regression import Check, Evidence, Verdict
 from bench.regression import comparability
 from bench.regression.check import check, resemblance
+from bench.regression.comparability import NotComparable
 from bench.regression.ratios import Allowed
 from bench.report.verdict import verdict
 from bench.run import store

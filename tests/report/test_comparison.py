@@ -15,7 +15,16 @@ from bench.model.estimate import Estimate
 from bench.model.formats import FORMAT_VERSION
 from bench.model.metrics import METRICS
 from bench.model.reason import Code, Reason, reason
-from bench.model.regression import AppComparison, Comparison, Evidence, Judged, SideFacts, Verdict
+from bench.model.regression import (
+    AppComparison,
+    Comparison,
+    Difference,
+    DifferenceKind,
+    Evidence,
+    Judged,
+    SideFacts,
+    Verdict,
+)
 from bench.regression.verdict import judge
 from bench.report import comparison as words
 from bench.report import verdict, wording
@@ -39,6 +48,9 @@ def evidence(verdict: Verdict, metric: str = CPU, *reasons: Reason) -> Evidence:
     return Evidence(metric, ratio(), verdict, 0.06, reasons, 0.04)
 
 
+UPDATED = Difference(kind=DifferenceKind.PACKAGE, name="uvicorn", base="0.54", head="0.50")
+
+
 def compared(*found: Evidence, app: str = "shop") -> Comparison:
     """Returns a comparison of one App in 8 rounds."""
     side = SideFacts(revision="main", commit="0123456789abcdef", python="3.11.7", requirements=())
@@ -53,7 +65,7 @@ def compared(*found: Evidence, app: str = "shop") -> Comparison:
         spent_s=93.4,
         rounds=8,
         measured_again=False,
-        apps=(AppComparison(app=app, lane=f"{app}@uvicorn", evidence=found, differences=("uvicorn: 0.54 -> 0.50",)),),
+        apps=(AppComparison(app=app, lane=f"{app}@uvicorn", evidence=found, differences=(UPDATED,)),),
         notes=(reason(Code.ON_ONE_SIDE, side="main").found_of("blog"),),
     )
 

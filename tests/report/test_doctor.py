@@ -9,8 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from bench.doctor import checks
-from bench.doctor.aa_test import AaTest
-from bench.doctor.checks import Diagnosis, Finding, Severity, What
+from bench.doctor.diagnosis import AaTest, Diagnosis, Finding, Severity, What
 from bench.model.estimate import Status
 from bench.model.reason import Code, Reason, reason
 from bench.report import findings

@@ -16,6 +16,7 @@ from bench.model.estimate import Estimate
 from bench.model.metrics import METRICS, STARTS, Source
 from bench.model.reason import Code, reason
 from bench.model.records import Observation
+from bench.model.schedule import OutsideSlices
 from bench.run import code_lines, footprint, session
 from bench.servers import counters
 from bench.servers.project import Project, open_project, source_files
@@ -44,7 +45,7 @@ class Seen:
     def sync(self) -> None:
         pass
 
-    def observing(self, what: str, share: float) -> None:
+    def observing(self, what: OutsideSlices, share: float) -> None:
         self.shares.append(share)
 
     def of(self, lane: str) -> list[Observation]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench.analysis import discard
-from bench.analysis.parity import NotComparable
+from bench.analysis.parity import LanesDiffer
 from bench.cli.sweep_option import parse_sweep
 from bench.model import schedule
 from bench.model.experiment import Experiment, Lane, Sweep, without
@@ -320,7 +320,7 @@ def test_irremovable_differences_are_written_down() -> None:
 def test_lanes_that_are_not_comparable_are_not_measured() -> None:
     """No facts are described and no Slice is played; the Round is closed all the same."""
     stage = Rehearsal(odd={"workers": 4})
-    with pytest.raises(NotComparable, match=r"\+workers 4"):
+    with pytest.raises(LanesDiffer, match=r"\+workers 4"):
         stage.run()
     assert stage.diary.events == ["describe", "round 0"]
     assert stage.diary.manifests == [stage.draft]

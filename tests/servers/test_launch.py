@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.model.experiment import Adapter, App, Interface, Lane, Server, Serving
+from bench.model.reason import Code, Unknown, reason
 from bench.servers.launch import HOST, PORTS, SERVERSIDE, Launch, Running, free_ports, prepare_launch, started
 from bench.servers.processes import open_process_group
 from bench.servers.readiness import Answered, NotReady, first_answers, wait_until_ready
@@ -84,7 +85,10 @@ def test_a_program_that_is_missing_is_refused_and_the_others_start(tmp_path: Pat
     ]
     with open_process_group() as process_group, started(launches, process_group, tmp_path) as servers:
         assert list(servers.refused) == ["gone@y"]
-        assert servers.refused["gone@y"].startswith(f"{tmp_path}/gunicorn: No such file")
+        why = servers.refused["gone@y"]
+        assert why.code is Code.SERVER_REFUSED
+        assert why.values["program"] == f"{tmp_path}/gunicorn"
+        assert "No such file" in str(why.values["text"])
         (sleeper,) = servers.running
         assert sleeper.process.poll() is None
     assert sleeper.process.poll() is not None
@@ -138,7 +142,7 @@ time.sleep(100)
 """
 
 
-def first_answer(answers: list[list[bytes]], folder: Path, timeout_s: float = 20.0) -> Answered | NotReady:
+def first_answer(answers: list[list[bytes]], folder: Path, timeout_s: float = 20.0) -> Answered | Unknown:
     """Returns what comes of a server that answers each connection in these pieces, or closes it."""
     (port,) = free_ports(1)
     script = ANSWERING.format(port=port, answers=answers)
@@ -164,18 +168,17 @@ def test_a_connection_that_is_closed_is_no_answer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pieces", "said"),
+    ("pieces", "line"),
     [
-        ([ANSWER.replace(b"200 OK", b"503 Busy")], "found HTTP/1.1 503 Busy"),
-        ([ANSWER.replace(b"Hello", b"Holla")], "found HTTP/1.1 200 OK"),
-        ([ANSWER[:-1]], "found HTTP/1.1 200 OK"),
+        ([ANSWER.replace(b"200 OK", b"503 Busy")], "HTTP/1.1 503 Busy"),
+        ([ANSWER.replace(b"Hello", b"Holla")], "HTTP/1.1 200 OK"),
+        ([ANSWER[:-1]], "HTTP/1.1 200 OK"),
     ],
 )
-def test_a_wrong_answer_is_no_first_answer(pieces: list[bytes], said: str, tmp_path: Path) -> None:
-    """Nor is half of one: when the time is over it is said what came."""
+def test_a_wrong_answer_is_no_first_answer(pieces: list[bytes], line: str, tmp_path: Path) -> None:
+    """Nor is half of one: when the time is over the reason has what came."""
     found = first_answer([pieces], tmp_path, timeout_s=1.5)
-    assert isinstance(found, NotReady)
-    assert said in str(found)
+    assert found == Unknown(reason(Code.NO_RIGHT_ANSWER_IN_TIME, timeout_s=1.5, found=line))
 
 
 def test_a_server_that_ends_gives_no_first_answer(tmp_path: Path) -> None:
@@ -183,4 +186,4 @@ def test_a_server_that_ends_gives_no_first_answer(tmp_path: Path) -> None:
     launch = Launch("x@y", (sys.executable, "-c", "raise SystemExit(7)"), {}, tmp_path, free_ports(1)[0])
     with open_process_group() as process_group, started([launch], process_group, tmp_path) as servers:
         (found,) = first_answers(servers.running, ("/", b""), 20)
-    assert str(found) == "the server ended with exit code 7 before it answered"
+    assert found == Unknown(reason(Code.ENDED_BEFORE_ANSWER, exit_code=7))
