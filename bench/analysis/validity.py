@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from msgspec.structs import replace
-
 from bench.analysis import contention, lateness, saturation
 from bench.analysis.contention import Shares
 from bench.model.estimate import Status, Validity, is_busy
@@ -93,16 +91,15 @@ def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None
             return None
 
 
-def failed(failure: Failure) -> Reason:
-    """Returns how a Lane failed."""
-    return reason(Code.LANE_FAILED, failure.reason, round=failure.round, stage=failure.stage)
+def failed(failure: Failure, log: str | None = None) -> Reason:
+    """Returns how a Lane failed, with a line of its log."""
+    return reason(Code.LANE_FAILED, failure.reason, round=failure.round, stage=failure.stage, log=log)
 
 
 def failed_with_log(failure: Failure) -> Reason:
     """Returns how a Lane failed, with its name and the last line of its log: for where the log is not shown."""
-    last = failure.log_tail.strip().splitlines()[-1:]
-    found = failed(failure).found_of(failure.lane)
-    return replace(found, values={**found.values, "log": last[0]}) if last else found
+    last = next(reversed(failure.log_tail.strip().splitlines()), None)
+    return failed(failure, last).found_of(failure.lane)
 
 
 def wrong(records: Sequence[SliceRecord]) -> Iterator[Reason]:

@@ -226,9 +226,9 @@ def _slice_3(row: Document) -> Document:
 # lateness is loop lag. Of a failure: the step is the stage, and that of the contract is the verification. In
 # summary.json: a framework's overhead is its own cost.
 # Reasons, and what differs between Lanes or versions, are codes with numbers and names. manifest.json: bench_revision
-# and project_revision in place of git_revision; when latencies end. The loop lag is of the load alone: the driver writes
-# down what it saw afterwards, which had made the p99 longer by 0.5 ms. Memory that could not be read was 0 until a
-# commit within version 3.
+# and project_revision in place of git_revision; when latencies end. The loop lag is of the load alone: the driver
+# writes down what it saw afterwards, which had made the p99 longer by 0.5 ms. Memory that could not be read was 0 until
+# a commit within version 3.
 
 _WORKLOAD = "hello"
 """What the one workload of earlier versions is called; it had no name."""

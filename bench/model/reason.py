@@ -30,7 +30,8 @@ class Code(StrEnum):
     NO_REASON = "no-reason"
     """No reason was recorded."""
     LANE_FAILED = "lane-failed"
-    """The Lane failed in a ``round``, at a ``stage``; the cause says how, and ``log`` is the last line of its log."""
+    """The Lane failed in a ``round``, at a ``stage``; the cause says how. ``log`` is the last line of its log; null where
+    log stands beside it, or is empty."""
 
     # How a Lane failed
     NO_LOCK = "no-lock"
@@ -77,7 +78,7 @@ class Code(StrEnum):
     """The driver said ``found`` in place of ``expected``; ``text`` is the error."""
     LANES_DIFFER = "lanes-differ"
     """``lane`` has not the configuration of ``other``, of the same ``group``: ``difference`` has the lines that differ,
-    as ``diff`` writes them."""
+    as unified diffs have them."""
     PACKAGES_DIFFER = "packages-differ"
     """``package`` of a ``part``, a Server or Adapter called ``name``, is not the same in all ``lanes``: ``versions``,
     in the same order, null where it is not installed."""

@@ -112,8 +112,8 @@ def _lane_failed(reason: Reason) -> str:
 
 
 def _uv_failed(reason: Reason) -> str:
-    text = "{text}" if reason.values.get("text") else "exit code {exit_code}"
-    return filled("uv {command} failed: " + text, reason.values)
+    text = ": {text}" if reason.values.get("text") else ""
+    return filled("uv {command} ended with exit code {exit_code}" + text, reason.values)
 
 
 def _no_right_answer_in_time(reason: Reason) -> str:
@@ -127,7 +127,7 @@ def _neither_side_answered(reason: Reason) -> str:
 
 
 def _not_served(reason: Reason) -> str:
-    return f"{all_said(reason.because)}; its log is above"
+    return f"it was not served{_after_colon(reason.because)}; its log is above"
 
 
 def _driver_ended(reason: Reason) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from bench.analysis import sweep
@@ -55,8 +56,8 @@ def point(load: Load, p99: tuple[float, float] | None, status: Status = Status.V
     )
 
 
-def not_valid(load: str, status: Status) -> Reason:
-    return reason(Code.POINT_NOT_VALID, status=status, load=load)
+def not_valid(load: Load, status: Status) -> Reason:
+    return reason(Code.POINT_NOT_VALID, status=status, load=to_builtins(load))
 
 
 # ---------------------------------------------------------------- the knee
@@ -88,9 +89,9 @@ def test_the_knee_of_rates_lies_between_a_rate_that_was_served_and_one_that_was_
         assert knee.at is None
         assert knee.reason is not None
         assert knee.reason.code is Code.ALREADY_BEYOND
-        assert knee.reason.values["load"] == "100/s"
+        assert knee.reason.values["load"] == to_builtins(Open(100))
     elif rps > 20_001:
-        assert (knee.at, knee.reason) == (None, reason(Code.STILL_SERVED, load="20,000/s"))
+        assert (knee.at, knee.reason) == (None, reason(Code.STILL_SERVED, load=to_builtins(Open(20_000))))
     elif knee.at is not None:
         assert knee.low is not None and knee.high is not None  # noqa: PT018 - both or none
         assert knee.low == knee.at <= rps <= knee.high
@@ -107,9 +108,12 @@ def test_a_rate_that_fills_the_server_is_not_within_the_objective() -> None:
     assert found.points[3].validity.reasons[0].values == pytest.approx({"server_share": 0.97})
     assert [bool(each.latency_ms) for each in found.points] == [True, True, False, False, False]
     assert (found.knee.low, found.knee.high) == (3200, 4800)
-    assert (found.within_slo.load, found.within_slo.reasons) == (Open(3200.0), (not_valid("3,900/s", Status.UNSTABLE),))
+    assert (found.within_slo.load, found.within_slo.reasons) == (
+        Open(3200.0),
+        (not_valid(Open(3_900), Status.UNSTABLE),),
+    )
     full = folded(swept(loads[2:]), [replace(row, dropped=0) for row in rows])[A]
-    assert full.knee.reason == reason(Code.ALREADY_BEYOND, status=Status.UNSTABLE, load="3,900/s")
+    assert full.knee.reason == reason(Code.ALREADY_BEYOND, status=Status.UNSTABLE, load=to_builtins(Open(3_900)))
 
 
 def test_a_knee_is_not_claimed_where_the_driver_was_the_limit() -> None:
@@ -121,7 +125,7 @@ def test_a_knee_is_not_claimed_where_the_driver_was_the_limit() -> None:
         assert found.points[loads.index(last)].validity.status is Status.DRIVER_BOUND
         assert found.knee.at is None
         assert found.knee.reason is not None
-        assert (found.knee.reason.code, found.knee.reason.values) == (Code.MAXIMUM_UNKNOWN, {"load": last.label})
+        assert (found.knee.reason.code, found.knee.reason.values) == (Code.MAXIMUM_UNKNOWN, {"load": to_builtins(last)})
         assert [cause.code for cause in found.knee.reason.because] == [Code.DRIVER_FULL]
 
 
@@ -145,7 +149,7 @@ def test_a_sweep_that_begins_beyond_the_knee_shows_none(text: str) -> None:
     """The true one is at 6 users; N / X(N) of more is no idle response time. With one user it always is."""
     whole = swept(parse_sweep(text))
     knee = folded(whole, sweep_records(whole, dict.fromkeys(RPS, 2000.0)))[A].knee
-    assert (knee.at, knee.reason) == (None, reason(Code.ALREADY_SATURATED, load=parse_sweep(text)[0].label))
+    assert (knee.at, knee.reason) == (None, reason(Code.ALREADY_SATURATED, load=to_builtins(parse_sweep(text)[0])))
     single = swept(USERS)
     assert folded(single, sweep_records(single, dict.fromkeys(RPS, 200.0)))[A].knee.at == pytest.approx(1, rel=0.05)
 
@@ -159,7 +163,7 @@ def test_no_knee_is_drawn_through_a_sweep_whose_upper_half_is_not_valid() -> Non
     for load in USERS[4:]:
         rows = changed(rows, load, answers_in_window=200, driver_cpu_ns=100_000_000, driver_run_queue_ns=190_000_000)
     knee = folded(whole, rows)[A].knee
-    assert (knee.at, knee.reason) == (None, not_valid("16 users", Status.STARVED))
+    assert (knee.at, knee.reason) == (None, not_valid(Closed(16), Status.STARVED))
     full = changed(rows, USERS[3], server_cpu_ns=290_000_000, answers_in_window=255)
     assert folded(whole, full)[A].knee.at == pytest.approx(3, rel=0.05)
 
@@ -224,7 +228,7 @@ def test_wrong_answers_fail_their_point_alone() -> None:
     assert statuses == [Status.VALID] * 3 + [Status.FAILING] + [Status.VALID] * 5
     (wrong,) = found[A].points[3].validity.reasons
     assert (wrong.code, wrong.values["errors"], wrong.values["kinds"]) == (Code.WRONG_ANSWERS, 6, ("status 500",))
-    assert found[A].knee.reason == not_valid("8 users", Status.FAILING)
+    assert found[A].knee.reason == not_valid(Closed(8), Status.FAILING)
     assert found[A].within_slo.load == Closed(4)
     assert found[B].knee.at is not None
 
@@ -329,7 +333,7 @@ def test_no_knee_is_derived_from_a_point_that_cannot_be_trusted(loads: tuple[Loa
     """Its own figures stand under its finding."""
     whole = swept(loads)
     found = folded(whole, changed(sweep_records(whole), loads[0], steal_s=9.0))[A]
-    assert (found.knee.at, found.knee.reason) == (None, not_valid(loads[0].label, Status.STARVED))
+    assert (found.knee.at, found.knee.reason) == (None, not_valid(loads[0], Status.STARVED))
 
 
 def test_a_load_that_was_not_reached_is_not_measured() -> None:
@@ -338,7 +342,7 @@ def test_a_load_that_was_not_reached_is_not_measured() -> None:
     found = folded(whole, [row for row in sweep_records(whole) if row.load != Closed(64)])[A]
     assert found.points[6].validity.status is Status.NOT_MEASURED
     assert found.points[6].throughput_rps is None
-    assert found.knee.reason == not_valid("64 users", Status.NOT_MEASURED)
+    assert found.knee.reason == not_valid(Closed(64), Status.NOT_MEASURED)
 
 
 def test_no_answer_at_all_is_no_number() -> None:
@@ -409,20 +413,23 @@ def test_a_laxer_objective_never_holds_for_less(points: list[SweepPoint], slo_ms
 
 def test_the_end_of_the_objective_says_why() -> None:
     """In numbers; where there is no interval, nothing is claimed."""
-    above = reason(Code.P99_ABOVE_OBJECTIVE, p99_ms=9, high_ms=12, load="200/s")
+    above = reason(Code.P99_ABOVE_OBJECTIVE, p99_ms=9, high_ms=12, load=to_builtins(Open(200)))
     reasons = {
         (above,): [point(RATES[0], (5, 6)), point(RATES[1], (9, 12))],
-        (not_valid("200/s", Status.OVERLOADED),): [
+        (not_valid(Open(200), Status.OVERLOADED),): [
             point(RATES[0], (5, 6)),
             point(RATES[1], None, Status.OVERLOADED),
         ],
         (reason(Code.SWEEP_ENDED),): [point(RATES[0], (5, 6))],
         (reason(Code.NO_P99),): [point(RATES[0], None)],
-        (above, reason(Code.NO_P99_BELOW, load="200/s")): [point(RATES[0], None), point(RATES[1], (9, 12))],
+        (above, reason(Code.NO_P99_BELOW, load=to_builtins(Open(200)))): [
+            point(RATES[0], None),
+            point(RATES[1], (9, 12)),
+        ],
     }
     assert {within_slo(points, 10).reasons: points for points in reasons.values()} == reasons
     short = replace(
         experiment(), preset=replace(experiment().preset, rounds=2), sweep=Sweep(loads=RATES[2:], slo_ms=1000)
     )
     found = folded(short, sweep_records(short))[A].within_slo
-    assert (found.load, found.reasons) == (None, (reason(Code.NO_INTERVAL, load="500/s"),))
+    assert (found.load, found.reasons) == (None, (reason(Code.NO_INTERVAL, load=to_builtins(Open(500))),))

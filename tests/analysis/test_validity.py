@@ -49,11 +49,10 @@ def test_wrong_answers_come_before_the_limit() -> None:
 def test_a_lane_that_failed_has_failed(server: float, errors: dict[str, int]) -> None:
     """Nothing else matters of a Lane that was left out; the reason has the Round and the stage."""
     records = [*at_shares(server, 0.5), saturated(errors=errors)]
-    found = validity.worst(
-        validity.judge_cells(records, failure("alpha@gthread", round=2, reason="the server ended"), 1)
-    )
-    failed = reason(Code.LANE_FAILED, round=2, stage=Stage.LOAD, text="the server ended")
-    assert found == Validity(Status.FAILED, (failed,))
+    failed = failure("alpha@gthread", round=2)
+    found = validity.worst(validity.judge_cells(records, failed, 1))
+    why = reason(Code.LANE_FAILED, failed.reason, round=2, stage=Stage.LOAD, log=None)
+    assert found == Validity(Status.FAILED, (why,))
 
 
 def test_a_lane_without_records_is_not_measured() -> None:

@@ -93,7 +93,7 @@ def test_a_lane_that_failed_is_the_reason() -> None:
     why = reason(Code.NO_ANSWER_IN_TIME, timeout_s=30.0)
     failed = Failure(lane=TWIN, round=0, stage=Stage.START, reason=why, log_tail="")
     alone = [row for row in records(short) if row.lane == A]
-    cause = reason(Code.LANE_FAILED, why, round=0, stage=Stage.START).found_of(TWIN)
+    cause = reason(Code.LANE_FAILED, why, round=0, stage=Stage.START, log=None).found_of(TWIN)
     assert judged(short, alone, failed) == Unknown(reason(Code.AA_SHORT, cause, rounds=0, expected=3))
 
 

@@ -753,7 +753,7 @@ def test_markdown_cannot_be_broken_by_a_log_or_a_title() -> None:
     assert r"a\|b \<img\> \`c\`" in markdown.render(replace(report, summary=replace(report.summary, lanes=lanes)))
 
 
-@pytest.mark.parametrize("fact", ["--worker-class gthread", "flask 3.1.3", "httptools (C)", "content-length: 13"])
+@pytest.mark.parametrize("fact", ["--worker-class gthread", "flask 3.1.3", "Server: uvicorn", "content-length: 13"])
 def test_the_configuration_is_proven(fact: str) -> None:
     """Command lines, versions, answers, and what no setting makes equal, in Markdown and HTML."""
     assert fact in markdown.render(standard())

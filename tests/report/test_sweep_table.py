@@ -12,6 +12,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from msgspec import to_builtins
 from msgspec.structs import replace
 from rich.console import Console
 
@@ -169,12 +170,12 @@ def test_the_verdict_claims_no_load_only_where_that_was_seen() -> None:
         )
     )
     assert "10 ms up to 500/s for Beta" in robbed
-    assert unknown(robbed)["Alpha"] == said_of(Code.POINT_NOT_VALID, status=Status.STARVED, load="100/s")
+    assert unknown(robbed)["Alpha"] == said_of(Code.POINT_NOT_VALID, status=Status.STARVED, load=to_builtins(Open(100)))
     few = verdict_of(lambda row: replace(row, latency_from_intended_us=spread(50, 3000)))
-    assert said_of(Code.NO_P99_BELOW, load="1,000/s") in unknown(few)["Alpha"]
+    assert said_of(Code.NO_P99_BELOW, load=to_builtins(Open(1_000))) in unknown(few)["Alpha"]
     short = verdict_of(lambda row: row, rounds=2)
-    assert said_of(Code.NO_INTERVAL, load="200/s") in unknown(short)["Alpha"]
-    assert said_of(Code.NO_P99_BELOW, load="200/s") in unknown(short)["Alpha"]
+    assert said_of(Code.NO_INTERVAL, load=to_builtins(Open(200))) in unknown(short)["Alpha"]
+    assert said_of(Code.NO_P99_BELOW, load=to_builtins(Open(200))) in unknown(short)["Alpha"]
     assert "at no load" not in robbed + few + short
 
 

@@ -74,7 +74,7 @@ def another(value: Value) -> Value:
         case tuple():
             return value[:1]
         case dict():
-            return {name: count + 1 for name, count in value.items()}
+            return {name: each if isinstance(each, str) else each + 1 for name, each in value.items()}
     raise AssertionError
 
 
@@ -95,6 +95,9 @@ def test_numbers_are_written_with_their_units() -> None:
         Code.NOT_CERTAIN: ("1.052", "1.013", "3.50 %"),
         Code.SILENT_ROUNDS: ("rounds 2, 5", "3 slices"),
         Code.LANE_FAILED: ("round 3", "start"),
+        Code.STILL_GROWING: ("16 users",),
+        Code.STILL_SERVED: ("100/s",),
+        Code.PACKAGES_DIFFER: ("26 in alpha@s", "none in beta@s"),
         Code.NO_RIGHT_ANSWER: ("3 x timeout", "7 requests", "2 right answers"),
         Code.RATES_DIFFER: ("870/s", "910.5/s"),
         Code.TOO_FEW_ANSWERS: ("p99.9", "5,000", "1,000"),
