@@ -197,23 +197,25 @@ def test_broken_lanes_fail_alone(project: Path) -> None:
         (project / "apps" / file).write_text(code)
     (project / "apps" / "raw_hello" / "raw_hello.py").open("a").write(DYING)
     (project / "bench.toml").open("a").write(ABSENT)
-    expected = {
-        "flask_hello@gunicorn-gthread": ("start", "this app is broken"),
-        "django_hello@gunicorn-gthread": ("start", "no answer in 5 s"),
-        "django_hello@absent": ("start", "bin/no-such-server: No such file or directory"),
-        "fastapi_hello@uvicorn": ("verification", "status: found 404"),
-        "raw_hello@uvicorn": ("load", "the server ended with exit code 9"),
-        "raw_hello@gunicorn-uvicorn": ("load", "a process of the server ended under load"),
+    expected: dict[str, tuple[str, Code, dict[str, object]]] = {
+        "flask_hello@gunicorn-gthread": ("start", Code.ENDED_BEFORE_ANSWER, {"exit_code": 3}),
+        "django_hello@gunicorn-gthread": ("start", Code.NO_ANSWER_IN_TIME, {"timeout_s": 5.0}),
+        "django_hello@absent": ("start", Code.SERVER_REFUSED, {"text": "No such file or directory"}),
+        "fastapi_hello@uvicorn": ("verification", Code.ANSWER_DIFFERS, {"part": "status", "found": "404"}),
+        "raw_hello@uvicorn": ("load", Code.SERVER_ENDED, {"exit_code": 9}),
+        "raw_hello@gunicorn-uvicorn": ("load", Code.PROCESS_ENDED, {}),
     }
     options = (option for lane in (*expected, "raw_hello@gunicorn-gthread") for option in ("--lane", lane))
     done, summary = run(project, *options)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
-    said = {each["lane"]: (each["stage"], each["reason"] + each["log_tail"]) for each in summary["failures"]}
-    assert said.keys() == expected.keys()
-    for lane, (stage, words) in expected.items():
-        assert said[lane][0] == stage
-        assert words in said[lane][1]
+    found = {each["lane"]: each for each in summary["failures"]}
+    assert found.keys() == expected.keys()
+    for lane, (stage, code, values) in expected.items():
+        why = found[lane]["reason"]
+        assert (found[lane]["stage"], why["code"]) == (stage, code)
+        assert why.get("values", {}).items() >= values.items()
+    assert "this app is broken" in found["flask_hello@gunicorn-gthread"]["log_tail"]
     by_lane = {lane["lane"]: lane for lane in summary["lanes"]}
     assert {by_lane[lane]["validity"]["status"] for lane in expected} == {"failed"}
     assert by_lane["raw_hello@gunicorn-gthread"]["validity"]["status"] != "failed"
@@ -237,7 +239,8 @@ def test_verify_checks_every_lane_without_load(project: Path) -> None:
     assert done.returncode == 3
     (failure,) = json.loads(done.stdout)["failures"]
     assert failure["stage"] == "verification"
-    assert "Good day, world!" in failure["reason"]
+    assert failure["reason"]["code"] == Code.ANSWER_DIFFERS
+    assert "Good day, world!" in failure["reason"]["values"]["found"]
 
 
 def test_lanes_that_differ_are_not_compared(project: Path) -> None:

@@ -170,8 +170,64 @@ def _is_isinstance(node: ast.AST) -> TypeGuard[ast.Call]:
     return isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance" and len(node.args) == 2
 
 
+def of_values(sources: Sources) -> Offences:
+    """What report takes from doctor are values alone, which derive nothing."""
+    for module, name in own_imports(sources):
+        if room(module) == "report" and room(name) == "doctor":
+            for derived in imports(name, sources):
+                if within(derived, "bench") and room(derived) != "model":
+                    yield f"{module} imports {name}, which imports {derived}: {name} is no module of values"
+
+
+def of_sentences(sources: Sources) -> Offences:
+    """What is found has a code; only errors that end a command have words of their own, and report has all others."""
+    for module, source in sources.items():
+        if room(module) in WORDLESS:
+            for line, text in sentences(source):
+                yield f"{module}:{line} has words of its own: {text!r}; give a Reason, which report words"
+
+
+def of_reasons(sources: Sources) -> Offences:
+    """What is stored is a Reason, and no function returns words in place of a value."""
+    for module, source in sources.items():
+        for node in nodes(source):
+            if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) in ("reason", "reasons"):
+                if "str" in re.findall(r"\w+", ast.unparse(node.annotation)):
+                    yield f"{module}:{node.lineno} has a reason in words: let it be a Reason"
+            elif isinstance(node, ast.FunctionDef) and node.returns is not None:
+                members = set(ast.unparse(node.returns).split(" | "))
+                if room(module) in WORDLESS and "str" in members and members - {"str", "None"}:
+                    yield f"{module}.{node.name} returns {ast.unparse(node.returns)}: let it return an Unknown"
+
+
+def sentences(source: str) -> Iterator[tuple[int, str]]:
+    """Yields texts of three words and more, with their lines: neither docstrings nor what is raised, nor a pattern."""
+    tree = ast.parse(source)
+    apart = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) or (isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.")):
+            apart |= {id(part) for part in ast.walk(node)}
+    for node in ast.walk(tree):
+        text = _text(node)
+        if id(node) not in apart and SENTENCE.search(text):
+            yield getattr(node, "lineno", 0), text
+
+
+def _text(node: ast.AST) -> str:
+    """Returns the text of a string, with a placeholder for each value in it; nothing of anything else."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) or "{}" for part in node.values)
+    return ""
+
+
 IO_CALLS = ("open", "print", "input")
 LOADS = ("Load", "Closed", "Open")
+WORDLESS = ("servers", "analysis", "run", "doctor")
+"""Packages that find reasons, and have no words for them."""
+SENTENCE = re.compile(r"([A-Za-z]{2,}[,;:]? ){2}[A-Za-z]{2,}")
+"""Three words, one after the other; fewer are a name."""
 
 RULES = (
     in_no_room,
@@ -182,6 +238,9 @@ RULES = (
     of_libraries,
     of_input_and_output,
     of_loads,
+    of_values,
+    of_sentences,
+    of_reasons,
 )
 
 
@@ -226,6 +285,11 @@ def test_the_documented_table_is_this_one() -> None:
         (of_input_and_output, "bench.report.html", "from pathlib import Path", "report neither reads nor writes"),
         (of_input_and_output, "bench.analysis.sweep", "text = open('x')", "calls open"),
         (of_loads, "bench.analysis.sweep", "isinstance(load, (Closed, int))", "let the load say it"),
+        (of_values, "bench.report.html", "import bench.doctor.checks", "is no module of values"),
+        (of_sentences, "bench.analysis.sweep", "why = f'the server ended with {code}'", "the server ended with {}"),
+        (of_sentences, "bench.run.round", "def f():\n    return 'it has ended'", "it has ended"),
+        (of_reasons, "bench.model.records", "class Failure:\n    reason: str | None = None", "let it be a Reason"),
+        (of_reasons, "bench.analysis.sweep", "def knee() -> float | str: ...", "let it return an Unknown"),
         (of_loads, "bench.report.html", "match load:\n    case Open(rate): pass", "let the load say it"),
     ],
 )

@@ -30,8 +30,8 @@ class Code(StrEnum):
     NO_REASON = "no-reason"
     """No reason was recorded."""
     LANE_FAILED = "lane-failed"
-    """The Lane failed in a ``round``, at a ``stage``; the cause says how. ``log`` is the last line of its log; null where
-    log stands beside it, or is empty."""
+    """The Lane failed in a ``round``, at a ``stage``; the cause says how. ``log`` is the last line of its log, null
+    where that is empty, or stored beside it."""
 
     # How a Lane failed
     NO_LOCK = "no-lock"

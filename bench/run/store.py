@@ -25,7 +25,7 @@ COMPARISON_MARKDOWN = "comparison.md"
 COMPARISON_JUNIT = "comparison.junit.xml"
 LATEST = "latest"
 
-EXPECTED = {MANIFEST: "the manifest of a run", COMPARISON: "what a comparison said"}
+EXPECTED = {MANIFEST: "a run's manifest", COMPARISON: "a comparison's result"}
 
 _Document = TypeVar("_Document", Manifest, Comparison)
 _Row = TypeVar("_Row", SliceRecord, Failure, Observation)

@@ -73,7 +73,7 @@ def test_the_knee_of_users_is_where_the_bounds_cross(rps: float, idle_ms: float)
         assert knee.at is None
         assert knee.reason is not None
         assert knee.reason.code in (Code.STILL_GROWING, Code.MAXIMUM_UNKNOWN)
-        assert knee.reason.values == {"load": "256 users"}
+        assert knee.reason.values == {"load": to_builtins(Closed(256))}
     elif crossing < 128:
         assert knee.at == pytest.approx(crossing, rel=0.05)  # a window holds whole requests
         assert knee.low is not None and knee.at is not None and knee.high is not None  # noqa: PT018 - all or none

@@ -17,7 +17,7 @@ from bench.model.history import HistoryRecord
 from bench.model.load import Closed
 from bench.model.reason import Code, reason
 from bench.model.records import Failure, LatencyEnd, Manifest, Observation, SliceRecord, Stage
-from bench.model.regression import Comparison, Verdict
+from bench.model.regression import Comparison, Difference, DifferenceKind, Verdict
 from tests.builders.runs import A, failure, fixed, history_record, manifest, saturated
 
 DATA = Path(__file__).parent.parent / "data"
@@ -277,11 +277,30 @@ def test_why_there_was_no_answer_is_kept_in_its_words() -> None:
 
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_failure_has_its_stage(version: int) -> None:
-    """What was the contract's step is the stage of the verification."""
+    """What was the contract's step is the stage of the verification; why is kept in its words."""
     path = DATA / "runs" / f"v{version}" / "failing" / "failures.jsonl"
     found = [formats.decoded(Failure, document, version) for document in documents(path)]
     assert [each.stage for each in found] == [Stage.ENVIRONMENT, Stage.VERIFICATION, Stage.START, Stage.LOAD]
     assert found[2].log_tail == "no settings: GREETING is not set"
+    assert [each.reason for each in found] == [reason(Code.SAID, text=old["reason"]) for old in documents(path)]
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_what_no_setting_removes_is_kept_in_its_words(version: int) -> None:
+    """As a reason each."""
+    path = f"v{version}/failing/manifest.json"
+    (old,) = documents(DATA / "runs" / path)
+    found: Manifest = of(path)
+    assert found.irremovable_differences
+    assert [why.values["text"] for why in found.irremovable_differences] == old["irremovable_differences"]
+
+
+def test_what_differs_between_two_versions_is_kept_in_its_words() -> None:
+    """Nobody takes it apart."""
+    (old,) = documents(DATA / "runs" / "v3" / "compare-slower" / "comparison.json")
+    old["apps"][0]["differences"] = ["uvicorn: 0.54 -> 0.50"]
+    found = formats.decoded(Comparison, old, 3).apps[0].differences
+    assert found == (Difference(kind=DifferenceKind.SAID, name="uvicorn: 0.54 -> 0.50", base=None, head=None),)
 
 
 def test_a_manifest_has_its_experiment_in_the_words_of_today() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bench.model.load import Closed
 from bench.model.protocol import Setup, SliceOrder
+from bench.model.reason import Code
 from bench.run.driver_client import Driver, DriverFailed, driver
 from bench.servers.processes import open_process_group
 
@@ -31,8 +32,10 @@ def kill_and_offer(load: Driver) -> None:
 
 def test_a_driver_that_dies_is_named_and_not_hung_upon(tmp_path: Path) -> None:
     """What could not be sent to it any more does not hide that it has ended."""
-    with pytest.raises(DriverFailed, match="the driver ended"):
+    with pytest.raises(DriverFailed) as failed:
         converse(tmp_path, kill_and_offer)
+    (why,) = failed.value.reasons
+    assert why.code is Code.DRIVER_ENDED
 
 
 def test_a_driver_that_fails_is_quoted(tmp_path: Path) -> None:
@@ -47,5 +50,8 @@ def test_what_is_no_answer_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     chatter.write_text("#!/bin/sh\necho good morning\nread -r _\n")
     chatter.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(chatter))
-    with pytest.raises(DriverFailed, match=r"the driver said b'good morning.*expected a Ready"):
+    with pytest.raises(DriverFailed) as failed:
         converse(tmp_path, str)
+    (why,) = failed.value.reasons
+    assert (why.code, why.values["expected"]) == (Code.DRIVER_NOT_UNDERSTOOD, "Ready")
+    assert "good morning" in str(why.values["found"])

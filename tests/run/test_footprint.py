@@ -14,7 +14,7 @@ from bench.analysis import observations
 from bench.model.config import select_lanes
 from bench.model.estimate import Estimate
 from bench.model.metrics import METRICS, STARTS, Source
-from bench.model.reason import Code, reason
+from bench.model.reason import Code, Value, reason
 from bench.model.records import Observation
 from bench.model.schedule import OutsideSlices
 from bench.run import code_lines, footprint, session
@@ -114,15 +114,22 @@ def test_a_preset_without_starts_shows_what_lies_there(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "timeout_s", "said"),
+    ("broken", "timeout_s", "code", "values"),
     [
-        ("raise ImportError('this app is broken')", 60.0, "the server ended with exit code"),
-        ("import time; time.sleep(100)", 2.0, "no right answer in 2 s"),
-        ("def create_app(): return lambda e, s: s('503 Busy', []) and [] or []", 5.0, "found HTTP/1.1 503 Busy"),
-        ("def create_app(:", 60.0, "the server ended with exit code"),
+        ("raise ImportError('this app is broken')", 60.0, Code.ENDED_BEFORE_ANSWER, {"exit_code": 3}),
+        ("import time; time.sleep(100)", 2.0, Code.NO_RIGHT_ANSWER_IN_TIME, {"timeout_s": 2.0, "found": None}),
+        (
+            "def create_app(): return lambda e, s: s('503 Busy', []) and [] or []",
+            5.0,
+            Code.NO_RIGHT_ANSWER_IN_TIME,
+            {"timeout_s": 5.0, "found": "HTTP/1.1 503 Busy"},
+        ),
+        ("def create_app(:", 60.0, Code.ENDED_BEFORE_ANSWER, {"exit_code": 3}),
     ],
 )
-def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, timeout_s: float, said: str) -> None:
+def test_an_app_that_does_not_start_has_a_reason(
+    project: Path, broken: str, timeout_s: float, code: Code, values: dict[str, Value]
+) -> None:
     """It is tried once, every metric that takes a start says why it is missing, and the others are measured."""
     (project / "apps" / "flask_hello" / "flask_hello.py").write_text(broken)
     config = project / "bench.toml"
@@ -132,8 +139,7 @@ def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, tim
         footprint.measure(testbed, seen, seen)
     missing = observations.missing(seen.of(FLASK))
     assert set(missing) >= STARTED
-    assert {missing[metric].code for metric in STARTED} == {Code.SAID}
-    assert all(said in str(missing[metric].values["text"]) for metric in STARTED)
+    assert all(missing[metric] == reason(code, **values) for metric in STARTED)
     assert len(seen.of(FLASK)) <= len(STARTED) + len(AT_REST) + 1
     assert ("code_lines" in missing) == broken.endswith("(:")
 
@@ -147,7 +153,9 @@ def test_a_missing_program_has_a_reason(project: Path) -> None:
     )
     seen = measured(project, [UVICORN], cold_starts=2)
     why = observations.missing(seen.of(UVICORN))["first_response_ms"]
-    assert "no-such-server: No such file or directory" in str(why.values["text"])
+    assert why.code is Code.SERVER_REFUSED
+    assert Path(str(why.values["program"])).name == "no-such-server"
+    assert why.values["text"] == "No such file or directory"
 
 
 def test_a_factory_that_fails_on_import_has_a_reason(project: Path) -> None:

@@ -8,6 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
+from bench.model.reason import Code, reason
 from bench.servers import environments
 from bench.servers.environments import COMPLETE, EnvironmentFailed, Recipe, prepare
 
@@ -85,7 +86,8 @@ def test_a_lock_that_cannot_be_met_says_why(lock: Path, tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(EnvironmentFailed, match="must have a hash") as failed:
             prepare("app", lock, tmp_path / "environments")
-        assert "\n" not in str(failed.value)
+        assert failed.value.reason.code is Code.UV_FAILED
+        assert "\n" not in str(failed.value.reason.values["text"])
 
 
 @pytest.mark.parametrize(
@@ -137,8 +139,9 @@ def test_a_copy_of_a_folder_is_refused(lock: Path, tmp_path: Path) -> None:
     lock.write_text(".\n")
     package(tmp_path, "1.0")
     for _ in range(2):
-        with pytest.raises(EnvironmentFailed, match="found a copy of the folder of shop, expected a link to it"):
+        with pytest.raises(EnvironmentFailed) as failed:
             prepare("app", lock, tmp_path / "environments")
+        assert failed.value.reason == reason(Code.NOT_LINKED, file=str(lock), package="shop")
 
 
 def test_paths_of_a_recipe_begin_where_bench_is_called(
@@ -198,9 +201,11 @@ def test_two_at_once_make_one_environment(lock: Path, tmp_path: Path) -> None:
 
 
 def test_a_missing_lock_is_named(tmp_path: Path) -> None:
-    """An App without requirements.txt is told how to get one."""
-    with pytest.raises(EnvironmentFailed, match="found no such file, expected the App's requirements"):
-        prepare("app", tmp_path / "requirements.txt", tmp_path / "environments")
+    """An App without requirements.txt has no environment."""
+    lock = tmp_path / "requirements.txt"
+    with pytest.raises(EnvironmentFailed) as failed:
+        prepare("app", lock, tmp_path / "environments")
+    assert failed.value.reason == reason(Code.NO_LOCK, file=str(lock))
 
 
 def test_a_folder_that_moves_has_environments_of_its_own(lock: Path, tmp_path: Path) -> None:
