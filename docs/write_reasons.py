@@ -14,8 +14,8 @@ HEAD = """# Reasons
 
 Why a value is not known, or a figure can't be trusted, is a code with numbers in every JSON file: in `validity`,
 `missing`, `partial` and `lacking` of `summary.json`, in `unknown`, `discarded` and `not_repeated` of `slices.jsonl`, in
-`observations.jsonl`, and in what `bench compare`, `bench check` and `bench doctor` give with `--json`. Reports say the
-same in words. Programs read the code:
+`failures.jsonl` and `observations.jsonl`, in `irremovable_differences` of `manifest.json`, and in what `bench compare`,
+`bench check` and `bench doctor` give with `--json`. Reports say the same in words. Programs read the code:
 
 ```json
 {"code": "driver-full", "values": {"server_share": 0.41, "driver_share": 0.97}}
@@ -23,7 +23,7 @@ same in words. Programs read the code:
 
 `values` are what the tables below name, with their units: a name that ends in `_share` is a share (0.41 for 41 %), in
 `_ms` milliseconds, in `_s` seconds, in `_rps` requests a second. A value that is not known is null. Rounds are numbered
-from 0, as in `slices.jsonl`; reports number them from 1. `of` is whom it was found of, where the place does not say so,
+from 0, as in `slices.jsonl`; reports number them from 1. A `load` is written as in `slices.jsonl`. `of` is whom it was found of, where the place does not say so,
 and `because` has its causes, which are reasons too. What is empty is left out.
 
 `make fix` writes this page from `bench/model/reason.py` and `bench/doctor/diagnosis.py`.

@@ -23,8 +23,7 @@ DIGITS = 5
 def record(run: Folded) -> HistoryRecord:
     """Returns a run's line. Raises NoHistory where the history has no place for the run, or it has nothing to add."""
     manifest = run.manifest
-    if reason := _refusal(run):
-        raise NoHistory(f"{manifest.run_id}: found {reason}, expected a complete run; the history has no others")
+    _expect_complete_run(run)
     lanes = _lanes(run)
     if not lanes:
         raise NoHistory(f"{manifest.run_id}: {_nothing(run)}; it is not in the history")
@@ -48,13 +47,16 @@ def record(run: Folded) -> HistoryRecord:
     )
 
 
-def _refusal(run: Folded) -> str | None:
-    experiment = run.manifest.experiment
-    if experiment.sweep:
-        return "a sweep"
-    if any(lane.side for lane in experiment.lanes):
-        return "a comparison of two revisions"
-    return None if run.summary.complete else "an interrupted run"
+def _expect_complete_run(run: Folded) -> None:
+    """Raises NoHistory for what the history has no place for."""
+    run_id, experiment = run.manifest.run_id, run.manifest.experiment
+    others = {
+        "a sweep": bool(experiment.sweep),
+        "a comparison of two revisions": any(lane.side for lane in experiment.lanes),
+        "an interrupted run": not run.summary.complete,
+    }
+    for found in (name for name, is_one in others.items() if is_one):
+        raise NoHistory(f"{run_id}: found {found}, expected a complete run; the history has no others")
 
 
 def _nothing(run: Folded) -> str:

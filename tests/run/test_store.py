@@ -199,7 +199,7 @@ def test_a_format_that_is_no_number_is_refused(tmp_path: Path, version: Any) -> 
 def test_a_manifest_without_an_experiment_is_refused(tmp_path: Path, version: int) -> None:
     """Whatever version it says that it is of."""
     path = described(written(tmp_path), format_version=version, experiment={})
-    with pytest.raises(store.Unreadable, match="expected the manifest of a run") as refusal:
+    with pytest.raises(store.Unreadable, match="expected a run's manifest") as refusal:
         store.read(path.parent)
     assert str(refusal.value).startswith(f"{path}: ")
 
