@@ -23,8 +23,8 @@ Why a value is not known, or a figure can't be trusted, is a code with numbers i
 
 `values` are what the tables below name, with their units: a name that ends in `_share` is a share (0.41 for 41 %), in
 `_ms` milliseconds, in `_s` seconds, in `_rps` requests a second. A value that is not known is null. Rounds are numbered
-from 0, as in `slices.jsonl`; reports number them from 1. A `load` is written as in `slices.jsonl`. `of` is whom it was found of, where the place does not say so,
-and `because` has its causes, which are reasons too. What is empty is left out.
+from 0, and a `load` is written, as in `slices.jsonl`; reports number Rounds from 1. `of` is whom it was found of, where
+the place does not say so, and `because` has its causes, which are reasons too. What is empty is left out.
 
 `make fix` writes this page from `bench/model/reason.py` and `bench/doctor/diagnosis.py`.
 """

@@ -59,14 +59,14 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]))
     errors=st.dictionaries(TEXT, st.integers(0, 2**53)),
     at_s=st.floats(0, 1e9),
     cpu_ns=st.none() | st.integers(0, 2**63 - 1),
-    reason=TEXT,
+    text=TEXT,
 )
 def test_any_value_is_read_back(
-    tmp_path_factory: pytest.TempPathFactory, errors: dict[str, int], at_s: float, cpu_ns: int | None, reason: str
+    tmp_path_factory: pytest.TempPathFactory, errors: dict[str, int], at_s: float, cpu_ns: int | None, text: str
 ) -> None:
     """Whatever a server's log or an error's name has in it, a row stays on its line."""
     record = saturated(errors=errors, at_s=at_s, server_cpu_ns=cpu_ns)
-    noted = failure(A, reason=reason, log_tail=reason)
+    noted = failure(A, reason=reason(Code.SAID, text=text), log_tail=text)
     run = store.read(written(tmp_path_factory.mktemp("results"), record, noted, fixed()))
     assert run.records == (record, fixed())
     assert run.failures == (noted,)
