@@ -1,4 +1,7 @@
-"""From slices to metrics: a fold for each metric, over the slices of one Lane in one Round."""
+"""From slices to metrics: a fold for each metric, over the slices of one Lane in one Round.
+
+Percentiles and counters are folded as their rows say; all others have their fold in ``FOLDS``.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -10,12 +13,11 @@ from bench.analysis import histograms
 from bench.analysis.autocorrelation import Floats
 from bench.model import quotients
 from bench.model.load import Phase
-from bench.model.metrics import METRICS, Metric, Source
+from bench.model.metrics import METRICS, Folding, Metric, Source
 from bench.model.records import SliceRecord
 
 MIN_BEYOND_IN_ROUND = 1
 """Of the answers that have to be expected beyond a percentile, so many in each round."""
-MIB = 2**20
 
 Records = Sequence[SliceRecord]
 ByRound = Mapping[int, float]
@@ -68,8 +70,19 @@ def of_lane_values(rounds: Mapping[int, Records]) -> dict[str, ByRound]:
 
 
 def _folded(metric: Metric, rounds: Mapping[int, Records]) -> ByRound:
-    values = {index: FOLDS[metric.name](of_phase(metric, records)) for index, records in rounds.items()}
+    values = {index: folded(metric, of_phase(metric, records)) for index, records in rounds.items()}
     return {index: value for index, value in values.items() if value is not None}
+
+
+def folded(metric: Metric, records: Records) -> float | None:
+    """Returns a metric that is no percentile, given the slices that it comes from; None where they have none."""
+    if metric.folding is None:
+        return FOLDS[metric.name](records)
+    assert metric.counter is not None, "the Registry refuses a folding without a counter"
+    if metric.folding is Folding.PER_REQUEST:
+        return quotients.per_request(metric.counter, metric.divisor, *records)
+    known = [value for record in records if (value := getattr(record, metric.counter)) is not None]
+    return _positive(max(known, default=0) / metric.divisor)
 
 
 def of_phase(metric: Metric, records: Records) -> Records:
@@ -105,11 +118,6 @@ def is_known(answers_by_round: Sequence[int], percentile: float) -> bool:
     )
 
 
-def _most_mib(sizes: Iterable[int | None]) -> float | None:
-    most = max((size for size in sizes if size is not None), default=0)
-    return _positive(most / MIB)
-
-
 def _error_ratio(records: Records) -> float | None:
     errors = sum(sum(record.errors.values()) for record in records)
     answers = errors + sum(record.requests_in_slice for record in records)
@@ -123,9 +131,6 @@ def _positive(value: float) -> float | None:
 
 FOLDS: dict[str, Fold] = {
     "throughput_rps": lambda records: quotients.throughput_rps(*records),
-    "cpu_us_per_request": lambda records: quotients.cpu_us_per_request(*records),
-    "rss_mib": lambda records: _most_mib(record.server_rss_bytes for record in records),
-    "pss_mib": lambda records: _most_mib(record.server_pss_bytes for record in records),
     "error_ratio": _error_ratio,
 }
-"""The folds of all metrics that come from slices, but for percentiles, which their rows describe whole."""
+"""The folds of metrics that come from slices and whose rows do not describe them whole."""

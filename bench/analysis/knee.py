@@ -13,6 +13,7 @@ from bench.analysis import contention, intervals, saturation
 from bench.analysis.sweep_point import RoundSlices, slices_of, throughputs_rps
 from bench.model.estimate import Status, is_busy
 from bench.model.load import Load
+from bench.model.metrics import OBJECTIVE
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import SliceRecord
 from bench.model.sweep import Knee, SweepPoint, WithinSlo
@@ -40,7 +41,7 @@ def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
             passed_over = best is None and each is not points[0]
             below = [reason(Code.NO_P99_BELOW, load=each.load.label)] if passed_over else []
             return within(best, breach, *below)
-        best = each if "p99" in each.latency_ms else best
+        best = each if OBJECTIVE in each.latency_ms else best
     return within(best, reason(Code.SWEEP_ENDED if best else Code.NO_P99))
 
 
@@ -123,7 +124,7 @@ def _breach(each: SweepPoint, slo_ms: float) -> Reason | None:
     """Returns what a point has against it; None where p99 is within the objective, or not known."""
     if each.validity.status is not Status.VALID:
         return _not_valid(each)
-    p99 = each.latency_ms.get("p99")
+    p99 = each.latency_ms.get(OBJECTIVE)
     if p99 is None:
         return None
     if p99.high is None:

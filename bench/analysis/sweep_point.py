@@ -10,14 +10,13 @@ from bench.analysis.folds import is_known
 from bench.model import quotients
 from bench.model.estimate import Estimate, Status, Validity, is_busy
 from bench.model.load import Load
-from bench.model.metrics import PERCENTILES, Better, Unit
+from bench.model.metrics import METRICS, PERCENTILES, SWEPT, THROUGHPUT, latency_at_rate
 from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
 from bench.model.sweep import SweepPoint
 
 SERVED_SHARE = 0.95
 """A rate is served where so much of what came due in windows is got through in them, and nothing was left unsent."""
-SHOWN = ("p50", "p90", "p99")
 
 RoundSlices = Mapping[int, Sequence[SliceRecord]]
 """What one Lane did under one Load: its slices, by round."""
@@ -27,7 +26,7 @@ def point(load: Load, rounds: RoundSlices, workers: int, own_wait_ms: float | No
     """Folds what one Lane did under one Load; its own threads may have kept a request waiting for ``own_wait_ms``."""
     records = slices_of(rounds)
     by_round = list(throughputs_rps(rounds).values())
-    throughput = intervals.log_estimate(by_round, Unit.REQUESTS_PER_S, Better.HIGHER) if by_round else None
+    throughput = _estimate(THROUGHPUT, by_round) if by_round else None
     shares = contention.shares_of(records, workers)
     found = (
         _wrong(rounds)
@@ -75,12 +74,15 @@ def _latencies(rounds: RoundSlices) -> dict[str, Estimate]:
     ]
     answers = [histogram.total_count for histogram in by_round]
     return {
-        name: intervals.log_estimate(
-            [histograms.percentile_ms(each, PERCENTILES[name]) for each in by_round], Unit.MS, Better.LOWER
-        )
-        for name in SHOWN
+        name: _estimate(latency_at_rate(name), [histograms.percentile_ms(each, PERCENTILES[name]) for each in by_round])
+        for name in SWEPT
         if is_known(answers, PERCENTILES[name])
     }
+
+
+def _estimate(metric: str, by_round: Sequence[float]) -> Estimate:
+    """Returns what a metric is under the Load of a point, in its unit."""
+    return intervals.log_estimate(by_round, METRICS[metric].unit, METRICS[metric].better)
 
 
 def _served(load: Load, records: Sequence[SliceRecord]) -> bool:

@@ -14,6 +14,7 @@ from bench.model import schedule
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Experiment, Lane
 from bench.model.load import Phase
+from bench.model.metrics import Better, Unit
 from bench.model.reason import Code, Reason, Unknown, reason
 from bench.model.records import Failure, Manifest, SliceRecord
 
@@ -76,7 +77,7 @@ def judge(
         rounds=len(log_ratios),
         wall_s=max(record.at_s + record.slice_s for record in records),
         validity=validity.worst(cells),
-        ratio=intervals.log_estimate([float(np.exp(np.mean(of_round))) for of_round in log_ratios], "ratio", ""),
+        ratio=intervals.ratio_of([float(np.exp(np.mean(of_round))) for of_round in log_ratios]),
         spread=spread,
         difference=None if against else _difference(whole, spread),
         resolution=None if against else _at_preset(whole, spread.point),
@@ -107,7 +108,7 @@ def _difference(whole: Experiment, spread: Estimate) -> Estimate:
     point, low, high = (
         None if end is None else _at_preset(whole, end).difference for end in (spread.point, spread.low, spread.high)
     )
-    return Estimate(point or 0.0, low, high, spread.n, "ratio - 1", "lower")
+    return Estimate(point or 0.0, low, high, spread.n, Unit.RATIO_BEYOND_1, Better.LOWER)
 
 
 def _at_preset(whole: Experiment, spread: float) -> Resolution:

@@ -42,11 +42,11 @@ class Reading(Struct, frozen=True, array_like=True, gc=False):
 class HistoryRecord(Struct, frozen=True, kw_only=True):
     """One line of ``history.jsonl``: what a complete run found of each Lane that can be trusted, by metric.
 
-    Readings are of the Lane divided by raw on the same Server and Adapter in the same run; instructions per request are
-    counted, and stand as they are. ``project_revision`` is the commit of the Apps' repository. ``conditions`` is the
-    digest of the machine and of what was asked of all Lanes (workload, serving, loads, length of a Slice),
-    ``fixed_rate_rps`` the rate at which latencies were measured, None where there was none. The first lines say
-    neither.
+    Readings are of the Lane divided by raw on the same Server and Adapter in the same run; what is counted, such as
+    instructions per request, stands as it is. ``project_revision`` is the commit of the Apps' repository.
+    ``conditions`` is the digest of the machine and of what was asked of all Lanes (workload, serving, loads, length of
+    a Slice), ``fixed_rate_rps`` the rate at which latencies were measured, None where there was none. The first lines
+    say neither.
     """
 
     format_version: int

@@ -90,6 +90,10 @@ class SliceResult(Struct, frozen=True):
     loop_lag_us: str | None = None
 
 
+HISTOGRAMS = tuple(name for name in SliceResult.__struct_fields__ if name.endswith("_us"))
+"""The fields of a SliceResult that are histograms: those in us."""
+
+
 class SliceResults(Struct, frozen=True):
     """What one slice saw, in the order of its Lanes."""
 

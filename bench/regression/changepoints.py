@@ -171,7 +171,7 @@ def _step(logs: Floats, start: int, at: int, end: int) -> Step:
     error = sqrt(fit.long_run_variance * (1 / (at - start) + 1 / (end - at)))
     half = float(stdtrit(max(1.0, fit.effective - 2), (1 + CONFIDENCE) / 2)) * error
     low, point, high = (exp(fit.change + way * half) for way in (-1, 0, 1))
-    ratio = Estimate(point, low, high, end - start, "ratio", "")
+    ratio = Estimate.ratio(point, low, high, end - start)
     return Step(at=at, earliest=start + int(likely[0]), latest=start + int(likely[-1]), ratio=ratio)
 
 

@@ -13,7 +13,7 @@ from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Lane
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
-from bench.model.metrics import INSTRUCTIONS, METRICS
+from bench.model.metrics import METRICS
 from bench.model.reason import Code, Reason, reason
 from bench.model.regression import Check, Evidence, LaneCheck, Verdict
 from bench.regression import verdict
@@ -138,7 +138,7 @@ def _judged(
         verdict.judge(metric, of_lane.get(lane), allowed.time, _findings(lane, metric, run, baseline))
         for metric, of_lane in ratios.items()
     ]
-    return (*_instructions(lane, run, baseline, allowed), *by_rounds)
+    return (*_counts(lane, run, baseline, allowed), *by_rounds)
 
 
 def _findings(lane: str, metric: str, run: Folded, baseline: Folded) -> list[tuple[str, Validity]]:
@@ -148,13 +148,12 @@ def _findings(lane: str, metric: str, run: Folded, baseline: Folded) -> list[tup
     ]
 
 
-def _instructions(lane: str, run: Folded, baseline: Folded, allowed: Allowed) -> list[Evidence]:
-    """Judges the instructions per request where both runs counted them; they are exact, and need no raw."""
-    counts = [_metric(side, lane, INSTRUCTIONS) for side in (run, baseline)]
-    if counts[0] is None or counts[1] is None:
-        return []
-    ratio = verdict.exact(counts[1].point, counts[0].point)
-    return [verdict.judge(INSTRUCTIONS, ratio, allowed.instructions, [])]
+def _counts(lane: str, run: Folded, baseline: Folded, allowed: Allowed) -> Iterator[Evidence]:
+    """Judges what both runs counted, such as instructions; counts are exact, and need no raw."""
+    for metric in METRICS.counted():
+        new, old = (_metric(side, lane, metric) for side in (run, baseline))
+        if new and old:
+            yield verdict.judge(metric, verdict.exact(old.point, new.point), allowed.instructions, [])
 
 
 def _metric(run: Folded, lane: str, metric: str) -> Estimate | None:

@@ -11,7 +11,7 @@ from bench.model.estimate import Status
 from bench.model.experiment import Lane, Server
 from bench.model.load import Closed, Open, Phase
 from bench.model.load import listed as listed_loads
-from bench.model.metrics import METRICS, THROUGHPUT
+from bench.model.metrics import CPU, METRICS, THROUGHPUT, Place
 from bench.model.records import Failure, LaneFacts, LatencyEnd, Machine
 from bench.model.summary import LaneSummary, Report
 from bench.report import missing
@@ -116,10 +116,7 @@ def caption(report: Report, chart: str) -> tuple[str, ...]:
 def what_was_measured(report: Report) -> tuple[str, ...]:
     """Returns all that was measured, with what and on what, a sentence a fact."""
     of_sweep = (f"Throughput and latency: {load(report, Phase.SWEEP)}",)
-    of_others = (
-        f"Throughput and CPU: {load(report, Phase.SATURATED)}",
-        f"Latency (p50, p99): {load(report, Phase.FIXED)}",
-    )
+    of_others = (f"{_measured_in(phase)}: {load(report, phase)}" for phase in (Phase.SATURATED, Phase.FIXED))
     return (
         intervals(report),
         *(of_sweep if report.summary.sweeps else of_others),
@@ -134,10 +131,17 @@ def what_was_measured(report: Report) -> tuple[str, ...]:
     )
 
 
+def _measured_in(phase: Phase) -> str:
+    """Names the figures of the Groups' tables that come from a phase, as a sentence begins."""
+    rows = [METRICS[name] for name in METRICS.shown_in(Place.GROUP_TABLE)]
+    named = listed([row.short for row in rows if row.phase is phase])
+    return named[:1].upper() + named[1:]
+
+
 def adapter_costs(report: Report) -> tuple[str, ...]:
     """Says what each Adapter costs a request, with its interval: measured on raw, and no framework's."""
     return tuple(
-        f"The adapter {of.adapter} on {of.server} costs {number(of.cost.point)} µs of CPU a request "
+        f"The adapter {of.adapter} on {of.server} costs {number(of.cost.point)}{METRICS[CPU].unit.behind} of CPU a request "
         f"({interval(of.cost)}), measured on raw, beside what the framework costs."
         for of in report.summary.adapter_costs
     )

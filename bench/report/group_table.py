@@ -108,13 +108,13 @@ class Row(Struct, frozen=True, kw_only=True):
         """Returns the metric, or None where it could not be measured."""
         return self.lane.metrics.get(metric)
 
-    def value(self, metric: str, unit: str) -> str:
+    def value(self, metric: str) -> str:
         """Returns the metric with its margin and, where it can't be trusted or is missing, why."""
         estimate, doubt = self.estimate(metric), self.doubt(metric)
         if estimate is None:
             return f"not measured: {doubt}" if doubt else "not measured"
         beside = f"({NO_INTERVAL})" if estimate.low is None else margin(estimate)
-        value = f"{number(estimate.point)}{unit} {beside}".strip()
+        value = f"{number(estimate.point)}{METRICS[metric].unit.behind} {beside}".strip()
         return f"{value}, {doubt}" if doubt else value
 
     def _marked(self, metric: str, parts: tuple[str, str]) -> tuple[str, str]:

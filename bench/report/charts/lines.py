@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench.model.metrics import MEDIAN_LATENCY, THROUGHPUT
+from bench.model.metrics import MEDIAN_LATENCY, METRICS, THROUGHPUT
 from bench.model.summary import Report
 from bench.report.charts.page import (
     INK,
@@ -54,7 +54,7 @@ def latency(report: Report) -> Figure:
     services = {curve.lane: points_of(curve.percentiles, curve.services_ms) for curve in report.curves}
     last = max((xs[-1] for xs, _ in curves.values()), default=1.0)
     ticks = [percent for percent in PERCENTS if nines(percent) <= last + 0.02]
-    figure, panels = _lines(report, "latency", curves, "latency, ms", thin=services)
+    figure, panels = _lines(report, "latency", curves, f"latency, {_unit(MEDIAN_LATENCY)}", thin=services)
     for axes in panels:
         axes.set_xlim(nines(40), last + 0.03)
         axes.set_xticks([nines(percent) for percent in ticks], [f"{percent:g} %" for percent in ticks])
@@ -67,7 +67,7 @@ def throughput_over_time(report: Report) -> Figure:
     """Draws the throughput of every saturated slice over the run; lines break, and are marked, where a Round begins."""
     starts = round_starts(report)
     traces: dict[str, Points] = {trace.lane: (trace.at_s, trace.throughput_rps) for trace in report.traces}
-    figure, panels = _lines(report, "throughput_over_time", traces, "requests/s", breaks=starts)
+    figure, panels = _lines(report, "throughput_over_time", traces, _unit(THROUGHPUT), breaks=starts)
     times = [at for at_s, _ in traces.values() for at in at_s] or [0.0, 1.0]
     margin = 0.02 * (max(times) - min(times)) or 1.0
     for axes in panels:
@@ -78,8 +78,12 @@ def throughput_over_time(report: Report) -> Figure:
     return figure
 
 
+def _unit(metric: str) -> str:
+    return METRICS[metric].unit.shown
+
+
 def _lines(
-    report: Report, name: str, series: Lines, unit: str, breaks: Sequence[float] = (), thin: Lines = NO_LINES
+    report: Report, name: str, series: Lines, axis: str, breaks: Sequence[float] = (), thin: Lines = NO_LINES
 ) -> tuple[Figure, list[Axes]]:
     """Returns a sheet with a panel a Group and a line a Lane, named beside its end; panels share both axes."""
     shown, looks = tables(report), looks_of(report)
@@ -91,7 +95,7 @@ def _lines(
     drawn = [row.lane.lane for table in shown for row in table.rows]
     values = [y for lines in (series, thin) for lane in drawn for y in lines.get(lane, NO_POINTS)[1]]
     for axes, table, texts in zip(panels, shown, labels, strict=True):
-        _scale(axes, values, unit)
+        _scale(axes, values, axis)
         points = [series.get(row.lane.lane, NO_POINTS) for row in table.rows]
         for row, of_lane in zip(table.rows, points, strict=True):
             _line(axes, of_lane, looks[row.lane.lane], breaks, trusted=row.trusted(LINES_OF[name]))
@@ -106,13 +110,13 @@ def _line_label(row: Row, series: Lines, metric: str) -> list[str]:
     return paragraph(f"{row.name}: {said}" if said else row.name, LABEL_WIDTH, LABEL_PT)
 
 
-def _scale(axes: Axes, values: Sequence[float], unit: str) -> None:
+def _scale(axes: Axes, values: Sequence[float], name: str) -> None:
     """Sets the vertical axis: from zero, or logarithmic where the values differ by much."""
     low, high = min(values, default=1.0), max(values, default=1.0)
     if high < LOG_FROM * low or low <= 0:
-        axes.set(ylim=(0, 1.08 * high or 1.0), ylabel=unit)
+        axes.set(ylim=(0, 1.08 * high or 1.0), ylabel=name)
     else:
-        axes.set(yscale="log", ylim=(low / 1.15, high * 1.15), ylabel=f"{unit} (log)")
+        axes.set(yscale="log", ylim=(low / 1.15, high * 1.15), ylabel=f"{name} (log)")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(plain))

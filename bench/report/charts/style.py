@@ -44,14 +44,13 @@ class Scale(Struct, frozen=True):
     """The axis of a metric's bars: ``reach`` is where an interval is cut off, so that one does not dwarf all bars."""
 
     metric: str
-    unit: str
     reach: float
 
     @classmethod
-    def of(cls, shown: Sequence[Table], metric: str, unit: str) -> "Scale":
+    def of(cls, shown: Sequence[Table], metric: str) -> "Scale":
         """Returns the axis for these tables."""
         found = (row.estimate(metric) for table in shown for row in table.rows)
-        return cls(metric, unit, 1.5 * max((estimate.point for estimate in found if estimate), default=0.0))
+        return cls(metric, 1.5 * max((estimate.point for estimate in found if estimate), default=0.0))
 
     def end(self, row: Row) -> float:
         """Returns how far a row's bar and interval reach."""

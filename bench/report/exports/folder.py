@@ -3,7 +3,7 @@
 import pandas as pd
 from msgspec import Struct
 
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Better
 from bench.model.summary import Report
 from bench.report import EXPORTS
 from bench.report.exports import bencher, github_action_benchmark, hgrm, hlog, junit, pyperf, slices
@@ -43,8 +43,8 @@ def _for_trackers(report: Report) -> dict[str, bytes]:
     points = trusted(report.summary)
     return {
         "bencher.json": bencher.render(points),
-        "custom-smaller-is-better.json": github_action_benchmark.render(points, "lower"),
-        "custom-bigger-is-better.json": github_action_benchmark.render(points, "higher"),
+        "custom-smaller-is-better.json": github_action_benchmark.render(points, Better.LOWER),
+        "custom-bigger-is-better.json": github_action_benchmark.render(points, Better.HIGHER),
         "pyperf.json": pyperf.render(report, points),
     }
 

@@ -17,7 +17,7 @@ from bench.report.exports.trends import Point
 from bench.report.format import one_line
 
 FORMAT_VERSION = "1.0"
-UNITS: dict[Unit, tuple[str, float]] = {
+UNITS: dict[Unit, tuple[str, float] | None] = {
     Unit.US: ("second", 1e-6),
     Unit.MS: ("second", 1e-3),
     Unit.MIB: ("byte", 2.0**20),
@@ -25,8 +25,13 @@ UNITS: dict[Unit, tuple[str, float]] = {
     Unit.INSTRUCTIONS: ("integer", 1.0),
     Unit.LINES: ("integer", 1.0),
     Unit.PACKAGES: ("integer", 1.0),
+    Unit.REQUESTS_PER_S: None,
+    Unit.ERROR_RATIO: None,
+    Unit.RATIO: None,
+    Unit.LOG_RATIO: None,
+    Unit.RATIO_BEYOND_1: None,
 }
-"""pyperf's unit for each of bench's, and what a value is multiplied by."""
+"""pyperf's unit for each of bench's, and what a value is multiplied by; None where pyperf has none."""
 
 
 def render(report: Report, points: Sequence[Point]) -> bytes:
@@ -44,8 +49,9 @@ def _benchmarks(
 ) -> Iterator[dict[str, Any]]:
     for point in points:
         values = samples.get(point.lane, {}).get(point.metric, ())
-        if values and min(values) > 0 and METRICS[point.metric].unit in UNITS:
-            unit, scale = UNITS[METRICS[point.metric].unit]
+        known = UNITS[METRICS[point.metric].unit]
+        if known and values and min(values) > 0:
+            unit, scale = known
             runs = [{"values": [value * scale]} for value in values]
             yield {"metadata": {"name": point.name, "unit": unit}, "runs": runs}
 

@@ -13,6 +13,7 @@ from hdrh.histogram import HdrHistogram
 from bench.analysis import histograms, validity
 from bench.model.load import LOADS, Phase
 from bench.model.metrics import PERCENTILES
+from bench.model.protocol import HISTOGRAMS
 from bench.model.reason import Reason
 from bench.model.records import SliceRecord
 from bench.model.summary import Report
@@ -20,7 +21,6 @@ from bench.report.wording import said
 
 MAX = 100.0
 PERCENTILES = {**PERCENTILES, "max": MAX}
-HISTOGRAMS = ("latency_us", "latency_from_intended_us", "send_lateness_us", "loop_lag_us")
 UNFOLDED = ("load", *HISTOGRAMS)
 """Columns that others stand for."""
 NOT_TABULAR = ("lane", "unknown", "discarded")
