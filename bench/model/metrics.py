@@ -69,9 +69,32 @@ class Unit(StrEnum):
         return f" {self.shown}" if self in (Unit.US, Unit.MS, Unit.MIB) else ""
 
     @property
+    def base(self) -> tuple[str, float] | None:
+        """Returns the unit that it is a multiple of, and how many of these it is; None for a quotient."""
+        return _BASES[self]
+
+    @property
     def is_whole(self) -> bool:
         """Returns whether it counts things, of which there are no parts."""
-        return self in (Unit.BYTES, Unit.LINES, Unit.PACKAGES, Unit.INSTRUCTIONS)
+        return self.base in ((BYTE, 1), (COUNT, 1))
+
+
+SECOND, BYTE, COUNT = "second", "byte", "integer"
+"""What units are multiples of, as other tools name them, too."""
+_BASES: dict[Unit, tuple[str, float] | None] = {
+    Unit.REQUESTS_PER_S: None,
+    Unit.US: (SECOND, 1e-6),
+    Unit.MS: (SECOND, 1e-3),
+    Unit.MIB: (BYTE, 2.0**20),
+    Unit.BYTES: (BYTE, 1),
+    Unit.LINES: (COUNT, 1),
+    Unit.PACKAGES: (COUNT, 1),
+    Unit.INSTRUCTIONS: (COUNT, 1),
+    Unit.ERROR_RATIO: None,
+    Unit.RATIO: None,
+    Unit.LOG_RATIO: None,
+    Unit.RATIO_BEYOND_1: None,
+}
 
 
 class Better(StrEnum):

@@ -140,8 +140,9 @@ def _measured_in(phase: Phase) -> str:
 
 def adapter_costs(report: Report) -> tuple[str, ...]:
     """Says what each Adapter costs a request, with its interval: measured on raw, and no framework's."""
+    unit = METRICS[CPU].unit.behind
     return tuple(
-        f"The adapter {of.adapter} on {of.server} costs {number(of.cost.point)}{METRICS[CPU].unit.behind} of CPU a request "
+        f"The adapter {of.adapter} on {of.server} costs {number(of.cost.point)}{unit} of CPU a request "
         f"({interval(of.cost)}), measured on raw, beside what the framework costs."
         for of in report.summary.adapter_costs
     )

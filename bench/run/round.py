@@ -149,18 +149,20 @@ def _record(
 
 
 def _measured(before: Readings, after: Readings, pids: Sequence[int]) -> dict[str, float | Unknown]:
-    """Returns what the kernel's counters say, by the field of a record."""
-    server, load = after.server.since(before.server), after.driver.since(before.driver)
+    """Returns what the kernel says, by the field of a record."""
     stolen_s = counters.difference(before.steal_s, after.steal_s)
     return {
-        "server_cpu_ns": server.cpu_ns,
-        "server_run_queue_ns": server.run_queue_ns,
-        "server_rss_bytes": counters.rss_bytes(pids),
-        "server_pss_bytes": counters.pss_bytes(pids),
-        "driver_cpu_ns": load.cpu_ns,
-        "driver_run_queue_ns": load.run_queue_ns,
+        **_fields("server", after.server.since(before.server)),
+        **_fields("server", counters.memory(pids)),
+        **_fields("driver", after.driver.since(before.driver)),
         "steal_s": stolen_s if isinstance(stolen_s, Unknown) else round(stolen_s, 2),
     }
+
+
+def _fields(whose: str, found: counters.Used | counters.Memory) -> dict[str, float | Unknown]:
+    """Returns what was found of the server or the driver, by those of their fields that a record has."""
+    named = {f"{whose}_{name}": value for name, value in structs.asdict(found).items()}
+    return {name: value for name, value in named.items() if name in SliceRecord.__struct_fields__}
 
 
 def _why_silent(result: SliceResult) -> dict[str, Reason]:

@@ -32,7 +32,7 @@ RAGGED = st.dictionaries(
 def ratio(lane: str, other: str, low: float | None, high: float | None) -> Ratio:
     """Returns a ratio with this interval."""
     point = 1.5 if low is None or high is None else (low * high) ** 0.5
-    return Ratio(lane=lane, other=other, metric="throughput_rps", ratio=Estimate(point, low, high, 7, "ratio", ""))
+    return Ratio(lane=lane, other=other, metric="throughput_rps", ratio=Estimate.ratio(point, low, high, 7))
 
 
 def steady(value: float, rounds: int = 5) -> dict[int, float]:
@@ -51,7 +51,7 @@ def test_an_interval_that_excludes_one_tells_apart(low: float, high: float, told
 
 def test_without_an_interval_nothing_is_told_apart() -> None:
     """However far from 1 the point is."""
-    assert not ranking.differs(Estimate(9.0, None, None, 2, "ratio", ""))
+    assert not ranking.differs(Estimate.ratio(9.0, None, None, 2))
 
 
 @given(lanes=LANES)

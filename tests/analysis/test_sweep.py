@@ -15,6 +15,7 @@ from bench.driver.arrival_schedule import Schedule
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Experiment, Sweep
 from bench.model.load import Closed, Load, Open, Phase
+from bench.model.metrics import Better, Unit
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import SliceRecord
 from bench.model.sweep import LaneSweep, SweepPoint
@@ -42,8 +43,8 @@ def changed(records: Sequence[SliceRecord], load: Load, **changes: object) -> li
 
 def point(load: Load, p99: tuple[float, float] | None, status: Status = Status.VALID) -> SweepPoint:
     """Returns a point whose p99 is known to the first value, and at most the second."""
-    latency = {} if p99 is None else {"p99": Estimate(p99[0], p99[0] / 2, p99[1], 3, "ms", "lower")}
-    throughput = Estimate(100.0, 90.0, 110.0, 3, "requests/s", "higher")
+    latency = {} if p99 is None else {"p99": Estimate(p99[0], p99[0] / 2, p99[1], 3, Unit.MS, Better.LOWER)}
+    throughput = Estimate(100.0, 90.0, 110.0, 3, Unit.REQUESTS_PER_S, Better.HIGHER)
     return SweepPoint(
         load=load,
         throughput_rps=throughput,

@@ -26,7 +26,7 @@ HALVES = st.floats(0.0001, 0.3)
 
 def ratio(log: float, half: float) -> Estimate:
     """Returns a ratio whose logarithm has this mean and half width."""
-    return Estimate(exp(log), exp(log - half), exp(log + half), 6, "ratio", "")
+    return Estimate.ratio(exp(log), exp(log - half), exp(log + half), 6)
 
 
 def judged(metric: str, found: Estimate | None, *validities: Validity) -> Verdict:
@@ -48,7 +48,7 @@ def judged(metric: str, found: Estimate | None, *validities: Validity) -> Verdic
 )
 def test_a_verdict_is_of_the_whole_interval(low: float, high: float, expected: Verdict) -> None:
     """Only an interval that lies wholly on one side of what is allowed says anything."""
-    assert judged("cpu_us_per_request", Estimate((low * high) ** 0.5, low, high, 6, "ratio", "")) is expected
+    assert judged("cpu_us_per_request", Estimate.ratio((low * high) ** 0.5, low, high, 6)) is expected
 
 
 @given(LOGS, HALVES)
@@ -69,7 +69,7 @@ def test_a_bound_is_what_the_interval_leaves_open(log: float, half: float) -> No
 
 def test_without_an_interval_nothing_is_decided() -> None:
     """A point alone is no evidence, however far from 1."""
-    found = verdict.judge("cpu_us_per_request", Estimate(1.5, None, None, 2, "ratio", ""), ALLOWED, [])
+    found = verdict.judge("cpu_us_per_request", Estimate.ratio(1.5, None, None, 2), ALLOWED, [])
     assert (found.verdict, found.bound) == (Verdict.UNDECIDED, None)
 
 
@@ -129,7 +129,7 @@ def ended(ratios: list[float], precision: float) -> Estimate:
 def test_nothing_is_never_precise() -> None:
     """Neither is a ratio without an interval."""
     assert not verdict.is_precise([], 1.0)
-    assert verdict.half_width(Estimate(1.0, None, None, 2, "ratio", "")) == inf
+    assert verdict.half_width(Estimate.ratio(1.0, None, None, 2)) == inf
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_regression_stands_only_if_it_shows_twice(
     before: tuple[float, float], again: tuple[float, float], together: tuple[float, float], expected: bool
 ) -> None:
     """Each measurement by itself is worse, and all of it together is worse than allowed."""
-    first, second, both = (Estimate((a * b) ** 0.5, a, b, 6, "ratio", "") for a, b in (before, again, together))
+    first, second, both = (Estimate.ratio((a * b) ** 0.5, a, b, 6) for a, b in (before, again, together))
     assert verdict.confirmed(CPU, first, second, both, ALLOWED) is expected
     assert not verdict.confirmed(CPU, first, None, both, ALLOWED)
     assert not verdict.confirmed(CPU, first, replace(second, low=None), both, ALLOWED)

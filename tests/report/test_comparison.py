@@ -29,7 +29,7 @@ GATED = [row.name for row in METRICS.gated()]
 
 
 def ratio(point: float = 1.05) -> Estimate:
-    return Estimate(point, point * 0.99, point * 1.01, 8, "ratio", "")
+    return Estimate.ratio(point, point * 0.99, point * 1.01, 8)
 
 
 A_REASON = reason(Code.SAID, text="a reason")
@@ -136,7 +136,7 @@ def test_what_an_undecided_interval_leaves_open_is_said_in_words(
     metric: str, low: float, high: float, said: str
 ) -> None:
     """By its two ends, and which way is better: half of its width alone says neither."""
-    judged = judge(metric, Estimate((low * high) ** 0.5, low, high, 8, "ratio", ""), 0.03, [])
+    judged = judge(metric, Estimate.ratio((low * high) ** 0.5, low, high, 8), 0.03, [])
     assert judged.verdict is Verdict.UNDECIDED
     assert f"undecided: {said}; a regression above " in verdict.said(judged)
 
@@ -144,10 +144,10 @@ def test_what_an_undecided_interval_leaves_open_is_said_in_words(
 @given(st.floats(0.9, 1.2), st.floats(1.001, 1.1), st.floats(0.005, 0.1))
 def test_a_regression_of_the_size_that_would_have_been_seen_is_seen(point: float, half: float, allowed: float) -> None:
     """An interval of the same width about a larger one lies beyond what is allowed."""
-    judged = judge(CPU, Estimate(point, point / half, point * half, 8, "ratio", ""), allowed, [])
+    judged = judge(CPU, Estimate.ratio(point, point / half, point * half, 8), allowed, [])
     assert judged.visible is not None
     seen = (1 + judged.visible) * 1.0001
-    assert judge(CPU, Estimate(seen, seen / half, seen * half, 8, "ratio", ""), allowed, []).verdict is Verdict.SLOWER
+    assert judge(CPU, Estimate.ratio(seen, seen / half, seen * half, 8), allowed, []).verdict is Verdict.SLOWER
 
 
 def test_the_sentence_and_the_exit_code_agree() -> None:

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.load import Phase
-from bench.model.metrics import CPU, MEDIAN_LATENCY, METRICS, THROUGHPUT, Place
+from bench.model.metrics import CPU, MEDIAN_LATENCY, METRICS, THROUGHPUT, Better, Place, Unit
 from bench.model.reason import Code, reason
 from bench.model.records import LatencyEnd
 from bench.model.summary import Cell, GroupSummary, LaneSummary, NoiseFloor, Ratio, Report, Trace
@@ -158,11 +158,11 @@ def test_printable_text_has_no_control_characters(said: str) -> None:
 
 def test_an_interval_has_the_digits_of_its_point() -> None:
     """Of 1.31 (1.27 to 1.35) no number is more exact than another; below three rounds there is none."""
-    assert words.times(Estimate(1.3127, 1.2701, 1.35, 7, "ratio", "")) == "1.31x (1.27–1.35)"  # noqa: RUF001
-    assert words.times(Estimate(1.02, 1.0004, 1.04, 7, "ratio", "")) == "1.0200x (1.0004–1.0400)"  # noqa: RUF001
-    assert words.times(Estimate(1.02, 0.9996, 1.04, 7, "ratio", "")) == "1.0200x (0.9996–1.0400)"  # noqa: RUF001
-    assert words.times(Estimate(1.0, 1.0, 1.0, 7, "ratio", "")) == "1.00x (1.00–1.00)"  # noqa: RUF001
-    assert words.times(Estimate(1.3127, None, None, 2, "ratio", "")) == "1.31x (n < 3: no interval)"
+    assert words.times(Estimate.ratio(1.3127, 1.2701, 1.35, 7)) == "1.31x (1.27–1.35)"  # noqa: RUF001
+    assert words.times(Estimate.ratio(1.02, 1.0004, 1.04, 7)) == "1.0200x (1.0004–1.0400)"  # noqa: RUF001
+    assert words.times(Estimate.ratio(1.02, 0.9996, 1.04, 7)) == "1.0200x (0.9996–1.0400)"  # noqa: RUF001
+    assert words.times(Estimate.ratio(1.0, 1.0, 1.0, 7)) == "1.00x (1.00–1.00)"  # noqa: RUF001
+    assert words.times(Estimate.ratio(1.3127, None, None, 2)) == "1.31x (n < 3: no interval)"
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_ratio_reads_the_same_from_both_sides(point: float, below: float, abov
         lane="a",
         other="b",
         metric="throughput_rps",
-        ratio=Estimate(point, point / below, point * above, 7, "ratio", ""),
+        ratio=Estimate.ratio(point, point / below, point * above, 7),
     )
     group = GroupSummary(group="x", title="", same_server=True, standings=(), ratios=(recorded,), noise_floors=())
     forth, back = group_table.ratio(group, "a", "b"), group_table.ratio(group, "b", "a")
@@ -362,7 +362,7 @@ def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
         lane="flask_hello@gunicorn-gthread",
         twin="flask_hello@gunicorn-gthread#2",
         metric=THROUGHPUT,
-        ratio=Estimate(1.004, 0.987, 1.021, 7, "ratio", ""),
+        ratio=Estimate.ratio(1.004, 0.987, 1.021, 7),
         difference=0.021,
     )
     others = tuple(replace(floor, metric=metric, difference=0.012) for metric in (CPU, MEDIAN_LATENCY))
@@ -430,7 +430,10 @@ def test_every_form_says_once_why_instructions_are_missing() -> None:
     summaries = tuple(replace(lane, missing={metric: why}) for lane in report.summary.lanes)
     missing = replace(report, summary=replace(report.summary, lanes=summaries))
     counted = with_metric(
-        report, "flask_hello@gunicorn-gthread", metric, Estimate(364192, 364192, 364192, 1, "instructions", "lower")
+        report,
+        "flask_hello@gunicorn-gthread",
+        metric,
+        Estimate(364192, 364192, 364192, 1, Unit.INSTRUCTIONS, Better.LOWER),
     )
     without, with_value = written(missing), written(counted)
     for form in ("text", "markdown", "html"):
@@ -507,9 +510,11 @@ def test_any_metric_may_be_missing(metric: str) -> None:
 def test_extreme_values_can_be_drawn() -> None:
     """Zero, a negative framework share, a slice without an answer, a curve that ends at 100 %."""
     report = with_metric(
-        standard(), "flask_hello@gunicorn-gthread", "throughput_rps", estimate(0.0, "requests/s", "higher")
+        standard(), "flask_hello@gunicorn-gthread", "throughput_rps", estimate(0.0, Unit.REQUESTS_PER_S, Better.HIGHER)
     )
-    splits = tuple(replace(split, framework=estimate(-3.0, "us", "lower")) for split in report.summary.cpu_splits)
+    splits = tuple(
+        replace(split, framework=estimate(-3.0, Unit.US, Better.LOWER)) for split in report.summary.cpu_splits
+    )
     latencies_ms = (1.0, 2.0, 3.0)
     curve = replace(
         report.curves[0], percentiles=(0.0, 50.0, 100.0), latencies_ms=latencies_ms, services_ms=latencies_ms

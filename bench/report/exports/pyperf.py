@@ -10,28 +10,13 @@ from typing import Any
 
 import msgspec
 
-from bench.model.metrics import METRICS, Unit
+from bench.model.metrics import METRICS
 from bench.model.records import Manifest
 from bench.model.summary import Report
 from bench.report.exports.trends import Point
 from bench.report.format import one_line
 
 FORMAT_VERSION = "1.0"
-UNITS: dict[Unit, tuple[str, float] | None] = {
-    Unit.US: ("second", 1e-6),
-    Unit.MS: ("second", 1e-3),
-    Unit.MIB: ("byte", 2.0**20),
-    Unit.BYTES: ("byte", 1.0),
-    Unit.INSTRUCTIONS: ("integer", 1.0),
-    Unit.LINES: ("integer", 1.0),
-    Unit.PACKAGES: ("integer", 1.0),
-    Unit.REQUESTS_PER_S: None,
-    Unit.ERROR_RATIO: None,
-    Unit.RATIO: None,
-    Unit.LOG_RATIO: None,
-    Unit.RATIO_BEYOND_1: None,
-}
-"""pyperf's unit for each of bench's, and what a value is multiplied by; None where pyperf has none."""
 
 
 def render(report: Report, points: Sequence[Point]) -> bytes:
@@ -49,9 +34,9 @@ def _benchmarks(
 ) -> Iterator[dict[str, Any]]:
     for point in points:
         values = samples.get(point.lane, {}).get(point.metric, ())
-        known = UNITS[METRICS[point.metric].unit]
-        if known and values and min(values) > 0:
-            unit, scale = known
+        base = METRICS[point.metric].unit.base
+        if base and values and min(values) > 0:
+            unit, scale = base
             runs = [{"values": [value * scale]} for value in values]
             yield {"metadata": {"name": point.name, "unit": unit}, "runs": runs}
 
