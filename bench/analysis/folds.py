@@ -110,12 +110,6 @@ def _most_mib(sizes: Iterable[int | None]) -> float | None:
     return _positive(most / MIB)
 
 
-def _error_ratio(records: Records) -> float | None:
-    errors = sum(sum(record.errors.values()) for record in records)
-    answers = errors + sum(record.requests_in_slice for record in records)
-    return errors / answers if answers else None
-
-
 def _positive(value: float) -> float | None:
     """Returns a value, or None where it is not above zero: it is neither a divisor nor has it a logarithm."""
     return value if value > 0 else None
@@ -126,6 +120,6 @@ FOLDS: dict[str, Fold] = {
     "cpu_us_per_request": lambda records: quotients.cpu_us_per_request(*records),
     "rss_mib": lambda records: _most_mib(record.server_rss_bytes for record in records),
     "pss_mib": lambda records: _most_mib(record.server_pss_bytes for record in records),
-    "error_ratio": _error_ratio,
+    "error_ratio": lambda records: quotients.error_ratio(*records),
 }
 """The folds of all metrics that come from slices, but for percentiles, which their rows describe whole."""
