@@ -28,9 +28,9 @@ SERVED_SHARE = 0.95
 """A rate is served where so much of what came due in windows is got through in them, and nothing was left unsent."""
 STILL_GROWING = 1.05
 """Where the largest load gets so many times the throughput of the one before it, the maximum is not in the sweep."""
-SHOWN = ("p50", "p90", "p99")
+POINT_PERCENTILES = ("p50", "p90", "p99")
 
-ByRound = Mapping[int, Sequence[SliceRecord]]
+RecordsByRound = Mapping[int, Sequence[SliceRecord]]
 
 
 def fold(
@@ -75,7 +75,7 @@ def _trusted(found: LaneSweep, lane: Validity) -> LaneSweep:
     return replace(found, knee=_no_knee(why), within_slo=_within(None, why))
 
 
-def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) -> SweepPoint:
+def point(load: Load, rounds: RecordsByRound, workers: int, own_wait_ms: float | None) -> SweepPoint:
     """Folds what one Lane did under one Load; its own threads may have kept a request waiting for ``own_wait_ms``."""
     records = _records(rounds)
     by_round = list(_throughputs_rps(rounds).values())
@@ -98,7 +98,7 @@ def point(load: Load, rounds: ByRound, workers: int, own_wait_ms: float | None) 
     )
 
 
-def knee(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], workers: int) -> Knee:
+def knee(points: Sequence[SweepPoint], by_load: Mapping[Load, RecordsByRound], workers: int) -> Knee:
     """Returns where a Lane's throughput stops growing with its load."""
     doubtful = [each for each in points if each.validity.status in (Status.FAILING, Status.NOT_MEASURED)]
     if doubtful:
@@ -121,7 +121,7 @@ def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
     return _within(best, reason(Code.SWEEP_ENDED if best else Code.NO_P99))
 
 
-def _records(rounds: ByRound) -> list[SliceRecord]:
+def _records(rounds: RecordsByRound) -> list[SliceRecord]:
     return [record for of_round in rounds.values() for record in of_round]
 
 
@@ -130,17 +130,17 @@ def _used_its_cores(records: Sequence[SliceRecord], workers: int) -> bool:
     return is_busy(contention.shares_of(records, workers).server)
 
 
-def _by_round(records: Sequence[SliceRecord]) -> ByRound:
+def _by_round(records: Sequence[SliceRecord]) -> RecordsByRound:
     ordered = sorted(records, key=attrgetter("round", "slice"))
     return {index: list(of_round) for index, of_round in groupby(ordered, key=attrgetter("round"))}
 
 
-def _throughputs_rps(rounds: ByRound) -> dict[int, float]:
+def _throughputs_rps(rounds: RecordsByRound) -> dict[int, float]:
     """Returns the right answers a second of the windows, by round; nothing of a round without one."""
     return {index: rps for index, records in rounds.items() if (rps := quotients.served_rps(*records))}
 
 
-def _latencies(rounds: ByRound) -> dict[str, Estimate]:
+def _latencies(rounds: RecordsByRound) -> dict[str, Estimate]:
     """Returns the percentiles that enough answers lie beyond, in each round and in all, as for other metrics."""
     histograms = [
         intervals.merged([record.latency_from_intended_us or record.latency_us for record in records])
@@ -151,7 +151,7 @@ def _latencies(rounds: ByRound) -> dict[str, Estimate]:
         name: intervals.log_estimate(
             [intervals.percentile_ms(each, PERCENTILES[name]) for each in histograms], Unit.MS, Better.LOWER
         )
-        for name in SHOWN
+        for name in POINT_PERCENTILES
         if is_known(answers, PERCENTILES[name])
     }
 
@@ -168,7 +168,7 @@ def _queues(load: Load, records: Sequence[SliceRecord], shares: Shares) -> bool:
     return not _served(load, records) or is_busy(shares.server)
 
 
-def _wrong(rounds: ByRound) -> Validity | None:
+def _wrong(rounds: RecordsByRound) -> Validity | None:
     records = _records(rounds)
     if not records:
         return Validity(Status.NOT_MEASURED, (reason(Code.NO_SLICES),))
@@ -208,7 +208,7 @@ def _disturbed(
     return driver or contention.kept_waiting(records, own_wait_ms)
 
 
-def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, ByRound], workers: int) -> Knee:
+def _crossing(points: Sequence[SweepPoint], by_load: Mapping[Load, RecordsByRound], workers: int) -> Knee:
     """Returns the users at which the asymptotic bounds cross, paired by round."""
     measured = [each for each in points if each.throughput_rps]
     best = max(measured, key=_rps)

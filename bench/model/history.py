@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from bench.model.errors import BenchError, WrongUsage
 from bench.model.estimate import Estimate
 
-Positive = Annotated[float, Meta(gt=0)]
+PositiveNumber = Annotated[float, Meta(gt=0)]
 Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z$")]
 """In UTC and to the second, so that the order of the texts is that of the times: ``2026-03-01T10:15:00Z``."""
 
@@ -33,9 +33,9 @@ class MachineIdentity(Struct, frozen=True, kw_only=True):
 class Reading(Struct, frozen=True, array_like=True, gc=False):
     """A figure of one run with its 95 % interval, ``[point, low, high]``; null where there were too few rounds."""
 
-    point: Positive
-    low: Positive | None
-    high: Positive | None
+    point: PositiveNumber
+    low: PositiveNumber | None
+    high: PositiveNumber | None
 
 
 class HistoryRecord(Struct, frozen=True, kw_only=True):

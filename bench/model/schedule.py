@@ -24,7 +24,7 @@ REPORT_S = 8.0
 """Expected cost of the report, and of the environments."""
 
 SWEEP_SEND_LIMIT_S = 0.1
-"""In a sweep overload is to be seen, not to be worked off: what is unsent so long after a window is missed."""
+"""In a sweep overload should show, not be worked off: what is unsent so long after a window is dropped."""
 SWEEP_ROUND_REQUESTS, SWEEP_RUN_REQUESTS = 105, 525
 """So many requests a Round, and a run, has every rate of a sweep, so that its p99 can be told ..."""
 SWEEP_WINDOW_S = 2.0
