@@ -67,11 +67,19 @@ bench-driver: setup ## compare the driver with FastHttpUser and wrk on one core
 bench-latency: setup ## hold reported latencies against known delays, and medians against wrk and k6
 	@$(BIN)/python benchmarks/latency.py $(ARGS)
 
+# A lock that comes out as it was keeps its time, so that nothing is made again because of it.
+define make_lock
+	@if [ -e $(2) ]; then cp $(2) $(2).new; fi
+	@$(COMPILE) $(ARGS) $(1) -o $(2).new || { rm -f $(2).new; exit 3; }
+	@if cmp -s $(2) $(2).new; then rm $(2).new; else mv $(2).new $(2); fi
+
+endef
+
 lock: setup ## make all locks again from their .in files and pyproject.toml; --upgrade with ARGS
-	@$(COMPILE) $(ARGS) requirements/uv.in -o requirements/uv.txt
-	@$(COMPILE) $(ARGS) pyproject.toml --extra dev --constraint requirements/uv.txt -o requirements/dev.txt
-	@$(COMPILE) $(ARGS) requirements/servers.in -o requirements/servers.txt
-	@for lock in $(APP_LOCKS); do $(COMPILE) $(ARGS) --constraint requirements/servers.txt $${lock%.txt}.in -o $$lock || exit; done
+	$(call make_lock,requirements/uv.in,requirements/uv.txt)
+	$(call make_lock,pyproject.toml --extra dev --constraint requirements/uv.txt,requirements/dev.txt)
+	$(call make_lock,requirements/servers.in,requirements/servers.txt)
+	$(foreach lock,$(APP_LOCKS),$(call make_lock,$(lock:.txt=.in) --constraint requirements/servers.txt,$(lock)))
 
 clean: ## remove everything that was made, but no results
 	@rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

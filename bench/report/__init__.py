@@ -3,7 +3,7 @@
 ``wording``, ``context`` and ``group_table`` say things once, so that the terminal, Markdown, HTML and charts agree.
 """
 
-from bench.model.records import Report
+from bench.model.summary import Report
 
 CHARTS = {
     "throughput": "Saturated throughput",

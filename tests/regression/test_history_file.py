@@ -1,5 +1,6 @@
 """history.jsonl: what was appended comes back in its order, once; what is damaged is named and left alone."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -125,6 +126,18 @@ def test_lines_differ_only_where_runs_do(tmp_path: Path) -> None:
     first, second = path.read_text().splitlines()
     assert first.replace('"a"', '"b"') == second
     assert first.startswith(f'{{"format_version":{HISTORY_VERSION},"run_id":"a","started_utc":')
+
+
+@pytest.mark.parametrize("metric", ["cpu_us_per_requets", "rss_mib"])
+def test_a_metric_without_a_row_or_a_trend_is_named(tmp_path: Path, metric: str) -> None:
+    """With its file and line; the lines before it are none the worse."""
+    path = appended(tmp_path, history_record(run_id="a"), history_record(run_id="b"))
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + second.replace(b"cpu_us_per_request", metric.encode()))
+    with pytest.raises(DamagedHistory, match=re.escape(f"{path}: line 2: ")) as refusal:
+        history_file.read(tmp_path)
+    assert repr(metric) in str(refusal.value)
+    assert len(str(refusal.value).splitlines()) == 1
 
 
 def test_lines_of_the_first_version_are_read_among_those_of_today(tmp_path: Path) -> None:
