@@ -23,7 +23,7 @@ from bench.cli.output import show, tell
 def command(*, results: Path, runs: tuple[str, ...], as_json: bool) -> None:
     """Show the trend of every Lane over all runs, and where it changed.
 
-    Figures are relative to raw, and from the runs that are like the latest one.
+    Figures are relative to raw. Only runs with the latest run's machine, preset and conditions are in a trend.
     """
     from bench.model.formats import to_json
     from bench.regression import history_file, trends
