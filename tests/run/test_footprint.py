@@ -17,7 +17,7 @@ from bench.model.metrics import METRICS, STARTS, Source
 from bench.model.reason import Code, reason
 from bench.model.records import Observation
 from bench.run import code_lines, footprint, session
-from bench.servers import counters, machine
+from bench.servers import counters
 from bench.servers.project import Project, open_project, source_files
 from bench.servers.testbed import Testbed
 
