@@ -47,7 +47,7 @@ def busy_share(records: Sequence[SliceRecord], counter: str) -> float | None:
     return float(sum(getattr(record, counter) for record in known) / 1e9 / slice_s)
 
 
-def robbed(shares: Shares) -> Validity | None:
+def stolen(shares: Shares) -> Validity | None:
     """Judges what the hypervisor took: more than discards a slice, in so many slices that not all could be repeated."""
     if shares.steal is None or shares.steal <= DISCARD_STEAL:
         return None
