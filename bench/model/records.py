@@ -48,8 +48,8 @@ class SliceRecord(SliceResult, frozen=True, kw_only=True):
 class Observation(Struct, frozen=True, kw_only=True):
     """One value that was measured of a Lane outside slices: of its footprint, or its instructions per request.
 
-    ``value`` is in the metric's unit, or None with its ``reason``. A value of a ``part``, such as the lines of one file,
-    stands beside that of the whole.
+    ``value`` is in the metric's unit, or None with its ``reason``. A value of a ``part``, such as the lines of
+    one file, stands beside that of the whole.
     """
 
     lane: str

@@ -107,8 +107,8 @@ class AdapterCost(Struct, frozen=True, kw_only=True):
 class RunTotals(Struct, frozen=True, kw_only=True):
     """The run as a whole: ``requests`` and ``dropped`` of the measured slices, ``errors`` of the warm-up too.
 
-    ``repeated`` slices were discarded and measured again. ``not_repeated`` ones should have been, but their Round had no
-    repeats left: they count.
+    ``repeated`` slices were discarded and measured again. ``not_repeated`` ones should have been, but their Round had
+    no repeats left: they count.
     """
 
     rounds: int

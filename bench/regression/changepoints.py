@@ -15,8 +15,8 @@ Noise is AR(1): s² = v (1 + rho) / (1 - rho). Both are taken from what the most
 would look like noise that lingers. That makes them too small. What v lacks are two means, each of which
 takes (1 + rho) / (1 - rho) values, and one for the choice of the place. What rho lacks is (BIAS + BIAS_SLOPE rho) / n,
 in the manner of Kendall (Note on bias in the estimation of autocorrelation, Biometrika 41, 1954), for two means of
-which the place was chosen. Then rho is taken one standard error, sqrt((1 - rho²) / n), higher. Too low: false alarms. Too
-high: late detection. ``benchmarks/changepoints.py`` measures how often the whole is right.
+which the place was chosen. Then rho is taken one standard error, sqrt((1 - rho²) / n), higher. Too low: false alarms.
+Too high: late detection. ``benchmarks/changepoints.py`` measures how often the whole is right.
 """
 
 from collections.abc import Sequence
