@@ -11,7 +11,7 @@ from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
 
 USUAL_WAIT = 1.5
-"""A server's threads wait for each other, about as long for a request at any load; so many times that is too long."""
+"""A server's threads wait for each other, about as long per request at any load. More than this times that is unusual."""
 
 
 class Shares(Struct, frozen=True):
@@ -48,7 +48,7 @@ def busy_share(records: Sequence[SliceRecord], counter: str) -> float | None:
 
 
 def stolen(shares: Shares) -> Validity | None:
-    """Judges what the hypervisor took: more than discards a slice, in so many slices that not all could be repeated."""
+    """Judges steal: above what discards a slice, in more slices than could be repeated."""
     if shares.steal is None or shares.steal <= DISCARD_STEAL:
         return None
     return Validity(Status.STARVED, (reason(Code.STOLEN, steal_share=shares.steal),))

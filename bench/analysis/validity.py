@@ -106,7 +106,7 @@ def wrong(records: Sequence[SliceRecord]) -> Iterator[Reason]:
 
 
 def silent_rounds(rounds: Iterable[int], records: Sequence[SliceRecord]) -> Reason:
-    """Returns that Rounds, of which these are the slices that count, had no right answer, and what their slices say."""
+    """Says that these Rounds had no right answer in ``records``, their slices that count, and why."""
     said = [record.unknown["requests"] for record in records if "requests" in record.unknown]
     return reason(Code.SILENT_ROUNDS, *said[:1], rounds=tuple(sorted(rounds)), slices=len(records))
 

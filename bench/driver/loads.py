@@ -196,9 +196,9 @@ class OpenLoad(RunningLoad):
             self._end()
 
     def _awaited_ns(self) -> int:
-        """Returns the time, once the next request is due where it nearly is.
+        """Returns the time; if the next request is nearly due, waits until it is.
 
-        That holds up no answer's latency: the kernel notes when each one comes in.
+        That makes no answer late: the kernel notes when each one comes in.
         """
         wake_ns, next_ns = self._schedule.wake_ns, self._schedule.next_ns
         now_ns = monotonic_ns()
