@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from bench.model.errors import BenchError, WrongUsage
+from bench.model.errors import BenchError, ExitCode, WrongUsage
 from bench.model.estimate import Estimate
 from bench.model.metrics import METRICS
 
@@ -19,6 +19,12 @@ class NoHistory(BenchError):
 
 class DamagedHistory(WrongUsage):
     """A line is not what it should be; the message names the file, the line, what was found and what to do."""
+
+
+class OtherHistory(DamagedHistory):
+    """A line was written by a newer bench, in a format that this one does not know."""
+
+    exit_code = ExitCode.NOT_MEASURED
 
 
 class MachineIdentity(Struct, frozen=True, kw_only=True):
