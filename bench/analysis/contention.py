@@ -11,7 +11,7 @@ from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
 
 USUAL_WAIT = 1.5
-"""A server's threads wait for each other, about as long per request at any load. More than this times that is unusual."""
+"""A server's threads wait for each other, about as long per request at any load. Above this it is unusual."""
 
 
 class Shares(Struct, frozen=True):
