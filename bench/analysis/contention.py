@@ -12,7 +12,7 @@ from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
 
 USUAL_WAIT = 1.5
-"""A server's threads wait for each other, about as long for a request at any load; so many times that is too long."""
+"""A server's threads wait for each other, about as long per request at any load. Above this it is unusual."""
 
 
 class Shares(Struct, frozen=True):
@@ -42,8 +42,8 @@ def shares_of(records: Sequence[SliceRecord], workers: int) -> Shares:
     )
 
 
-def robbed(shares: Shares) -> Validity | None:
-    """Judges what the hypervisor took: more than discards a slice, in so many slices that not all could be repeated."""
+def stolen(shares: Shares) -> Validity | None:
+    """Judges steal: above what discards a slice, in more slices than could be repeated."""
     if shares.steal is None or shares.steal <= DISCARD_STEAL:
         return None
     return Validity(Status.STARVED, (reason(Code.STOLEN, steal_share=shares.steal),))

@@ -14,7 +14,7 @@ from bench.model.metrics import METRICS, Metric, Source
 from bench.model.records import SliceRecord
 
 MIN_BEYOND_IN_ROUND = 1
-"""Of the answers that have to be expected beyond a percentile, so many in each round."""
+"""A percentile takes at least so many answers beyond it in each round."""
 MIB = 2**20
 
 Records = Sequence[SliceRecord]
@@ -111,7 +111,7 @@ def _most_mib(sizes: Iterable[int | None]) -> float | None:
 
 
 def _positive(value: float) -> float | None:
-    """Returns a value, or None where it is not above zero: it is neither a divisor nor has it a logarithm."""
+    """Returns a value, or None if it is not above zero: then it is no divisor and has no logarithm."""
     return value if value > 0 else None
 
 

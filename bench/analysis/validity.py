@@ -83,11 +83,11 @@ def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None
     shares = contention.shares_of(own, workers)
     match phase:
         case Phase.SATURATED:
-            return contention.robbed(shares) or saturation.limit(own, shares)
+            return contention.stolen(shares) or saturation.limit(own, shares)
         case Phase.FIXED:
             saturated = [record for record in records if record.phase is Phase.SATURATED and not record.discarded]
             own_wait_ms = _own_wait_ms(saturated, workers)
-            return contention.robbed(shares) or _punctual(own, shares) or contention.kept_waiting(own, own_wait_ms)
+            return contention.stolen(shares) or _punctual(own, shares) or contention.kept_waiting(own, own_wait_ms)
         case _:  # the Lanes of a Duet share a core, and all that disturbs it; a sweep is judged point by point
             return None
 
@@ -107,7 +107,7 @@ def wrong(records: Sequence[SliceRecord]) -> Iterator[Reason]:
 
 
 def silent_rounds(rounds: Iterable[int], records: Sequence[SliceRecord]) -> Reason:
-    """Returns that Rounds, of which these are the slices that count, had no right answer, and what their slices say."""
+    """Says that these Rounds had no right answer in ``records``, their slices that count, and why."""
     said = [record.unknown["requests"] for record in records if "requests" in record.unknown]
     return reason(Code.SILENT_ROUNDS, *said[:1], rounds=tuple(sorted(rounds)), slices=len(records))
 
