@@ -1,4 +1,4 @@
-"""What the smaller commands print: a plan, a verification, a server's address, a load's outcome. Plain text."""
+"""What the smaller commands print: a plan, a verification, a server's address, what a load found. Plain text."""
 
 from collections.abc import Mapping
 
