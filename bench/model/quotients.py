@@ -22,13 +22,8 @@ def served_rps(*slices: SliceRecord) -> float | None:
     return _quotient(sum(each.answers_in_window or 0 for each in slices), fsum(each.window_s for each in slices))
 
 
-def cpu_ns_per_request(*slices: SliceRecord) -> float | None:
-    """Returns the server's CPU time for a right answer; None without one, or where a slice's CPU time is not known."""
-    return _quotient(_cpu_ns(slices), sum(each.requests_in_slice for each in slices))
-
-
 def cpu_us_per_request(*slices: SliceRecord) -> float | None:
-    """Returns the same in us."""
+    """Returns the server's CPU time for a right answer; None without one, or where a slice's CPU time is not known."""
     return _quotient(_cpu_ns(slices) / NS_PER_US, sum(each.requests_in_slice for each in slices))
 
 
