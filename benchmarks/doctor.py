@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from bench.doctor.checks import Diagnosis, What
-from bench.model.records import Estimate
+from bench.model.estimate import Estimate
 from bench.report import findings
 
 BENCH = Path(sys.executable).parent / "bench"

@@ -37,12 +37,12 @@ from delay_server import (
 from driver import raw_server, target_of
 from msgspec import Struct
 
-from bench.analysis import intervals
+from bench.analysis import histograms
 from bench.model.load import Closed, Load, Open
 from bench.model.metrics import PERCENTILES
 from bench.model.protocol import Request, Setup, SliceOrder, SliceResult, Target
 from bench.run.driver_client import Driver, driver
-from bench.servers import machine
+from bench.servers import counters, machine
 from bench.servers.processes import open_process_group
 
 RELATIVE, ABSOLUTE_MS = 0.05, 0.1
@@ -126,7 +126,7 @@ class Rig:
     @staticmethod
     def _kept_waiting_ms(pids: Sequence[int]) -> float:
         """Returns how long others on the machine, or on its host, have kept these processes from running."""
-        run_queue_ns, steal_s = machine.counters(pids).run_queue_ns, machine.steal_s(())
+        run_queue_ns, steal_s = counters.read(pids).run_queue_ns, counters.steal_s(())
         if run_queue_ns is None or steal_s is None:
             raise SystemExit(
                 "latency: /proc does not tell how long processes waited, so no turn is known to be undisturbed"
@@ -168,25 +168,25 @@ def figures(path: str, turns: Sequence[Turn]) -> Iterator[Figure]:
     load = turns[0].load
     imposed = np.concatenate([delays_ms(turn.served) for turn in turns])
     truth = np.concatenate([service_ms(turn.served) for turn in turns])
-    reported = intervals.merged([turn.result.latency_us for turn in turns])
+    reported = histograms.merged([turn.result.latency_us for turn in turns])
     for name, percentile in percentiles(len(truth)):
         found = [
             quantile(imposed, percentile),
             quantile(truth, percentile),
-            intervals.percentile_ms(reported, percentile),
+            histograms.percentile_ms(reported, percentile),
         ]
         yield Figure(path, str(load), "service", name, *found)
     if isinstance(load, Open):
         truth = np.concatenate([from_intended_ms(turn.served, load.rate_rps) for turn in turns])
-        reported = intervals.merged([turn.result.latency_from_intended_us or "" for turn in turns])
+        reported = histograms.merged([turn.result.latency_from_intended_us or "" for turn in turns])
         for name, percentile in percentiles(len(truth)):
-            found = [quantile(truth, percentile), intervals.percentile_ms(reported, percentile)]
+            found = [quantile(truth, percentile), histograms.percentile_ms(reported, percentile)]
             yield Figure(path, str(load), "from intended start", name, None, *found)
 
 
 def percentiles(count: int) -> list[tuple[str, float]]:
     """Returns the percentiles that so many answers are enough for."""
-    enough = {name: at for name, at in PERCENTILES.items() if intervals.beyond(count, at) >= intervals.MIN_BEYOND}
+    enough = {name: at for name, at in PERCENTILES.items() if histograms.beyond(count, at) >= histograms.MIN_BEYOND}
     return [(NAMES[name], percentile) for name, percentile in enough.items()]
 
 
@@ -266,7 +266,7 @@ def in_turns(able: Contenders, turns: int) -> dict[str, list[float]]:
 
 
 def _median_ms(turn: Turn) -> float:
-    return intervals.percentile_ms(intervals.merged([turn.result.latency_us]), 50)
+    return histograms.percentile_ms(histograms.merged([turn.result.latency_us]), 50)
 
 
 def wrk_median_ms(url: str, users: int, seconds: float) -> float:

@@ -20,9 +20,10 @@ import numpy as np
 
 from bench.analysis import intervals
 from bench.model import quotients
+from bench.model.estimate import Estimate
 from bench.model.experiment import Lane
 from bench.model.load import Closed, Phase
-from bench.model.records import Estimate, SliceRecord
+from bench.model.records import SliceRecord
 from bench.model.schedule import Slice
 from bench.run import session
 from bench.run.round import LiveRound, open_round

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from latency import FEW, Rig, Turn, rig
 
-from bench.analysis import intervals
+from bench.analysis import histograms
 from bench.analysis.load_result import load_result
 from bench.driver.histogram import Histogram
 from bench.model.load import Closed, Load, Open
 from bench.model.metrics import PERCENTILES
-from bench.model.records import LoadResult
+from bench.model.summary import LoadResult
 from bench.report import plain
 from bench.servers import machine
 
@@ -118,7 +118,7 @@ def test_recording_and_reporting_keep_three_digits(path: str) -> None:
     for delay_us in delays_us:
         recorder.record(delay_us)
     for percentile in PERCENTILES.values():
-        found_ms = intervals.percentile_ms(intervals.merged([recorder.encoded()]), percentile)
+        found_ms = histograms.percentile_ms(histograms.merged([recorder.encoded()]), percentile)
         assert found_ms == pytest.approx(quantile(np.array(delays_us), percentile) / 1000, rel=0.001)
 
 

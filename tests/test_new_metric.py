@@ -14,11 +14,12 @@ from bench.analysis.summary import Folded, fold
 from bench.analysis.tidy_table import tidy
 from bench.model.load import Phase
 from bench.model.metrics import METRICS, Average, Better, Gate, Metric, Place, Source, Unit
-from bench.model.records import SliceRecord, Summary
+from bench.model.records import SliceRecord
 from bench.model.regression import Verdict
+from bench.model.summary import Summary
+from bench.regression.check import check
 from bench.regression.history_line import record as history_line
 from bench.regression.ratios import Allowed
-from bench.regression.stored_runs import check
 from bench.report import charts, html, markdown, terminal
 from bench.report.exports import folder
 from tests.builders.reports import printed

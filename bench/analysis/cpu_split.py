@@ -7,10 +7,11 @@ import numpy as np
 from bench.analysis import intervals, ranking
 from bench.analysis.autocorrelation import Floats
 from bench.analysis.judged_rounds import JudgedRounds
+from bench.model.estimate import Estimate
 from bench.model.experiment import Experiment, Lane
 from bench.model.metrics import CPU, METRICS, OWN_COST
 from bench.model.reason import Code, Unknown, reason
-from bench.model.records import AdapterCost, CpuSplit, Estimate
+from bench.model.summary import AdapterCost, CpuSplit
 
 
 def with_own_cost(experiment: Experiment) -> list[Lane]:

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from bench.analysis import intervals
+from bench.analysis import histograms
 from bench.analysis.folds import MIN_BEYOND_IN_ROUND, Records, counts
+from bench.model import quotients
 from bench.model.load import Phase
-from bench.model.records import Curve, Trace
+from bench.model.summary import Curve, Trace
 
 CURVE_POINTS_PER_NINE = 12
 MIN_NINES = 0.5
@@ -18,9 +19,9 @@ def curve(lane: str, records: Records) -> Curve | None:
     It goes as far as the metrics do: enough answers of the run, and one of each round, are expected beyond.
     """
     own = _of(lane, records, Phase.FIXED)
-    histogram = intervals.merged([each for record in own if (each := record.latency_from_intended_us)])
-    services = intervals.merged([record.latency_us for record in own])
-    beyond = max(intervals.MIN_BEYOND, MIN_BEYOND_IN_ROUND * len({record.round for record in own}))
+    histogram = histograms.merged([each for record in own if (each := record.latency_from_intended_us)])
+    services = histograms.merged([record.latency_us for record in own])
+    beyond = max(histograms.MIN_BEYOND, MIN_BEYOND_IN_ROUND * len({record.round for record in own}))
     nines = np.log10(max(1.0, histogram.total_count / beyond))
     if nines < MIN_NINES:
         return None
@@ -30,8 +31,8 @@ def curve(lane: str, records: Records) -> Curve | None:
     return Curve(
         lane=lane,
         percentiles=percentiles,
-        latencies_ms=tuple(intervals.percentile_ms(histogram, percentile) for percentile in percentiles),
-        services_ms=tuple(intervals.percentile_ms(services, percentile) for percentile in percentiles),
+        latencies_ms=tuple(histograms.percentile_ms(histogram, percentile) for percentile in percentiles),
+        services_ms=tuple(histograms.percentile_ms(services, percentile) for percentile in percentiles),
     )
 
 
@@ -41,7 +42,7 @@ def trace(lane: str, records: Records) -> Trace:
     return Trace(
         lane=lane,
         at_s=tuple(record.at_s for record in own),
-        throughput_rps=tuple(record.requests / record.window_s for record in own),
+        throughput_rps=tuple(quotients.throughput_rps(record) or 0.0 for record in own),
     )
 
 

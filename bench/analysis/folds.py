@@ -6,7 +6,7 @@ import numpy as np
 from hdrh.histogram import HdrHistogram
 from msgspec import Struct
 
-from bench.analysis import intervals
+from bench.analysis import histograms
 from bench.analysis.autocorrelation import Floats
 from bench.model import quotients
 from bench.model.load import Phase
@@ -86,22 +86,22 @@ def _percentiles(metric: Metric, rounds: Mapping[int, Records]) -> ByRound:
     merged = {index: histogram_of(metric, records) for index, records in rounds.items() if of_phase(metric, records)}
     if not is_known([histogram.total_count for histogram in merged.values()], metric.percentile):
         return {}
-    return {index: intervals.percentile_ms(histogram, metric.percentile) for index, histogram in merged.items()}
+    return {index: histograms.percentile_ms(histogram, metric.percentile) for index, histogram in merged.items()}
 
 
 def histogram_of(metric: Metric, records: Records) -> HdrHistogram:
     """Returns the sum of the histograms that a percentile is of."""
     assert metric.histogram is not None
     encoded = (getattr(record, metric.histogram) for record in of_phase(metric, records))
-    return intervals.merged([text for text in encoded if text is not None])
+    return histograms.merged([text for text in encoded if text is not None])
 
 
 def is_known(answers_by_round: Sequence[int], percentile: float) -> bool:
     """Returns whether so many answers, a number a round, are enough for a percentile: in each round and in all."""
     return (
         bool(answers_by_round)
-        and intervals.beyond(min(answers_by_round), percentile) >= MIN_BEYOND_IN_ROUND
-        and intervals.beyond(sum(answers_by_round), percentile) >= intervals.MIN_BEYOND
+        and histograms.beyond(min(answers_by_round), percentile) >= MIN_BEYOND_IN_ROUND
+        and histograms.beyond(sum(answers_by_round), percentile) >= histograms.MIN_BEYOND
     )
 
 

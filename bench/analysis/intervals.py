@@ -9,22 +9,16 @@ how many intervals have to hold at once.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache, reduce
 from itertools import accumulate
 from math import comb, exp, log, sqrt
 
 import numpy as np
-from hdrh.histogram import HdrHistogram
 from numpy.typing import ArrayLike
 
 from bench.analysis import autocorrelation, student_t
 from bench.analysis.autocorrelation import Floats
-from bench.model.estimate import CONFIDENCE
-from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
-from bench.model.records import Estimate
+from bench.model.estimate import CONFIDENCE, Estimate
 
-MIN_BEYOND = 5
-"""A percentile is given only where so many answers are expected beyond it."""
 LARGEST_LOG = 700.0
 """An interval that reaches further knows nothing, and its end would be infinite."""
 MIN_ROUNDS = 3
@@ -124,43 +118,3 @@ def _estimate(
         return Estimate(back(mean), None, None, n, unit, better)
     half = float(half_width(values, rho, comparisons))
     return Estimate(back(mean), back(mean - half), back(mean + half), n, unit, better)
-
-
-def merged(encoded: Sequence[str]) -> HdrHistogram:
-    """Returns the sum of histograms, each in base64; an empty one for none."""
-    empty = HdrHistogram(1, MAX_LATENCY_US, SIGNIFICANT_DIGITS)
-    return reduce(_added, encoded, empty)
-
-
-def _added(total: HdrHistogram, encoded: str) -> HdrHistogram:
-    total.add(HdrHistogram.decode(encoded))
-    return total
-
-
-def percentile_ms(histogram: HdrHistogram, percentile: float) -> float:
-    """Returns a percentile (0 to 100) of a histogram of us, in ms; at least 1 us, so that it has a logarithm.
-
-    What HdrHistogram's own returns, in a fiftieth of the time: it looks at its 17,408 bins one by one.
-    """
-    target = histogram.get_target_count_at_percentile(percentile)
-    index = int(np.searchsorted(np.cumsum(histogram.counts), target))
-    if index == histogram.counts_len:
-        return 1 / 1000
-    lowest_us = int(_bins_us()[index])
-    return max(1, histogram.get_highest_equivalent_value(lowest_us) if percentile else lowest_us) / 1000
-
-
-def mean_us(histogram: HdrHistogram) -> float:
-    """Returns the mean of a histogram of us, to its three digits; 0 where it is empty."""
-    return float(np.average(_bins_us(), weights=histogram.counts)) if histogram.total_count else 0.0
-
-
-@cache
-def _bins_us() -> Floats:
-    empty = HdrHistogram(1, MAX_LATENCY_US, SIGNIFICANT_DIGITS)
-    return np.array([empty.get_value_from_index(index) for index in range(empty.counts_len)], dtype=float)
-
-
-def beyond(count: float, percentile: float) -> float:
-    """Returns how many of so many answers are expected beyond a percentile (0 to 100)."""
-    return round(count * (100 - percentile) / 100, 6)

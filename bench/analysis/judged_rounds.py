@@ -8,11 +8,13 @@ from msgspec import Struct
 from bench.analysis import autocorrelation, stability, validity
 from bench.analysis.autocorrelation import Resemblance
 from bench.analysis.folds import ByRound, RoundValues, round_values
+from bench.model.estimate import Status
 from bench.model.experiment import Experiment
 from bench.model.load import Phase
 from bench.model.metrics import METRICS, Average, Source
 from bench.model.reason import Reason
-from bench.model.records import Cell, Failure, SliceRecord, Status
+from bench.model.records import Failure, SliceRecord
+from bench.model.summary import Cell
 
 
 class JudgedRounds(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.analysis import intervals
+from bench.analysis import histograms
 from bench.model.estimate import Status, Validity
 from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
@@ -58,7 +58,7 @@ def _late_tail(fixed: Sequence[SliceRecord]) -> Validity | None:
 
 def _tail_ms(of_round: Sequence[SliceRecord]) -> tuple[float, float] | None:
     """Returns the p99 of how late the driver was, and of the latency; None for too few answers, or unknown."""
-    if intervals.beyond(sum(record.requests for record in of_round), 99) < 1:
+    if histograms.beyond(sum(record.requests for record in of_round), 99) < 1:
         return None
     late_ms = _driver_ms(of_round, 99)
     latency_ms = _percentile_ms([record.latency_from_intended_us for record in of_round], 99)
@@ -66,5 +66,5 @@ def _tail_ms(of_round: Sequence[SliceRecord]) -> tuple[float, float] | None:
 
 
 def _percentile_ms(encoded: Sequence[str | None], percentile: float) -> float | None:
-    histogram = intervals.merged([text for text in encoded if text is not None])
-    return intervals.percentile_ms(histogram, percentile) if histogram.total_count else None
+    histogram = histograms.merged([text for text in encoded if text is not None])
+    return histograms.percentile_ms(histogram, percentile) if histogram.total_count else None

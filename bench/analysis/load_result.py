@@ -1,11 +1,11 @@
 """What one load against one URL came to: the result of `bench load`."""
 
-from bench.analysis import intervals
+from bench.analysis import histograms
 from bench.model import quotients
 from bench.model.load import Load
 from bench.model.metrics import PERCENTILES
 from bench.model.protocol import SliceResult
-from bench.model.records import LoadResult
+from bench.model.summary import LoadResult
 
 
 def load_result(url: str, load: Load, result: SliceResult, driver_cpu_share: float | None) -> LoadResult:
@@ -29,9 +29,9 @@ def load_result(url: str, load: Load, result: SliceResult, driver_cpu_share: flo
 def _percentiles_ms(encoded: str | None) -> dict[str, float] | None:
     if encoded is None:
         return None
-    histogram = intervals.merged([encoded])
+    histogram = histograms.merged([encoded])
     return {
-        name: intervals.percentile_ms(histogram, percentile)
+        name: histograms.percentile_ms(histogram, percentile)
         for name, percentile in PERCENTILES.items()
-        if intervals.beyond(histogram.total_count, percentile) >= intervals.MIN_BEYOND
+        if histograms.beyond(histogram.total_count, percentile) >= histograms.MIN_BEYOND
     }

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from bench.analysis import intervals
+from bench.analysis import histograms
 from bench.analysis.folds import MIN_BEYOND_IN_ROUND, counts, of_phase
 from bench.model import footprint_plan, schedule
 from bench.model.experiment import Experiment
@@ -91,7 +91,7 @@ def _unknown(records: Sequence[SliceRecord], counter: str) -> Reason | None:
 def _too_few(percentile: float) -> Reason:
     """Returns how many answers it takes, which is the same for all Lanes."""
     in_run, in_round = (
-        round(beyond / intervals.beyond(1, percentile)) for beyond in (intervals.MIN_BEYOND, MIN_BEYOND_IN_ROUND)
+        round(beyond / histograms.beyond(1, percentile)) for beyond in (histograms.MIN_BEYOND, MIN_BEYOND_IN_ROUND)
     )
     return reason(Code.TOO_FEW_ANSWERS, percentile=percentile, in_run=in_run, in_round=in_round)
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from bench.analysis import intervals
+from bench.model.estimate import Estimate
 from bench.model.metrics import CODE_LINES, METRICS, Average, Metric
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import Estimate, Observation
+from bench.model.records import Observation
 
 
 def estimates(observations: Sequence[Observation]) -> dict[str, Estimate]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from math import exp, log
+from math import log
 
 from bench.analysis.folds import ByRound
 from bench.analysis.intervals import ratio_estimate
-from bench.model.records import Estimate, NoiseFloor, Ratio, Standing
+from bench.model.estimate import Estimate
+from bench.model.summary import Ratio, Standing
 
 
 def paired_ratios(metric: str, lanes: Mapping[str, ByRound], rho: float = 0.0) -> tuple[Ratio, ...]:
@@ -43,20 +44,6 @@ def common_rounds(lanes: Mapping[str, ByRound]) -> list[int]:
 def differs(ratio: Estimate) -> bool:
     """Returns whether an interval of a ratio excludes 1. Without an interval nothing can be told apart."""
     return ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
-
-
-def noise_floor(
-    lane: str, twin: str, of_twin: Sequence[float], of_lane: Sequence[float], rho: float = 0.0
-) -> NoiseFloor:
-    """Returns how far a Lane differs from its twin, by values that are paired by round."""
-    ratio = ratio_estimate(of_twin, of_lane, rho=rho)
-    ends = [abs(log(end)) for end in (ratio.low, ratio.high) if end is not None]
-    return NoiseFloor(lane=lane, twin=twin, ratio=ratio, difference=exp(max(ends)) - 1 if ends else None)
-
-
-def largest(floors: Sequence[NoiseFloor]) -> float:
-    """Returns the difference below which nothing can be told apart: 0 where no twin tells."""
-    return max((floor.difference for floor in floors if floor.difference is not None), default=0.0)
 
 
 def standings(lanes: Sequence[str], ratios: Sequence[Ratio], noise: float = 0.0) -> tuple[Standing, ...]:

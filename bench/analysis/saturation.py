@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.analysis import contention, intervals
+from bench.analysis import contention, histograms
 from bench.analysis.contention import Shares
 from bench.model.estimate import BUSY_SHARE, Status, Validity, is_busy
 from bench.model.reason import Code, Reason, reason
@@ -89,6 +89,6 @@ def _nothing_full(saturated: Sequence[SliceRecord], shares: Shares) -> Validity:
 def _under_way(saturated: Sequence[SliceRecord]) -> float:
     """Returns the share of the users who had a request under way, by throughput and mean latency."""
     users = sum((record.load.under_way or 0) * record.window_s for record in saturated)
-    latencies = intervals.merged([record.latency_us for record in saturated])
+    latencies = histograms.merged([record.latency_us for record in saturated])
     requests = sum(record.requests for record in saturated)
-    return requests * intervals.mean_us(latencies) / 1e6 / users if users > 0 else 1.0
+    return requests * histograms.mean_us(latencies) / 1e6 / users if users > 0 else 1.0

@@ -1,15 +1,15 @@
 """From a run's slices to its Report: estimates, validity, standings and CPU splits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
-from msgspec.structs import replace
 
 from bench.analysis import (
     cpu_split,
     intervals,
     missing,
+    noise_floor,
     ranking,
     sweep,
     validity,
@@ -18,25 +18,14 @@ from bench.analysis import observations as observed
 from bench.analysis.curves import curve, trace
 from bench.analysis.folds import Records, RoundValues, counts
 from bench.analysis.judged_rounds import JudgedRounds, judged
+from bench.model.estimate import Estimate
 from bench.model.experiment import Experiment, Group, Lane
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
 from bench.model.metrics import METRICS, OWN_COST, THROUGHPUT, Average, Source
 from bench.model.reason import Unknown
-from bench.model.records import (
-    CpuSplit,
-    Estimate,
-    Failure,
-    GroupSummary,
-    LaneSummary,
-    Manifest,
-    NoiseFloor,
-    Observation,
-    Report,
-    RunTotals,
-    SliceRecord,
-    Summary,
-)
+from bench.model.records import Failure, Manifest, Observation, SliceRecord
+from bench.model.summary import CpuSplit, GroupSummary, LaneSummary, Report, RunTotals, Summary
 
 
 class Folded(Struct, frozen=True):
@@ -160,33 +149,16 @@ def _group_summary(group: Group, rounds: JudgedRounds) -> GroupSummary:
     values = {lane: rounds.of(lane, THROUGHPUT) for lane in contenders if rounds.valid(lane, THROUGHPUT)}
     measured = {lane: by_round for lane, by_round in values.items() if by_round}
     ratios = ranking.paired_ratios(THROUGHPUT, measured, rounds.resemblances[THROUGHPUT].of_ratios)
-    floors = tuple(_noise_floors(lanes, rounds, THROUGHPUT))
+    floors = noise_floor.of_group(lanes, rounds)
+    noise = noise_floor.largest(floors, THROUGHPUT)
     return GroupSummary(
         group=group.name,
         title=group.title,
         same_server=group.same_server,
-        standings=ranking.standings(ranking.best_first(measured), ratios, ranking.largest(floors)),
+        standings=ranking.standings(ranking.best_first(measured), ratios, noise),
         ratios=ratios,
         noise_floors=floors,
-        other_noise_floors=tuple(
-            floor
-            for metric in METRICS.gated()
-            if metric.noise_floor and metric.name != THROUGHPUT
-            for floor in _noise_floors(lanes, rounds, metric.name)
-        ),
     )
-
-
-def _noise_floors(lanes: Sequence[Lane], rounds: JudgedRounds, metric: str) -> Iterator[NoiseFloor]:
-    """Yields how far each Lane of a Group that has a twin there differs from it, where both can be trusted."""
-    names = {lane.name for lane in lanes}
-    for twin in (lane for lane in lanes if lane.twin and lane.original in names):
-        pair = {name: rounds.of(name, metric) for name in (twin.name, twin.original)}
-        common = ranking.common_rounds(pair)
-        if common and all(rounds.valid(name, metric) for name in pair):
-            of_twin, of_lane = ([by_round[index] for index in common] for by_round in pair.values())
-            rho = rounds.resemblances[metric].of_ratios
-            yield replace(ranking.noise_floor(twin.original, twin.name, of_twin, of_lane, rho), metric=metric)
 
 
 def _totals(experiment: Experiment, records: Records) -> RunTotals:

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bench.analysis import contention, lateness, saturation
 from bench.analysis.contention import Shares
-from bench.model.estimate import is_busy
+from bench.model.estimate import Status, Validity, is_busy
 from bench.model.load import Phase
 from bench.model.metrics import METRICS
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import Cell, Failure, SliceRecord, Status, Validity
+from bench.model.records import Failure, SliceRecord
+from bench.model.summary import Cell
 
 SEVERITY = (
     Status.VALID,

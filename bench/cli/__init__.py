@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from bench import __version__
-from bench.cli.errors import in_one_line
+from bench.cli.errors import in_one_line, one_line
 
 COMMANDS = {
     "check": "Say whether a stored run became slower than another one.",
@@ -50,6 +50,13 @@ class Commands(click.Group):
         """Returns a command by the first argument, and the other arguments."""
         name, command, others = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, Later) else command, others
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Reads the options before the command."""
+        try:
+            return super().make_context(*args, **options)
+        except click.UsageError as error:
+            raise one_line(error) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command."""

@@ -57,12 +57,12 @@ def command(  # noqa: PLR0913 - one for each option
     """
     from bench.cli.gate import exit_code, tell_github, tell_github_why
     from bench.cli.output import show
-    from bench.cli.stored import folded
+    from bench.cli.publishing import folded
     from bench.model.errors import BenchError
     from bench.model.formats import to_json
+    from bench.regression.check import check
     from bench.regression.ratios import Allowed
-    from bench.regression.stored_runs import check
-    from bench.report import stored_runs as words
+    from bench.report import check as words
     from bench.report.exports import junit
     from bench.report.exports.github import annotations
     from bench.run import store

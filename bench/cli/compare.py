@@ -81,7 +81,7 @@ def command(  # noqa: PLR0913 - one for each option
     """
     from bench.cli.gate import exit_code, tell_github, tell_github_why
     from bench.cli.output import progress_console
-    from bench.cli.stored import publish_comparison
+    from bench.cli.publishing import publish_comparison
     from bench.model.errors import BenchError
     from bench.model.experiment import Side
     from bench.regression.ab_runner import Terms
@@ -90,7 +90,7 @@ def command(  # noqa: PLR0913 - one for each option
     from bench.regression.compare import compare
     from bench.regression.ratios import Allowed
     from bench.regression.selection import NothingDiffers
-    from bench.report import regression as words
+    from bench.report import comparison as words
     from bench.report.exports.github import annotations
     from bench.run import store
     from bench.servers.environments import Recipe

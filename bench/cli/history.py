@@ -43,7 +43,7 @@ def command(*, results: Path, runs: tuple[str, ...], as_json: bool) -> None:
 
 
 def _add(results: Path, folder: Path) -> None:
-    from bench.cli.stored import folded
+    from bench.cli.publishing import folded
     from bench.regression import history_file, history_line
 
     is_new = history_file.append(results, history_line.record(folded(folder)))

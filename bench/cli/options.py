@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli import completion
+from bench.model.suggest import one_of
 
 if TYPE_CHECKING:
     from bench.model.experiment import Experiment, Sweep
@@ -52,6 +53,14 @@ class Requirement(click.ParamType[str]):
         if not text or text.startswith("-"):
             self.fail(f"found {text!r}, expected a requirement such as 'uvicorn==0.50.*'", param, ctx)
         return text
+
+
+class Name(click.Choice[str]):
+    """One of a few names; a message on another one says which it may be."""
+
+    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:  # noqa: ARG002 - click calls it so
+        """Returns what was found and expected."""
+        return f"found {str(value)!r}, expected {one_of(str(value), self.choices)}"
 
 
 def finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:

@@ -6,7 +6,7 @@ import click
 
 from bench.cli import completion
 from bench.cli.options import json_option, out_option
-from bench.cli.stored import publish_comparison, publish_run
+from bench.cli.publishing import publish_comparison, publish_run
 
 
 @click.command("report")

@@ -8,7 +8,7 @@ import click
 
 from bench.cli.options import chosen, measuring_options, out_option, sweep_options
 from bench.cli.output import progress_console, tell
-from bench.cli.stored import publish_run
+from bench.cli.publishing import publish_run
 from bench.model.errors import ExitCode
 
 if TYPE_CHECKING:

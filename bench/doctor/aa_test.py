@@ -11,10 +11,11 @@ from bench.analysis.intervals import MIN_ROUNDS
 from bench.doctor import sample_size
 from bench.doctor.sample_size import Resolution
 from bench.model import schedule
+from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Experiment, Lane
 from bench.model.load import Phase
 from bench.model.reason import Code, Reason, Unknown, reason
-from bench.model.records import Estimate, Failure, Manifest, SliceRecord, Status, Validity
+from bench.model.records import Failure, Manifest, SliceRecord
 
 AA_TEST_S = 20.0
 """About how long an A/A takes."""

@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from bench.analysis.discard import DISCARD_STEAL
 from bench.doctor.aa_test import AaTest
+from bench.model.estimate import Status
 from bench.model.experiment import Experiment
 from bench.model.reason import Reason, Value
-from bench.model.records import Machine, Status
+from bench.model.records import Machine
 
 NOTICEABLE_STEAL = 0.01
 """Steal above this share of a core's time makes intervals wider than they need be."""

@@ -14,7 +14,7 @@ from bench.model.records import Failure, Manifest, Observation, SliceRecord
 from bench.run import session, store
 from bench.run.driver_client import DriverFailed
 from bench.run.runner import NothingToMeasure, Watcher
-from bench.servers import machine
+from bench.servers import counters
 from bench.servers.testbed import Testbed
 
 RUN_ID = "doctor"
@@ -49,9 +49,9 @@ def examine(testbed: Testbed, whole: Experiment, watcher: Watcher) -> Diagnosis:
     """Returns what there is to say of this machine; ``site`` is that of the A/A of the Experiment ``whole``."""
     seen = host.read()  # before the A/A, which is load too
     cores, began = (*testbed.machine.server_cores, *testbed.machine.driver_cores), time.monotonic()
-    before = machine.steal_s(cores)
+    before = counters.steal_s(cores)
     found = _aa_test(testbed, whole, watcher)
-    steal_s = known(machine.difference(before, machine.steal_s(cores)))
+    steal_s = known(counters.difference(before, counters.steal_s(cores)))
     stolen = checks.steal_share(steal_s, time.monotonic() - began)
     return Diagnosis(
         preset=whole.preset_name,

@@ -13,11 +13,12 @@ from bench.analysis.intervals import MIN_ROUNDS
 from bench.doctor import power
 from bench.doctor.power import Rule
 from bench.model import quotients, schedule
-from bench.model.estimate import CONFIDENCE
+from bench.model.estimate import CONFIDENCE, Estimate
 from bench.model.experiment import Experiment, Group
 from bench.model.load import Phase
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import Estimate, Failure, Manifest, Ratio, SliceRecord
+from bench.model.records import Failure, Manifest, SliceRecord
+from bench.model.summary import Ratio
 
 
 class Resolution(Struct, frozen=True, kw_only=True):

@@ -183,7 +183,7 @@ def _twin(config: Config, group: str, app_name: str, lanes: list[Lane]) -> Lane:
     names = dict.fromkeys(lane.app.name for lane in lanes if not lane.adapter)
     raise ConfigError(
         f"{config.file}: groups.{group}.twin: found {app_name!r}, expected an App that plays in this Group without "
-        f"an adapter: {', '.join(names)}"
+        f"an adapter: {one_of(app_name, names)}"
     )
 
 

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from bench.model.errors import BenchError, WrongUsage
+from bench.model.errors import BenchError, ExitCode, WrongUsage
 from bench.model.estimate import Estimate
+from bench.model.metrics import METRICS
 
 Positive = Annotated[float, Meta(gt=0)]
 Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z$")]
@@ -18,6 +19,12 @@ class NoHistory(BenchError):
 
 class DamagedHistory(WrongUsage):
     """A line is not what it should be; the message names the file, the line, what was found and what to do."""
+
+
+class OtherHistory(DamagedHistory):
+    """A line was written by a newer bench, in a format that this one does not know."""
+
+    exit_code = ExitCode.NOT_MEASURED
 
 
 class MachineIdentity(Struct, frozen=True, kw_only=True):
@@ -58,6 +65,13 @@ class HistoryRecord(Struct, frozen=True, kw_only=True):
     fixed_rate_rps: float | None
     machine: MachineIdentity
     lanes: dict[str, dict[str, Reading]]
+
+    def __post_init__(self) -> None:
+        """Refuses a metric without a row, or that has no trend; of a stored line msgspec says where it stands."""
+        for metric in {metric for of_lane in self.lanes.values() for metric in of_lane}:
+            if METRICS.require(metric).gate is None:
+                gated = [row.name for row in METRICS.gated()]
+                raise ValueError(f"found the metric {metric!r}, expected one that has a trend: {', '.join(gated)}")
 
 
 class LevelStep(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from bench.model import suggest
 from bench.model.load import Phase
 
 
@@ -152,6 +153,14 @@ class Registry(Mapping[str, Metric]):
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def require(self, name: str) -> Metric:
+        """Returns the row of a metric that a file names. Raises ValueError, which has no file in it, without one."""
+        if name not in self:
+            meant = suggest.closest(name, self)
+            such_as = f", such as {meant!r}" if meant else ""
+            raise ValueError(f"found the metric {name!r}, expected one that this bench has{such_as}")
+        return self[name]
 
     def from_sources(self, *sources: Source) -> tuple[Metric, ...]:
         """Returns the metrics that come from these."""

@@ -4,8 +4,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from bench.model.estimate import Estimate
+from bench.model.metrics import METRICS
 from bench.model.reason import Reason
-from bench.model.records import Estimate
 
 
 class Verdict(StrEnum):
@@ -32,6 +33,10 @@ class Evidence(Struct, frozen=True):
     bound: float | None
     reasons: tuple[Reason, ...]
     visible: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses a metric without a row; of a stored one msgspec says where it stands."""
+        METRICS.require(self.metric)
 
 
 class Judged(Struct, frozen=True):

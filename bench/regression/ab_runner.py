@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from bench.analysis import discard
 from bench.model import quotients, schedule
+from bench.model.estimate import Estimate
 from bench.model.experiment import Experiment
 from bench.model.metrics import INSTRUCTIONS
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import Estimate, Failure, LaneFacts, Observation, SliceRecord, Stage
+from bench.model.records import Failure, LaneFacts, Observation, SliceRecord, Stage
 from bench.model.regression import Evidence, Verdict
 from bench.model.schedule import RoundPlan, Slice
 from bench.regression import ratios, verdict

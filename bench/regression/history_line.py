@@ -14,7 +14,7 @@ from bench.model.history import (
 )
 from bench.model.metrics import INSTRUCTIONS, METRICS
 from bench.regression import comparability
-from bench.regression.stored_runs import findings, resemblance
+from bench.regression.check import findings, resemblance
 
 DIGITS = 5
 """Significant ones of a ratio: finer than any run can tell, and lines stay short."""

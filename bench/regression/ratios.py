@@ -5,13 +5,15 @@ from math import exp, fsum, log
 
 from msgspec import Struct
 
-from bench.analysis import folds, intervals, validity
+from bench.analysis import folds, histograms, validity
 from bench.analysis.folds import ByRound, Records
+from bench.model.estimate import Estimate
 from bench.model.experiment import Side
 from bench.model.load import Phase
 from bench.model.metrics import INSTRUCTIONS, METRICS, Metric
-from bench.model.records import Cell, Estimate, Failure, Observation
+from bench.model.records import Failure, Observation
 from bench.model.regression import Evidence, Verdict
+from bench.model.summary import Cell
 from bench.regression import verdict
 
 
@@ -161,7 +163,7 @@ def _lane_round(records: Records) -> LaneRound:
         if own and metric.percentile is not None:
             histogram = folds.histogram_of(metric, own)
             answers[metric.name] = histogram.total_count
-            values[metric.name] = intervals.percentile_ms(histogram, metric.percentile)
+            values[metric.name] = histograms.percentile_ms(histogram, metric.percentile)
         elif own and (value := folds.FOLDS[metric.name](own)) is not None:
             values[metric.name] = value
     return LaneRound(values, answers)

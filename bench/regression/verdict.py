@@ -8,11 +8,10 @@ from math import exp, log
 
 from bench.analysis import intervals
 from bench.analysis.ranking import common_rounds
-from bench.model.estimate import inverted
+from bench.model.estimate import Estimate, Validity, inverted
+from bench.model.estimate import Status as Trust
 from bench.model.metrics import INSTRUCTIONS, METRICS, Better
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import Estimate, Validity
-from bench.model.records import Status as Trust
 from bench.model.regression import Evidence, Judged, Verdict
 
 EXACT = 0.001

@@ -3,7 +3,7 @@
 ``words``, ``facts`` and ``groups`` say things once, so that ``text``, ``markdown``, ``html`` and ``charts`` agree.
 """
 
-from bench.model.records import Report
+from bench.model.summary import Report
 
 CHARTS = {
     "throughput": "Saturated throughput",

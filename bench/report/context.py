@@ -7,11 +7,13 @@ from typing import TypeVar
 from msgspec import Struct
 
 from bench.analysis import validity
+from bench.model.estimate import Status
 from bench.model.experiment import Lane, Server
 from bench.model.load import Closed, Open, Phase
 from bench.model.load import listed as listed_loads
 from bench.model.metrics import METRICS, THROUGHPUT
-from bench.model.records import Failure, LaneFacts, LaneSummary, LatencyEnd, Machine, Report, Status
+from bench.model.records import Failure, LaneFacts, LatencyEnd, Machine
+from bench.model.summary import LaneSummary, Report
 from bench.report import missing
 from bench.report.footprint_table import at_starts, described
 from bench.report.format import NO_INTERVAL, interval, listed, number, one_line

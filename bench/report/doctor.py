@@ -9,9 +9,8 @@ from bench.doctor.aa_test import AaTest
 from bench.doctor.checks import Diagnosis, Finding, Severity
 from bench.doctor.power import MAX_ROUNDS, POWER
 from bench.doctor.sample_size import GroupProposal, Proposal, Resolution
-from bench.model.estimate import CONFIDENCE
+from bench.model.estimate import CONFIDENCE, Estimate
 from bench.model.reason import Reason
-from bench.model.records import Estimate
 from bench.report import findings
 from bench.report.format import NO_INTERVAL, one_line, share
 from bench.report.group_table import DOUBT

@@ -3,8 +3,9 @@
 from msgspec import Struct
 
 from bench.analysis import validity
+from bench.model.estimate import Estimate, Status
 from bench.model.metrics import METRICS, Average, Place, Source
-from bench.model.records import Estimate, LaneSummary, Report, Status
+from bench.model.summary import LaneSummary, Report
 from bench.report import missing
 from bench.report.format import cell, listed, one_line
 from bench.report.group_table import DOUBT

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from bench.model.estimate import Estimate
 from bench.model.metrics import METRICS, Average, Unit
-from bench.model.records import Estimate
 
 NO_INTERVAL = "n < 3: no interval"
 

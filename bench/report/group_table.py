@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from bench.analysis import validity
-from bench.model.estimate import inverted
+from bench.model.estimate import Estimate, Status, Validity, inverted
 from bench.model.load import Phase
 from bench.model.metrics import METRICS, THROUGHPUT
-from bench.model.records import Estimate, Failure, GroupSummary, LaneSummary, NoiseFloor, Report, Status, Validity
+from bench.model.records import Failure
+from bench.model.summary import GroupSummary, LaneSummary, NoiseFloor, Report
 from bench.report.format import NO_INTERVAL, cell, full, listed, margin, number, one_line, share, times
 from bench.report.wording import said
 
@@ -181,8 +182,9 @@ def verdict(table: Table) -> str:
 
 def noise(table: Table) -> str:
     """Says how far a Lane differed from itself, and what follows for the others, or that it is not known."""
-    sentences = [_noise(table, floor) for floor in table.group.noise_floors] or list(_no_noise(table))
-    known = [floor.difference for floor in table.group.noise_floors if floor.difference is not None]
+    floors = [floor for floor in table.group.noise_floors if floor.metric == THROUGHPUT]
+    sentences = [_noise(table, floor) for floor in floors] or list(_no_noise(table))
+    known = [floor.difference for floor in floors if floor.difference is not None]
     if known:
         sentences.append(f"Throughputs that differ by less than {share(max(known))} count as tied.")
     return " ".join([*sentences, *_other_noise(table)])
@@ -199,8 +201,8 @@ def _no_noise(table: Table) -> Iterator[str]:
 def _other_noise(table: Table) -> Iterator[str]:
     """Yields what the noise floors are of figures that decide about no rank."""
     found: dict[str, float] = {}
-    for floor in table.group.other_noise_floors:
-        if floor.difference is not None:
+    for floor in table.group.noise_floors:
+        if floor.difference is not None and floor.metric != THROUGHPUT:
             found[floor.metric] = max(floor.difference, found.get(floor.metric, 0.0))
     if found:
         said = [f"{METRICS[metric].short} {share(most)}" for metric, most in found.items()]

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from bench.model.metrics import METRICS, Place
-from bench.model.records import Report
+from bench.model.summary import Report
 from bench.report import CHARTS, charts_of, context
 from bench.report.footprint_table import code_files, columns, described, footprints, notes
 from bench.report.format import one_line, printable, times

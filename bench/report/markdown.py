@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from bench.model.metrics import METRICS, Place
-from bench.model.records import Report
+from bench.model.summary import Report
 from bench.report import charts_of, context
 from bench.report.context import Proof
 from bench.report.footprint_table import code_files, columns, described, footprints, notes

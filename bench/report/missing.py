@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.model.metrics import METRICS
 from bench.model.reason import Reason
-from bench.model.records import LaneSummary
+from bench.model.summary import LaneSummary
 from bench.report.format import listed, one_line
 from bench.report.wording import all_said
 

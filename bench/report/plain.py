@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from bench.model.estimate import is_busy
 from bench.model.experiment import Sweep
 from bench.model.load import listed as listed_loads
-from bench.model.records import Failure, LaneFacts, LoadResult
+from bench.model.records import Failure, LaneFacts
 from bench.model.schedule import Outline
+from bench.model.summary import LoadResult
 
 
 def plan_text(outline: Outline) -> str:

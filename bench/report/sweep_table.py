@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from bench.model.estimate import Estimate, Status
 from bench.model.experiment import Sweep
-from bench.model.records import Report
+from bench.model.summary import Report
 from bench.model.sweep import LaneSweep, SweepPoint
 from bench.report.format import NO_INTERVAL, listed, margin, number
 from bench.report.group_table import Row, Table, tables

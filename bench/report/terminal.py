@@ -9,7 +9,8 @@ from rich.text import Text
 
 from bench.model.load import Phase
 from bench.model.metrics import INSTRUCTIONS, METRICS, PSS, Place
-from bench.model.records import Failure, Report
+from bench.model.records import Failure
+from bench.model.summary import Report
 from bench.report import EXPORTS, HTML, MARKDOWN, charts_of, context
 from bench.report.footprint_table import columns, described, footprints, notes
 from bench.report.format import one_line, printable

@@ -18,18 +18,11 @@ from bench.model.metrics import CODE_LINES, METRICS, STARTS, Source
 from bench.model.reason import Code, Reason, Unknown, known, reason
 from bench.model.records import Observation
 from bench.run import code_lines
-from bench.servers import machine
-from bench.servers.launch import (
-    SERVERSIDE,
-    NotReady,
-    Running,
-    first_answers,
-    refusal,
-    server_environment,
-    start,
-)
+from bench.servers import counters, machine
+from bench.servers.launch import SERVERSIDE, Running, refusal, server_environment, start
 from bench.servers.processes import kill, tree
 from bench.servers.project import source_files
+from bench.servers.readiness import NotReady, first_answers
 from bench.servers.testbed import Testbed
 
 MIB = 2**20
@@ -237,7 +230,7 @@ def _lines(path: Path) -> Measured:
 
 
 def _pss_mib(server: Running) -> Measured:
-    pss_bytes = machine.pss_bytes(_pids(server))
+    pss_bytes = counters.pss_bytes(_pids(server))
     return pss_bytes if isinstance(pss_bytes, Unknown) else pss_bytes / MIB
 
 
@@ -247,13 +240,13 @@ def _difference(few: Measured, more: Measured) -> Measured:
     return more if isinstance(more, Unknown) else more - few
 
 
-def _looked_at(server: Running) -> tuple[list[int], machine.Counters]:
+def _looked_at(server: Running) -> tuple[list[int], counters.Counters]:
     pids = _pids(server)
-    return pids, machine.counters(pids)
+    return pids, counters.read(pids)
 
 
 def _is_quiet(
-    before: tuple[list[int], machine.Counters], after: tuple[list[int], machine.Counters], workers: int
+    before: tuple[list[int], counters.Counters], after: tuple[list[int], counters.Counters], workers: int
 ) -> bool:
     """Returns whether all workers are there and none of them is still starting."""
     (pids, first), (same_pids, last) = before, after

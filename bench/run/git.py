@@ -7,7 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from bench.model.errors import BenchError
+from bench.model.errors import BenchError, ExitCode
+from bench.model.suggest import closest
 
 WORKTREE = "WORKTREE"
 """The name of what is not committed, where a revision is expected."""
@@ -36,14 +37,21 @@ class RevisionFailed(BenchError):
     """A revision cannot be had; one line names the repository or the revision, what was found and what was expected."""
 
 
+class NoSuchRevision(RevisionFailed):
+    """A revision that the user named is none."""
+
+    exit_code = ExitCode.WRONG_USAGE
+
+
 def resolved(project: Path, revision: str) -> str:
     """Returns the commit that a revision names. Raises RevisionFailed, where there is no work tree too."""
     work_tree(project)
     sha = output_or_none(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if sha is None or sha.startswith("^"):  # ``^main`` names commits to leave out
-        raise RevisionFailed(
+        meant = closest(revision, [*names(project), "HEAD", WORKTREE])
+        raise NoSuchRevision(
             f"{revision}: found no such revision in {project}, expected a commit, a branch or a tag, or {WORKTREE}; "
-            "a shallow clone may lack it: git fetch --unshallow"
+            + (f"did you mean {meant!r}?" if meant else "a shallow clone may lack it: git fetch --unshallow")
         )
     return sha
 

@@ -14,7 +14,7 @@ from bench.model.reason import Code, Reason, Unknown, known, reason
 from bench.model.records import Failure, SliceRecord, Stage
 from bench.model.schedule import Slice
 from bench.run.driver_client import Driver, driver
-from bench.servers import machine
+from bench.servers import counters
 from bench.servers.launch import HOST
 from bench.servers.processes import ended
 from bench.servers.testbed import Servers, Testbed, failure
@@ -25,8 +25,8 @@ class Readings(Struct, frozen=True):
 
     at_s: float
     wall_s: float
-    server: machine.Counters
-    driver: machine.Counters
+    server: counters.Counters
+    driver: counters.Counters
     steal_s: float | None
 
 
@@ -81,9 +81,9 @@ class LiveRound:
         return Readings(
             time.monotonic() - self._began,
             time.time(),
-            machine.counters(pids),
-            machine.counters([self._driver.pid]),
-            machine.steal_s((*here.server_cores, *here.driver_cores)),
+            counters.read(pids),
+            counters.read([self._driver.pid]),
+            counters.steal_s((*here.server_cores, *here.driver_cores)),
         )
 
 
@@ -151,12 +151,12 @@ def _record(
 def _measured(before: Readings, after: Readings, pids: Sequence[int]) -> dict[str, float | Unknown]:
     """Returns what the kernel's counters say, by the field of a record."""
     server, load = after.server.since(before.server), after.driver.since(before.driver)
-    stolen_s = machine.difference(before.steal_s, after.steal_s)
+    stolen_s = counters.difference(before.steal_s, after.steal_s)
     return {
         "server_cpu_ns": server.cpu_ns,
         "server_run_queue_ns": server.run_queue_ns,
-        "server_rss_bytes": machine.rss_bytes(pids),
-        "server_pss_bytes": machine.pss_bytes(pids),
+        "server_rss_bytes": counters.rss_bytes(pids),
+        "server_pss_bytes": counters.pss_bytes(pids),
         "driver_cpu_ns": load.cpu_ns,
         "driver_run_queue_ns": load.run_queue_ns,
         "steal_s": stolen_s if isinstance(stolen_s, Unknown) else round(stolen_s, 2),

@@ -21,10 +21,11 @@ from bench.run import git, instructions
 from bench.run.driver_client import driver
 from bench.run.round import open_round
 from bench.run.runner import NothingToMeasure, Round, Runner, Sink, Watcher
-from bench.servers import machine
-from bench.servers.launch import HOST, NotReady, server_environment, wait_until_ready
+from bench.servers import counters, machine
+from bench.servers.launch import HOST, server_environment
 from bench.servers.processes import open_process_group, stop
 from bench.servers.project import Project
+from bench.servers.readiness import NotReady, wait_until_ready
 from bench.servers.testbed import Testbed, prepare_environments
 
 LOAD_SETTLE_S = 0.2
@@ -139,9 +140,9 @@ def load_url(target: Target, load: Load, connections: int, window_s: float) -> t
         driver(process_group, Path(logs) / "driver.log") as process,
     ):
         process.setup(Setup((target,), connections, connections, ()))
-        began, before = time.monotonic(), machine.counters([process.pid])
+        began, before = time.monotonic(), counters.read([process.pid])
         (result,) = process.play(SliceOrder((target.lane,), load, LOAD_SETTLE_S, window_s))
-        cpu_ns = known(machine.counters([process.pid]).since(before).cpu_ns)
+        cpu_ns = known(counters.read([process.pid]).since(before).cpu_ns)
         return result, None if cpu_ns is None else cpu_ns / 1e9 / (time.monotonic() - began)
 
 

@@ -11,20 +11,10 @@ from bench.model.experiment import Experiment, Lane
 from bench.model.records import Failure, LaneFacts, Machine, Stage
 from bench.servers import machine, verification
 from bench.servers.environments import Environment, EnvironmentFailed, prepare
-from bench.servers.launch import (
-    HOST,
-    SERVERSIDE,
-    Launch,
-    NotReady,
-    Running,
-    Started,
-    free_ports,
-    prepare_launch,
-    started,
-    wait_until_ready,
-)
+from bench.servers.launch import HOST, SERVERSIDE, Launch, Running, Started, free_ports, prepare_launch, started
 from bench.servers.processes import ProcessGroup, clean_environment, tree
 from bench.servers.project import Project
+from bench.servers.readiness import NotReady, wait_until_ready
 
 
 class Servers(Struct, frozen=True):

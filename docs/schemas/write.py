@@ -8,11 +8,13 @@ import msgspec
 
 from bench.doctor.checks import Diagnosis
 from bench.model.config_schema import DIALECT, app_schema, published_schema
+from bench.model.estimate import Estimate
 from bench.model.history import History, HistoryRecord
 from bench.model.inventory import Inventory
 from bench.model.metrics import METRICS
-from bench.model.records import Estimate, Failure, LaneSummary, Manifest, Observation, SliceRecord, Summary
+from bench.model.records import Failure, Manifest, Observation, SliceRecord
 from bench.model.regression import Check, Comparison
+from bench.model.summary import LaneSummary, Summary
 
 FILES = {
     "manifest.json": Manifest,

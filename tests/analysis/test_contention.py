@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench.analysis import contention
+from bench.model.estimate import Status, Validity
 from bench.model.load import Phase
 from bench.model.reason import Code
-from bench.model.records import SliceRecord, Status, Validity
+from bench.model.records import SliceRecord
 from tests.builders.cells import cells_of, judged, waiting
 from tests.builders.runs import fixed, saturated
 

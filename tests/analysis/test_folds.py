@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.analysis import curves, intervals, tidy_table
+from bench.analysis import curves, histograms, tidy_table
 from bench.analysis.folds import FOLDS, counts, round_values
 from bench.model.load import Closed, Phase
 from bench.model.metrics import METRICS, PERCENTILES, Source
-from bench.model.records import Curve, SliceRecord, Trace
+from bench.model.records import SliceRecord
 from bench.model.schedule import Slice
+from bench.model.summary import Curve, Trace
 from tests.builders.runs import A, B, experiment, fixed, histogram, record, run_records, saturated, spread
 
 THROUGHPUT, CPU, RSS, ERRORS = "throughput_rps", "cpu_us_per_request", "rss_mib", "error_ratio"
@@ -164,7 +165,7 @@ def test_latencies_are_of_all_answers_of_a_round() -> None:
     parts = [histogram(*range(1000, 1100)), histogram(*range(9000, 9020))]
     records = [saturated(latency_us=part) for part in parts]
     for name, percentile in (("p50", 50.0), ("p90", 90.0)):
-        expected = intervals.percentile_ms(intervals.merged(parts), percentile)
+        expected = histograms.percentile_ms(histograms.merged(parts), percentile)
         assert value(records, f"latency_saturated_{name}_ms") == expected
 
 
@@ -248,7 +249,7 @@ def test_a_curve_ends_where_answers_become_few(count: int) -> None:
     assert all(a < b for a, b in pairwise(found.percentiles))
     assert all(a <= b for a, b in pairwise(found.latencies_ms))
     assert len(found.percentiles) == len(found.latencies_ms)
-    assert count * (1 - found.percentiles[-1] / 100) == pytest.approx(intervals.MIN_BEYOND, abs=1e-6)
+    assert count * (1 - found.percentiles[-1] / 100) == pytest.approx(histograms.MIN_BEYOND, abs=1e-6)
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 15])
@@ -261,7 +262,7 @@ def test_too_few_answers_have_no_curve(count: int) -> None:
 def test_a_curve_is_of_all_its_histograms() -> None:
     """All Rounds are merged."""
     parts = [spread(300, 1000), spread(300, 3000)]
-    assert curve(*parts) == curve(bytes(intervals.merged(parts).encode()).decode())
+    assert curve(*parts) == curve(bytes(histograms.merged(parts).encode()).decode())
 
 
 def test_a_curve_is_of_its_lane_at_the_fixed_rate() -> None:

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from bench.analysis import intervals
+from bench.analysis import histograms, intervals
+from bench.model.estimate import Estimate
 from bench.model.metrics import PERCENTILES
 from bench.model.protocol import MAX_LATENCY_US
-from bench.model.records import Estimate
 from tests.builders.runs import histogram
 
 POSITIVE = st.floats(1e-3, 1e6)
@@ -206,14 +206,14 @@ LATENCIES = st.lists(st.integers(1, MAX_LATENCY_US), max_size=30)
 
 def content(encoded: Sequence[str]) -> str:
     """Returns the sum of histograms in its one encoding."""
-    return bytes(intervals.merged(encoded).encode()).decode()
+    return bytes(histograms.merged(encoded).encode()).decode()
 
 
 @given(parts=st.lists(LATENCIES, max_size=4))
 def test_merged_histograms_are_one_histogram_of_everything(parts: list[list[int]]) -> None:
     """Nothing is lost or moved by measuring in slices."""
     everything = [latency for part in parts for latency in part]
-    whole = intervals.merged([histogram(*part) for part in parts])
+    whole = histograms.merged([histogram(*part) for part in parts])
     assert bytes(whole.encode()).decode() == histogram(*everything)
     assert whole.total_count == len(everything)
 
@@ -231,7 +231,7 @@ def test_merging_is_associative_and_commutative(a: list[int], b: list[int], c: l
 
 def test_nothing_merged_is_empty() -> None:
     """The sum of no histograms has no answers in it, and adding it changes nothing."""
-    assert intervals.merged([]).total_count == 0
+    assert histograms.merged([]).total_count == 0
     assert content([histogram(), histogram(42)]) == histogram(42)
 
 
@@ -241,7 +241,7 @@ def test_nothing_merged_is_empty() -> None:
 )
 def test_a_percentile_is_an_answer_beside_numpys(latencies: list[int], percentile: float) -> None:
     """A percentile is one of the two answers next to numpy's, to three digits."""
-    found_us = 1000 * intervals.percentile_ms(intervals.merged([histogram(*latencies)]), percentile)
+    found_us = 1000 * histograms.percentile_ms(histograms.merged([histogram(*latencies)]), percentile)
     ordered = sorted(latencies)
     rank = percentile / 100 * len(ordered)
     nearby = ordered[max(0, int(rank) - 1) : int(rank) + 1] or ordered[-1:]
@@ -254,8 +254,8 @@ def test_a_percentile_of_many_is_numpys(percentile: float) -> None:
     rng = np.random.default_rng(7)
     latencies = np.maximum(1, rng.lognormal(np.log(900), 0.6, size=50_000)).astype(int)
     parts = np.array_split(latencies, 5)
-    found_us = 1000 * intervals.percentile_ms(
-        intervals.merged([histogram(*part.tolist()) for part in parts]), percentile
+    found_us = 1000 * histograms.percentile_ms(
+        histograms.merged([histogram(*part.tolist()) for part in parts]), percentile
     )
     nearest = np.percentile(latencies, [percentile - 0.002, percentile + 0.002], method="inverted_cdf")
     assert nearest[0] * (1 - 1e-3) <= found_us <= nearest[1] * (1 + 1e-3)
@@ -264,14 +264,14 @@ def test_a_percentile_of_many_is_numpys(percentile: float) -> None:
 @given(latencies=LATENCIES, percentile=st.sampled_from([0.0, 50.0, 90.0, 99.0, 99.9, 100.0]) | st.floats(0, 100))
 def test_a_percentile_is_the_histograms_own(latencies: list[int], percentile: float) -> None:
     """Found in another way, it is the same, but for the least latency of 1 us."""
-    whole = intervals.merged([histogram(*latencies)])
-    assert intervals.percentile_ms(whole, percentile) == max(1, int(whole.get_value_at_percentile(percentile))) / 1000
+    whole = histograms.merged([histogram(*latencies)])
+    assert histograms.percentile_ms(whole, percentile) == max(1, int(whole.get_value_at_percentile(percentile))) / 1000
 
 
 @given(latencies=LATENCIES)
 def test_a_mean_is_the_mean(latencies: list[int]) -> None:
     """To the histogram's three digits; of no answers it is 0."""
-    found = intervals.mean_us(intervals.merged([histogram(*latencies)]))
+    found = histograms.mean_us(histograms.merged([histogram(*latencies)]))
     assert found == pytest.approx(np.mean(latencies) if latencies else 0, rel=1e-3)
 
 
@@ -279,14 +279,14 @@ def test_a_mean_is_the_mean(latencies: list[int]) -> None:
 @given(latencies=st.lists(st.integers(1, MAX_LATENCY_US), min_size=1, max_size=20))
 def test_percentiles_never_fall(latencies: list[int]) -> None:
     """A higher percentile is no shorter latency."""
-    whole = intervals.merged([histogram(*latencies)])
-    found = [intervals.percentile_ms(whole, percentile) for percentile in (0, 10, 50, 90, 99, 99.9, 100)]
+    whole = histograms.merged([histogram(*latencies)])
+    found = [histograms.percentile_ms(whole, percentile) for percentile in (0, 10, 50, 90, 99, 99.9, 100)]
     assert found == sorted(found)
 
 
 def test_a_percentile_has_a_logarithm() -> None:
     """The shortest latency is 1 us, so that it can be averaged with others."""
-    assert intervals.percentile_ms(intervals.merged([histogram(0, 0, 0)]), 50) == 0.001
+    assert histograms.percentile_ms(histograms.merged([histogram(0, 0, 0)]), 50) == 0.001
 
 
 @pytest.mark.parametrize(
@@ -294,12 +294,12 @@ def test_a_percentile_has_a_logarithm() -> None:
 )
 def test_answers_beyond_a_percentile_are_counted_without_a_rest(count: int, percentile: float, beyond: float) -> None:
     """Where just enough answers lie beyond, floating point takes none of them away."""
-    assert intervals.beyond(count, percentile) == beyond
+    assert histograms.beyond(count, percentile) == beyond
 
 
 @given(count=st.integers(0, 10**7), name=st.sampled_from(sorted(PERCENTILES)))
 def test_a_percentile_has_few_or_enough_answers_beyond_it(count: int, name: str) -> None:
     """Whether a percentile is given is decided by whole numbers: per mille of answers against the minimum."""
     percentile = PERCENTILES[name]
-    enough = count * (1000 - round(percentile * 10)) >= intervals.MIN_BEYOND * 1000
-    assert (intervals.beyond(count, percentile) >= intervals.MIN_BEYOND) == enough
+    enough = count * (1000 - round(percentile * 10)) >= histograms.MIN_BEYOND * 1000
+    assert (histograms.beyond(count, percentile) >= histograms.MIN_BEYOND) == enough

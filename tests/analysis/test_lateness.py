@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from bench.model.estimate import Status
 from bench.model.reason import Code
-from bench.model.records import SliceRecord, Status
+from bench.model.records import SliceRecord
 from tests.builders.cells import judged
 from tests.builders.runs import fixed, histogram
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bench.analysis import ranking
 from bench.analysis.intervals import ratio_estimate
-from bench.model.records import Estimate, Ratio, Standing
+from bench.model.estimate import Estimate
+from bench.model.summary import Ratio, Standing
 
 VALUES = st.floats(1.0, 1e5)
 LANES = (
@@ -129,48 +130,6 @@ def test_what_is_shown_of_a_ratio_is_what_decides(lanes: dict[str, dict[int, flo
         if single.low is not None and found.ratio.low is not None:
             assert found.ratio.low <= single.low * (1 + 1e-9)
             assert len(ratios) > 1 or found.ratio.low == single.low
-
-
-TWINS = st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=9)
-
-
-@given(pairs=TWINS)
-def test_a_noise_floor_is_the_end_of_its_interval_that_is_further_from_one(pairs: list[tuple[float, float]]) -> None:
-    """Upwards or downwards, as a factor; without an interval none is known."""
-    of_twin, of_lane = zip(*pairs, strict=True)
-    floor = ranking.noise_floor("a", "a#2", of_twin, of_lane)
-    if floor.ratio.low is None or floor.ratio.high is None:
-        assert floor.difference is None
-        assert len(pairs) < 3
-    else:
-        assert floor.difference is not None
-        assert floor.difference == pytest.approx(max(floor.ratio.high, 1 / floor.ratio.low) - 1)
-        assert floor.difference >= 0
-
-
-@given(pairs=TWINS)
-def test_a_noise_floor_does_not_care_who_is_the_twin(pairs: list[tuple[float, float]]) -> None:
-    """Twin and Lane are the same Lane."""
-    of_twin, of_lane = zip(*pairs, strict=True)
-    there, back = ranking.noise_floor("a", "b", of_twin, of_lane), ranking.noise_floor("a", "b", of_lane, of_twin)
-    assert there.difference == pytest.approx(back.difference)
-
-
-@given(pairs=TWINS, rho=st.sampled_from([0.0, 0.3, 0.9]))
-def test_rounds_that_resemble_each_other_raise_the_noise_floor(pairs: list[tuple[float, float]], rho: float) -> None:
-    """They say less of how far a Lane is from itself."""
-    of_twin, of_lane = zip(*pairs, strict=True)
-    low, high = (ranking.noise_floor("a", "b", of_twin, of_lane, r).difference for r in (0.0, rho))
-    assert (low is None) == (high is None)
-    assert low is None or high is None or low <= high * (1 + 1e-9)
-
-
-def test_the_largest_noise_floor_counts() -> None:
-    """Of several twins the noisiest; one without an interval, or no twin at all, takes nothing away."""
-    narrow, wide = (ranking.noise_floor("a", "a#2", [1.0, 1 + x, 1.0], [1.0] * 3) for x in (0.01, 0.02))
-    short = ranking.noise_floor("a", "a#2", [1.5], [1.0])
-    assert ranking.largest([narrow, short, wide]) == wide.difference != narrow.difference
-    assert ranking.largest([short]) == ranking.largest([]) == 0
 
 
 @given(lanes=LANES, noise=st.floats(0, 3))

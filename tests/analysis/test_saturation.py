@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.model.estimate import Status, Validity
 from bench.model.reason import Code, reason
-from bench.model.records import Status, Validity
 from tests.builders.cells import at_shares, judged
 from tests.builders.runs import USERS, fixed, saturated, spread
 

@@ -13,24 +13,14 @@ from bench.analysis.folds import round_values
 from bench.analysis.intervals import ratio_estimate
 from bench.analysis.summary import fold as fold_run
 from bench.model import footprint_plan
+from bench.model.estimate import Estimate, Status
 from bench.model.experiment import Group
 from bench.model.formats import to_json
 from bench.model.load import Open, Phase
 from bench.model.metrics import METRICS, Average, Source
 from bench.model.reason import Code, reason
-from bench.model.records import (
-    CpuSplit,
-    Estimate,
-    Failure,
-    LaneSummary,
-    Observation,
-    Report,
-    SliceRecord,
-    Stage,
-    Standing,
-    Status,
-    Summary,
-)
+from bench.model.records import Failure, Observation, SliceRecord, Stage
+from bench.model.summary import CpuSplit, LaneSummary, Report, Standing, Summary
 from tests.builders.runs import (
     CPU_US,
     LANES,
@@ -602,13 +592,12 @@ def test_a_twin_gives_a_noise_floor_of_more_than_throughput() -> None:
     rps, cpu_us = {**RPS, twin: 1000.0}, {**CPU_US, twin: 960.0}
     rows = run_records(whole, rps, cpu_us)
     (group,) = fold_run(manifest(whole), rows, ()).report.summary.groups
-    assert [floor.metric for floor in group.noise_floors] == ["throughput_rps"]
-    found = {floor.metric: floor for floor in group.other_noise_floors}
-    assert set(found) == {"cpu_us_per_request", "latency_fixed_p50_ms"}
+    found = {floor.metric: floor for floor in group.noise_floors}
+    assert set(found) == {"throughput_rps", "cpu_us_per_request", "latency_fixed_p50_ms"}
     assert found["cpu_us_per_request"].ratio.point == pytest.approx(960 / 950, rel=0.001)
     late = [replace(row, dropped=3) if row.lane == twin and row.phase is Phase.FIXED else row for row in rows]
     (group,) = fold_run(manifest(whole), late, ()).report.summary.groups
-    assert [floor.metric for floor in group.other_noise_floors] == ["cpu_us_per_request"]
+    assert [floor.metric for floor in group.noise_floors] == ["cpu_us_per_request", "throughput_rps"]
 
 
 def test_a_doubtful_latency_takes_no_rank() -> None:

@@ -7,9 +7,11 @@ from msgspec import convert, to_builtins
 from msgspec.structs import replace
 
 from bench.analysis import validity
+from bench.model.estimate import Status, Validity
 from bench.model.load import Phase
 from bench.model.reason import Code, reason
-from bench.model.records import Cell, SliceRecord, Stage, Status, Validity
+from bench.model.records import SliceRecord, Stage
+from bench.model.summary import Cell
 from tests.builders.cells import at_shares, cells_of, judged
 from tests.builders.runs import failure, fixed, histogram, saturated
 

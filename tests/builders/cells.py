@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from bench.analysis import validity
+from bench.model.estimate import Validity
 from bench.model.load import Phase
-from bench.model.records import SliceRecord, Validity
+from bench.model.records import SliceRecord
 from tests.builders.runs import saturated
 
 

@@ -3,7 +3,7 @@
 from bench.doctor.aa_test import AaTest
 from bench.doctor.checks import Host
 from bench.doctor.sample_size import Resolution
-from bench.model.records import Estimate, Status, Validity
+from bench.model.estimate import Estimate, Status, Validity
 from tests.builders.runs import manifest
 
 HOST = Host(

@@ -1,7 +1,8 @@
 """A reason of each code, with all of its values, in the order of the codes."""
 
+from bench.model.estimate import Status
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import Stage, Status
+from bench.model.records import Stage
 
 CAUSE = reason(Code.SAID, text="because of that")
 SHARES = {"server_share": 0.41, "driver_share": 0.52}

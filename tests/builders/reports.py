@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from bench.model import footprint_plan
+from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import (
     Adapter,
     App,
@@ -26,28 +27,20 @@ from bench.model.experiment import (
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
 from bench.model.reason import Code, reason
-from bench.model.records import (
+from bench.model.records import Failure, LaneFacts, LatencyEnd, Machine, Manifest, Stage
+from bench.model.summary import (
     AdapterCost,
     Cell,
     CpuSplit,
     Curve,
-    Estimate,
-    Failure,
     GroupSummary,
-    LaneFacts,
     LaneSummary,
-    LatencyEnd,
-    Machine,
-    Manifest,
     Ratio,
     Report,
     RunTotals,
-    Stage,
     Standing,
-    Status,
     Summary,
     Trace,
-    Validity,
 )
 
 ROUNDS = 7

@@ -7,10 +7,11 @@ from msgspec.structs import replace
 from bench.doctor import aa_test
 from bench.doctor.aa_test import AaTest, short_experiment
 from bench.model import schedule
+from bench.model.estimate import Status
 from bench.model.experiment import Experiment, only
 from bench.model.load import Phase
 from bench.model.reason import Code, Unknown, reason
-from bench.model.records import Failure, SliceRecord, Stage, Status
+from bench.model.records import Failure, SliceRecord, Stage
 from tests.builders.runs import A, B, R, experiment, histogram, manifest, record, twinned
 
 TWIN = f"{A}#2"

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from bench.analysis.discard import why_discarded
 from bench.doctor import checks
 from bench.doctor.checks import Finding, Severity, What
+from bench.model.estimate import Estimate, Status, Validity
 from bench.model.reason import Code, known, reason
-from bench.model.records import Estimate, Machine, Status, Validity
-from bench.servers import machine
+from bench.model.records import Machine
+from bench.servers import counters
 from tests.builders.machines import AA_TEST, HERE, HOST
 from tests.builders.runs import experiment, saturated
 
@@ -129,7 +130,7 @@ def test_steal_is_a_problem_where_a_run_would_find_its_slices_discarded(of_each:
 @pytest.mark.parametrize(("before_s", "after_s"), [(None, 1.0), (1.0, None), (2.0, 1.0)])
 def test_steal_that_was_not_counted_is_unknown(before_s: float | None, after_s: float | None) -> None:
     """Nor is it known of a counter that went backwards."""
-    assert checks.steal_share(known(machine.difference(before_s, after_s)), 20.0) is None
+    assert checks.steal_share(known(counters.difference(before_s, after_s)), 20.0) is None
 
 
 def test_an_a_a_that_differs_is_told() -> None:

@@ -114,7 +114,7 @@ def test_a_document_of_today_stays_as_it_is() -> None:
         saturated(A),
         fixed(A),
         failure(A),
-        Observation(lane=A, metric="x", value=None),
+        Observation(lane=A, metric="packages", value=None),
         history_record(),
     ):
         document = msgspec.json.decode(msgspec.json.encode(value))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.analysis import intervals
+from bench.analysis import histograms
 from bench.analysis.folds import MIN_BEYOND_IN_ROUND
 from bench.cli.sweep_option import parse_sweep
 from bench.model import schedule
@@ -228,8 +228,8 @@ def test_a_slice_of_a_sweep_is_as_long_as_its_numbers_need(whole: Experiment, sw
             assert planned.settle_s * slowest_rps >= planned.load.users * (1 - 1e-9)
         if isinstance(planned.load, Open) and planned.window_s < schedule.SWEEP_WINDOW_S:
             requests = math.floor(planned.load.rate_rps * planned.window_s)
-            assert intervals.beyond(requests, 99) >= MIN_BEYOND_IN_ROUND
-            assert intervals.beyond(requests * preset.rounds, 99) >= intervals.MIN_BEYOND
+            assert histograms.beyond(requests, 99) >= MIN_BEYOND_IN_ROUND
+            assert histograms.beyond(requests * preset.rounds, 99) >= histograms.MIN_BEYOND
 
 
 @given(whole=EXPERIMENTS, sweep=SWEEPS)

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from bench.model.estimate import Status
 from bench.model.experiment import Lane, Side
 from bench.model.load import Open, Phase
 from bench.model.metrics import CPU
 from bench.model.reason import Code, reason
-from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord, Stage, Status
+from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord, Stage
 from bench.model.regression import Evidence, Verdict
 from bench.model.schedule import ROUND_START_S, SERVER_START_S, SLICE_GAP_S, RoundPlan, Slice
 from bench.regression import ratios, verdict

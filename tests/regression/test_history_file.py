@@ -1,5 +1,6 @@
 """history.jsonl: what was appended comes back in its order, once; what is damaged is named and left alone."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from bench.model.errors import ExitCode
 from bench.model.formats import HISTORY_VERSION
-from bench.model.history import DamagedHistory, HistoryRecord
+from bench.model.history import DamagedHistory, HistoryRecord, OtherHistory
 from bench.regression import history_file, trends
 from bench.regression.history_file import HISTORY
 from tests.builders.runs import history_record
@@ -82,8 +84,9 @@ def test_a_future_format_is_named(tmp_path: Path) -> None:
         msgspec.json.encode({"format_version": future, "lanes": 3}),
     ):
         path.write_bytes(line + b"\n")
-        with pytest.raises(DamagedHistory, match=f"line 1: format_version: found {future}, expected 1 to {future - 1}"):
+        with pytest.raises(OtherHistory, match=f"line 1: format_version: found {future}, expected 1 to {future - 1}"):
             history_file.read(tmp_path)
+    assert (OtherHistory.exit_code, DamagedHistory.exit_code) == (ExitCode.NOT_MEASURED, ExitCode.WRONG_USAGE)
 
 
 @pytest.mark.parametrize("value", [b"0", b"-1.5", b'"1"', b"null"])
@@ -125,6 +128,18 @@ def test_lines_differ_only_where_runs_do(tmp_path: Path) -> None:
     first, second = path.read_text().splitlines()
     assert first.replace('"a"', '"b"') == second
     assert first.startswith(f'{{"format_version":{HISTORY_VERSION},"run_id":"a","started_utc":')
+
+
+@pytest.mark.parametrize("metric", ["cpu_us_per_requets", "rss_mib"])
+def test_a_metric_without_a_row_or_a_trend_is_named(tmp_path: Path, metric: str) -> None:
+    """With its file and line; the lines before it are none the worse."""
+    path = appended(tmp_path, history_record(run_id="a"), history_record(run_id="b"))
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + second.replace(b"cpu_us_per_request", metric.encode()))
+    with pytest.raises(DamagedHistory, match=re.escape(f"{path}: line 2: ")) as refusal:
+        history_file.read(tmp_path)
+    assert repr(metric) in str(refusal.value)
+    assert len(str(refusal.value).splitlines()) == 1
 
 
 def test_lines_of_the_first_version_are_read_among_those_of_today(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from scipy.stats import t
 
 from bench.analysis.folds import round_values
 from bench.model import quotients, schedule
-from bench.model.estimate import CONFIDENCE
+from bench.model.estimate import CONFIDENCE, Estimate
 from bench.model.experiment import Side
 from bench.model.load import Phase
 from bench.model.metrics import CPU
 from bench.model.reason import Code, reason
-from bench.model.records import Estimate, SliceRecord
+from bench.model.records import SliceRecord
 from bench.model.schedule import RoundPlan
 from bench.regression import ratios, verdict
 from bench.regression.ratios import Pair, compared, steering_metrics

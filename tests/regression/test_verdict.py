@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from bench.analysis import intervals
 from bench.analysis.ranking import differs
+from bench.model.estimate import Estimate, Status, Validity
 from bench.model.metrics import CPU
 from bench.model.reason import Code, reason
-from bench.model.records import Estimate, Status, Validity
 from bench.model.regression import Verdict
 from bench.regression import verdict
 from bench.regression.ab_runner import MIN_ROUNDS

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from bench.doctor import checks
 from bench.doctor.aa_test import AaTest
 from bench.doctor.checks import Diagnosis, Finding, Severity, What
+from bench.model.estimate import Status
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import Status
 from bench.report import findings
 from bench.report.doctor import diagnosis_text, verdict
 from bench.report.wording import said

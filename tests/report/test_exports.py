@@ -23,15 +23,17 @@ from hypothesis import strategies as st
 from junitparser import JUnitXml, TestSuite
 from msgspec.structs import replace
 
-from bench.analysis import intervals, tidy_table
+from bench.analysis import histograms, tidy_table
 from bench.analysis.folds import round_values
 from bench.analysis.summary import fold
 from bench.analysis.tidy_table import tidy
+from bench.model.estimate import Status
 from bench.model.load import Phase
 from bench.model.metrics import METRICS
 from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
 from bench.model.reason import Code, reason
-from bench.model.records import Observation, Report, SliceRecord, Status
+from bench.model.records import Observation, SliceRecord
+from bench.model.summary import Report
 from bench.report import wording
 from bench.report.exports import folder, hgrm, junit
 from bench.report.format import one_line
@@ -333,7 +335,7 @@ def test_csv_and_parquet_are_the_tidy_table() -> None:
     assert set(fixed["rate_rps"]) == {200.0}
     assert fixed["users"].isna().all()
     first = table.iloc[0]
-    p50_ms = intervals.percentile_ms(HdrHistogram.decode(first["latency_us"]), 50)
+    p50_ms = histograms.percentile_ms(HdrHistogram.decode(first["latency_us"]), 50)
     assert from_parquet["latency_p50_ms"].iloc[0] == p50_ms
     assert from_parquet["latency_p999_ms"].isna().all()  # of some hundred answers, none is expected beyond it
 

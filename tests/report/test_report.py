@@ -21,22 +21,12 @@ from matplotlib.transforms import Bbox
 from msgspec.structs import replace
 from rich.console import Console
 
+from bench.model.estimate import Estimate, Status, Validity
 from bench.model.load import Phase
-from bench.model.metrics import CPU, MEDIAN_LATENCY, METRICS, Place
+from bench.model.metrics import CPU, MEDIAN_LATENCY, METRICS, THROUGHPUT, Place
 from bench.model.reason import Code, reason
-from bench.model.records import (
-    Cell,
-    Estimate,
-    GroupSummary,
-    LaneSummary,
-    LatencyEnd,
-    NoiseFloor,
-    Ratio,
-    Report,
-    Status,
-    Trace,
-    Validity,
-)
+from bench.model.records import LatencyEnd
+from bench.model.summary import Cell, GroupSummary, LaneSummary, NoiseFloor, Ratio, Report, Trace
 from bench.report import charts, charts_of, context, group_table, html, markdown, wording
 from bench.report import format as words
 from bench.report import terminal as text
@@ -371,13 +361,12 @@ def test_every_table_says_how_far_a_lane_differed_from_itself() -> None:
     floor = NoiseFloor(
         lane="flask_hello@gunicorn-gthread",
         twin="flask_hello@gunicorn-gthread#2",
+        metric=THROUGHPUT,
         ratio=Estimate(1.004, 0.987, 1.021, 7, "ratio", ""),
         difference=0.021,
     )
     others = tuple(replace(floor, metric=metric, difference=0.012) for metric in (CPU, MEDIAN_LATENCY))
-    groups_of_run = tuple(
-        replace(group, noise_floors=(floor,), other_noise_floors=others) for group in report.summary.groups
-    )
+    groups_of_run = tuple(replace(group, noise_floors=(floor, *others)) for group in report.summary.groups)
     noisy = replace(report, summary=replace(report.summary, groups=groups_of_run))
     for form in (terminal(noisy), unescape(html.render(noisy, {})), markdown.render(noisy)):
         words_of = " ".join(form.split())

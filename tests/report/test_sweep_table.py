@@ -17,10 +17,12 @@ from rich.console import Console
 
 from bench.analysis.summary import fold
 from bench.cli.sweep_option import parse_sweep
+from bench.model.estimate import Status
 from bench.model.experiment import Sweep
 from bench.model.load import Closed, Open, Phase
 from bench.model.reason import Code, Value, reason
-from bench.model.records import Report, SliceRecord, Status
+from bench.model.records import SliceRecord
+from bench.model.summary import Report
 from bench.report import CHARTS, charts, charts_of, context, html, markdown
 from bench.report import terminal as text
 from bench.report.sweep_table import sweep_tables

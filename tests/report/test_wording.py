@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.model import reason as reasons
+from bench.model.estimate import Status
 from bench.model.reason import Code, Reason, Value, reason
-from bench.model.records import Status
 from bench.report.wording import WORDS, all_said, in_rounds, said, sentences
 from tests.builders.reasons import CAUSE, SAMPLES
 

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from bench.analysis import observations
 from bench.model.config import select_lanes
+from bench.model.estimate import Estimate
 from bench.model.metrics import METRICS, STARTS, Source
 from bench.model.reason import Code, reason
-from bench.model.records import Estimate, Observation
+from bench.model.records import Observation
 from bench.run import code_lines, footprint, session
-from bench.servers import machine
+from bench.servers import counters
 from bench.servers.project import Project, open_project, source_files
 from bench.servers.testbed import Testbed
 
@@ -161,10 +162,10 @@ def test_a_factory_that_fails_on_import_has_a_reason(project: Path) -> None:
 
 def test_memory_that_the_system_does_not_tell_has_a_reason(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on macOS; times are measured all the same."""
-    monkeypatch.setattr(machine, "pss_bytes", lambda _: machine.UNREADABLE)
+    monkeypatch.setattr(counters, "pss_bytes", lambda _: counters.UNREADABLE)
     seen = measured(project, [UVICORN], cold_starts=1)
     missing = observations.missing(seen.of(UVICORN))
-    assert missing == dict.fromkeys(("idle_pss_mib", "pss_per_worker_mib"), machine.UNREADABLE.reason)
+    assert missing == dict.fromkeys(("idle_pss_mib", "pss_per_worker_mib"), counters.UNREADABLE.reason)
     assert seen.estimates(UVICORN)["first_response_ms"].n == 1
 
 
@@ -181,7 +182,7 @@ def test_a_system_that_does_not_tell_when_it_booted_ends_no_run(project: Path, m
         with testbed.open_servers(0, testbed.experiment.lanes) as servers:
             assert [facts.workers for facts in servers.facts] == [1]
             assert servers.pids[UVICORN][0] == servers.running[UVICORN].process.pid
-            assert machine.rss_bytes(servers.pids[UVICORN]) == machine.UNREADABLE
+            assert counters.rss_bytes(servers.pids[UVICORN]) == counters.UNREADABLE
         footprint.measure(testbed, seen, seen)
     assert set(seen.estimates(UVICORN)) == STARTED | AT_REST
 

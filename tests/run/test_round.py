@@ -9,11 +9,11 @@ from bench.model.protocol import SliceResult
 from bench.model.reason import Code, reason
 from bench.model.schedule import Slice
 from bench.run.round import Readings, _record
-from bench.servers import machine
+from bench.servers import counters
 from tests.builders.runs import A
 
 COUNTER = st.none() | st.integers(0, 10**12)
-COUNTERS = st.builds(machine.Counters, COUNTER, COUNTER)
+COUNTERS = st.builds(counters.Counters, COUNTER, COUNTER)
 PLANNED = Slice(3, Phase.SATURATED, (A,), Closed(4), 0.05, 0.25)
 RESULT = SliceResult(0.25, 7, {}, 0, 7, 0, "", 7)
 FIELDS = ("server_cpu_ns", "server_run_queue_ns", "driver_cpu_ns", "driver_run_queue_ns", "steal_s")
@@ -36,7 +36,7 @@ def test_every_unknown_value_has_its_reason(before: Readings, after: Readings) -
 @given(st.floats(-5, 5))
 def test_a_clock_that_steps_is_written_down(step_s: float) -> None:
     """Durations are of the monotonic clock; how far the wall clock went its own way is data."""
-    nothing = machine.Counters(None, None)
+    nothing = counters.Counters(None, None)
     before, after = (Readings(at, wall, nothing, nothing, None) for at, wall in ((1.0, 9.0), (1.3, 9.3 + step_s)))
     record = _record(0, A, PLANNED, RESULT, (before, after), pids=[])
     assert record.clock_step_s == pytest.approx(step_s, abs=0.001)
@@ -53,7 +53,7 @@ def test_a_slice_without_a_right_answer_says_why(
     requests: int, errors: dict[str, int], dropped: int, outside: int
 ) -> None:
     """In numbers: errors by kind, what was never sent, what came too early or too late, or that nothing came at all."""
-    at = Readings(1.0, 9.0, machine.Counters(None, None), machine.Counters(None, None), None)
+    at = Readings(1.0, 9.0, counters.Counters(None, None), counters.Counters(None, None), None)
     result = SliceResult(0.25, requests, errors, dropped, requests + outside, 0, "", requests)
     why = reason(Code.NO_RIGHT_ANSWER, errors=errors, dropped=dropped, outside=outside)
     unknown = _record(0, A, PLANNED, result, (at, at), pids=[]).unknown

@@ -7,21 +7,9 @@ from pathlib import Path
 import pytest
 
 from bench.model.experiment import Adapter, App, Interface, Lane, Server, Serving
-from bench.servers.launch import (
-    HOST,
-    PORTS,
-    SERVERSIDE,
-    Answered,
-    Launch,
-    NotReady,
-    Running,
-    first_answers,
-    free_ports,
-    prepare_launch,
-    started,
-    wait_until_ready,
-)
+from bench.servers.launch import HOST, PORTS, SERVERSIDE, Launch, Running, free_ports, prepare_launch, started
 from bench.servers.processes import open_process_group
+from bench.servers.readiness import Answered, NotReady, first_answers, wait_until_ready
 
 SERVING = Serving(workers=2, threads=3, keep_alive_s=75, backlog=99, worker_connections=500, ready_timeout_s=5)
 SERVER = Server(

@@ -1,134 +1,15 @@
-"""Cores and counters, read from this machine."""
+"""What this machine is, and which of its cores are whose."""
 
 import os
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
-import psutil
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from bench.model.reason import Code, Unknown, known, reason
 from bench.servers import machine
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-def burn(seconds: float) -> None:
-    end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        pass
-
-
-@linux
-def test_cpu_time_of_all_threads_is_counted() -> None:
-    """A process's CPU time includes that of its other threads, in ns."""
-    release = threading.Event()
-
-    def work() -> None:
-        burn(0.05)
-        release.wait()
-
-    before = machine.counters([os.getpid()])
-    thread = threading.Thread(target=work)
-    thread.start()
-    burn(0.05)
-    time.sleep(0.2)
-    after = machine.counters([os.getpid()])
-    release.set()
-    thread.join()
-    assert (known(after.since(before).cpu_ns) or 0) > 0.09e9
-
-
-@linux
-def test_counters_of_a_process_that_ended_are_unknown() -> None:
-    """A server that died gives None, not zero and not a traceback."""
-    process = subprocess.Popen(["/bin/true"])
-    process.wait()
-    assert machine.counters([process.pid]) == machine.Counters(None, None)
-    assert machine.rss_bytes([process.pid]) == machine.UNREADABLE
-
-
-@linux
-def test_shared_pages_are_divided_in_pss() -> None:
-    """PSS is known, above zero, and never above RSS; that of a process that ended is unknown."""
-    pss, rss = (known(of([os.getpid()])) for of in (machine.pss_bytes, machine.rss_bytes))
-    assert pss is not None
-    assert rss is not None
-    assert 0 < pss <= rss * 1.01
-    process = subprocess.Popen(["/bin/true"])
-    process.wait()
-    assert machine.pss_bytes([process.pid]) == machine.UNREADABLE
-
-
-def test_elsewhere_ticks_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Off Linux, CPU time comes from ticks, and the time on the run queue is unknown."""
-    monkeypatch.setattr(sys, "platform", "darwin")
-    counters = machine.counters([os.getpid()])
-    assert counters.cpu_ns is not None
-    assert counters.cpu_ns > 0
-    assert counters.run_queue_ns is None
-
-
-@linux
-def test_missing_proc_files_are_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A kernel without schedstat, statm, smaps_rollup or /proc/stat gives None, not zero and not a traceback."""
-    own = tmp_path / str(os.getpid())
-    (own / "task" / "1").mkdir(parents=True)
-    (own / "stat").symlink_to(f"/proc/{os.getpid()}/stat")
-    monkeypatch.setattr(machine, "PROC", tmp_path)
-    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
-    counters = machine.counters([os.getpid()])
-    assert counters.cpu_ns is not None
-    assert counters.run_queue_ns is None
-    assert machine.steal_s([0]) is None
-    assert machine.rss_bytes([os.getpid()]) == machine.UNREADABLE
-    assert machine.pss_bytes([os.getpid()]) == machine.UNREADABLE
-
-
-@linux
-def test_processes_that_were_not_found_have_no_memory() -> None:
-    """That of none is unknown, not zero."""
-    assert machine.rss_bytes([]) == machine.UNREADABLE
-    assert machine.pss_bytes([]) == machine.UNREADABLE
-
-
-@linux
-def test_cpu_time_of_threads_that_ended_is_kept() -> None:
-    """A server that starts a thread for each request still shows all that it used."""
-    before = machine.counters([os.getpid()])
-    thread = threading.Thread(target=burn, args=(0.1,))
-    thread.start()
-    thread.join()
-    assert (known(machine.counters([os.getpid()]).since(before).cpu_ns) or 0) > 0.09e9
-
-
-def test_steal_is_that_of_the_named_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The eighth column of /proc/stat, in ticks, summed over the cores that were asked for."""
-    steals = {"cpu": 900, "cpu0": 300, "cpu1": 600, "cpu10": 50}
-    (tmp_path / "stat").write_text("".join(f"{name} 1 1 1 1 1 1 1 {ticks} 0 0\n" for name, ticks in steals.items()))
-    monkeypatch.setattr(machine, "PROC", tmp_path)
-    hz = os.sysconf("SC_CLK_TCK")
-    assert machine.steal_s([1]) == 600 / hz
-    assert machine.steal_s([0, 1]) == 900 / hz
-    assert machine.steal_s([]) == 900 / hz
-
-
-@given(st.none() | st.integers(0, 100), st.none() | st.integers(0, 100))
-def test_a_counter_that_goes_backwards_is_unknown(before: int | None, after: int | None) -> None:
-    """A difference is never negative, and never made from what is unknown; what it lacks has its reason."""
-    found = machine.difference(before, after)
-    if before is None or after is None:
-        assert found == machine.UNREADABLE
-    elif after < before:
-        assert found == Unknown(reason(Code.COUNTER_WENT_BACKWARDS, before=before, after=after))
-    else:
-        assert found == after - before
-    assert machine.Counters(after, before).since(machine.Counters(before, before)).cpu_ns == found
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from bench.model.records import Report
+from bench.model.summary import Report
 from bench.report import charts_of
 from bench.report.charts import bars, footprint, lines, sweep
 from bench.report.charts.page import png, render, svg

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from bench.model.metrics import CPU, THROUGHPUT
-from bench.model.records import Report
+from bench.model.summary import Report
 from bench.report.charts.page import (
     BACKED,
     CAPTION_PT,

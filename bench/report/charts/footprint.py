@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from bench.model.estimate import Estimate
 from bench.model.metrics import METRICS
-from bench.model.records import Estimate, Report
+from bench.model.summary import Report
 from bench.report import CHARTS, context
 from bench.report.charts.page import (
     CAPTION_PT,

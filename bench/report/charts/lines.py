@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.model.metrics import MEDIAN_LATENCY, THROUGHPUT
-from bench.model.records import Report
+from bench.model.summary import Report
 from bench.report.charts.page import (
     INK,
     LABEL_PT,

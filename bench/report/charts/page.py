@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from bench.model.records import Report
+from bench.model.summary import Report
 from bench.report import CHARTS, context
 from bench.report.charts.style import wrapped
 from bench.report.group_table import Table

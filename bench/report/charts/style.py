@@ -9,8 +9,9 @@ from zlib import crc32
 from msgspec import Struct
 
 from bench.analysis import validity
+from bench.model.estimate import Status
 from bench.model.metrics import CPU
-from bench.model.records import Report, Status
+from bench.model.summary import Report
 from bench.report.group_table import Row, Table
 
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#56B4E9", "#CC79A7", "#D55E00")

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from bench.model.estimate import Status
 from bench.model.experiment import Sweep
-from bench.model.records import Report
+from bench.model.summary import Report
 from bench.model.sweep import SweepPoint
 from bench.report.charts.page import (
     BACKED,

@@ -4,7 +4,7 @@ import pandas as pd
 from msgspec import Struct
 
 from bench.model.metrics import METRICS
-from bench.model.records import Report
+from bench.model.summary import Report
 from bench.report import EXPORTS
 from bench.report.exports import bencher, github_action_benchmark, hgrm, hlog, junit, pyperf, slices
 from bench.report.exports.histograms import file_name

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.model.metrics import METRICS
 from bench.model.regression import Evidence, Judged, Verdict
-from bench.report.regression import said
+from bench.report.verdict import said
 
 LEVELS = {Verdict.SLOWER: "error", Verdict.INVALID: "error", Verdict.UNDECIDED: "warning"}
 """Verdicts that somebody has to see, and how loud they are; the others are in the summary."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from bench.model.estimate import Estimate
 from bench.model.formats import to_json
-from bench.model.records import Estimate
 from bench.report.exports.trends import Point
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from hdrh.histogram import HdrHistogram
 
-from bench.analysis.intervals import merged
+from bench.analysis.histograms import merged
 from bench.model.protocol import SIGNIFICANT_DIGITS
 from bench.report.exports.histograms import US_PER_MS, Recorded, intervals, recorded
 

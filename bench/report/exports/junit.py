@@ -10,12 +10,13 @@ from xml.etree import ElementTree as ET
 
 from msgspec import Struct
 
+from bench.model.estimate import Status
 from bench.model.metrics import METRICS
-from bench.model.records import Cell, LaneSummary, Report, Status
 from bench.model.regression import Evidence, Judged, Verdict
+from bench.model.summary import Cell, LaneSummary, Report
 from bench.report import wording
 from bench.report.format import printable, times
-from bench.report.regression import said
+from bench.report.verdict import said
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from bench.model.metrics import METRICS, Unit
-from bench.model.records import Manifest, Report
+from bench.model.records import Manifest
+from bench.model.summary import Report
 from bench.report.exports.trends import Point
 from bench.report.format import one_line
 

@@ -10,11 +10,12 @@ from typing import Any, get_args, get_type_hints
 import pandas as pd
 from hdrh.histogram import HdrHistogram
 
-from bench.analysis import intervals, validity
+from bench.analysis import histograms, validity
 from bench.model.load import LOADS, Phase
 from bench.model.metrics import PERCENTILES
 from bench.model.reason import Reason
-from bench.model.records import Report, SliceRecord
+from bench.model.records import SliceRecord
+from bench.model.summary import Report
 from bench.report.wording import said
 
 MAX = 100.0
@@ -91,10 +92,10 @@ def _of_slice(encoded: str | None) -> list[float | None]:
     if not histogram or not histogram.total_count:
         return [None] * len(PERCENTILES)
     return [
-        intervals.percentile_ms(histogram, percentile) if _known(histogram.total_count, percentile) else None
+        histograms.percentile_ms(histogram, percentile) if _known(histogram.total_count, percentile) else None
         for percentile in PERCENTILES.values()
     ]
 
 
 def _known(count: int, percentile: float) -> bool:
-    return percentile == MAX or intervals.beyond(count, percentile) >= intervals.MIN_BEYOND
+    return percentile == MAX or histograms.beyond(count, percentile) >= histograms.MIN_BEYOND

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from bench.analysis import validity
+from bench.model.estimate import Estimate, Status, Validity
 from bench.model.load import Phase
 from bench.model.metrics import OWN_COST
-from bench.model.records import Estimate, LaneSummary, Status, Summary, Validity
+from bench.model.summary import LaneSummary, Summary
 from bench.report.format import one_line
 
 

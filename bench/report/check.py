@@ -9,7 +9,7 @@ from bench.model.metrics import METRICS
 from bench.model.regression import Check
 from bench.report.format import listed, one_line, share
 from bench.report.markdown import bullets, folded, headline, safe
-from bench.report.regression import UNDECIDED, evidence_grid, evidence_table, resolutions, verdict
+from bench.report.verdict import UNDECIDED, evidence_grid, evidence_table, resolutions, verdict
 from bench.report.wording import sentences
 
 RATIO = "RUN : BASELINE"

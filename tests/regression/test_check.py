@@ -27,9 +27,9 @@ from bench.model.reason import Code, reason
 from bench.model.records import Failure, LatencyEnd, Manifest, SliceRecord
 from bench.model.regression import Check, Evidence, Verdict
 from bench.regression import comparability
+from bench.regression.check import check, resemblance
 from bench.regression.ratios import Allowed
-from bench.regression.stored_runs import check, resemblance
-from bench.report.regression import verdict
+from bench.report.verdict import verdict
 from bench.run import store
 from tests.builders.runs import CPU_US, RPS, A, B, G, R, experiment, failure, manifest, run_records, twinned
 

@@ -39,7 +39,7 @@ def publish_run(folder: Path, *, as_json: bool) -> "Folded":
 def publish_comparison(folder: Path, comparison: "Comparison", *, as_json: bool) -> None:
     """Writes what a comparison says into its folder, and shows it."""
     from bench.model.formats import to_json
-    from bench.report import regression as words
+    from bench.report import comparison as words
     from bench.report.exports import junit
     from bench.run import store
 

@@ -11,14 +11,14 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from bench.cli.gate import exit_code
+from bench.model.estimate import Estimate
 from bench.model.formats import FORMAT_VERSION
 from bench.model.metrics import METRICS
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import Estimate
 from bench.model.regression import AppComparison, Comparison, Evidence, Judged, SideFacts, Verdict
 from bench.regression.verdict import judge
-from bench.report import regression as words
-from bench.report import wording
+from bench.report import comparison as words
+from bench.report import verdict, wording
 from bench.report.exports import junit
 from bench.report.exports.github import annotations
 
@@ -85,7 +85,7 @@ def test_the_verdict_comes_first(verdict: Verdict, names: str) -> None:
 def test_a_regression_is_named_though_another_app_could_not_be_measured() -> None:
     """Nobody is to overlook it, whatever the exit code."""
     apps = (Judged("blog", (evidence(Verdict.INVALID),)), Judged("shop", (evidence(Verdict.SLOWER),)))
-    assert re.fullmatch(r"[^:]*: blog; slower: shop \(CPU time per request\)\.", words.verdict(apps, 0.03))
+    assert re.fullmatch(r"[^:]*: blog; slower: shop \(CPU time per request\)\.", verdict.verdict(apps, 0.03))
 
 
 @pytest.mark.parametrize("form", [lambda found: terminal(found, 200), words.markdown])
@@ -114,10 +114,12 @@ def test_the_terminal_is_readable_at_80_columns() -> None:
 
 def test_an_undecided_verdict_says_what_it_could_have_seen() -> None:
     """It is not a pass in silence."""
-    assert re.fullmatch(r"undecided: 3\.95 % to 6\.05 % worse; .* 4\.00 % .*", words.said(evidence(Verdict.UNDECIDED)))
-    assert words.said(evidence(Verdict.NO_DIFFERENCE)).endswith(" 6.00 %")
-    assert "rounds" in words.said(replace(evidence(Verdict.UNDECIDED), ratio=None, visible=None))
-    late = words.said(evidence(Verdict.UNDECIDED, CPU, reason(Code.NOT_MEASURED_AGAIN)))
+    assert re.fullmatch(
+        r"undecided: 3\.95 % to 6\.05 % worse; .* 4\.00 % .*", verdict.said(evidence(Verdict.UNDECIDED))
+    )
+    assert verdict.said(evidence(Verdict.NO_DIFFERENCE)).endswith(" 6.00 %")
+    assert "rounds" in verdict.said(replace(evidence(Verdict.UNDECIDED), ratio=None, visible=None))
+    late = verdict.said(evidence(Verdict.UNDECIDED, CPU, reason(Code.NOT_MEASURED_AGAIN)))
     assert late.startswith(f"undecided: {wording.said(reason(Code.NOT_MEASURED_AGAIN))}; 3.95 % to 6.05 % worse; ")
 
 
@@ -136,7 +138,7 @@ def test_what_an_undecided_interval_leaves_open_is_said_in_words(
     """By its two ends, and which way is better: half of its width alone says neither."""
     judged = judge(metric, Estimate((low * high) ** 0.5, low, high, 8, "ratio", ""), 0.03, [])
     assert judged.verdict is Verdict.UNDECIDED
-    assert f"undecided: {said}; a regression above " in words.said(judged)
+    assert f"undecided: {said}; a regression above " in verdict.said(judged)
 
 
 @given(st.floats(0.9, 1.2), st.floats(1.001, 1.1), st.floats(0.005, 0.1))
@@ -151,11 +153,11 @@ def test_a_regression_of_the_size_that_would_have_been_seen_is_seen(point: float
 def test_the_sentence_and_the_exit_code_agree() -> None:
     """A regression is named first though another metric is lost; what is lost stands behind it."""
     lost = compared(evidence(Verdict.SLOWER, CPU), evidence(Verdict.INVALID, RPS))
-    said = words.verdict(lost.judged, 0.03)
+    said = verdict.verdict(lost.judged, 0.03)
     assert re.fullmatch(r"Slower: shop \(CPU time per request\); [^:]*: shop \(throughput\)\.", said)
     assert exit_code(lost.judged) == 1
     fine = compared(evidence(Verdict.NO_DIFFERENCE, CPU), evidence(Verdict.INVALID, RPS))
-    assert re.fullmatch(r"No .* 3\.00 %; [^:]*: shop \(throughput\)\.", words.verdict(fine.judged, 0.03))
+    assert re.fullmatch(r"No .* 3\.00 %; [^:]*: shop \(throughput\)\.", verdict.verdict(fine.judged, 0.03))
     assert exit_code(fine.judged) == 0
 
 
@@ -212,7 +214,7 @@ def test_a_verdict_is_a_test_in_junit(verdict: Verdict, element: str | None) -> 
 def test_of_many_verdicts_a_few_are_named() -> None:
     """The sentence stays a sentence; the table has them all."""
     many = [Judged(f"app{number}", (evidence(Verdict.UNDECIDED, CPU),)) for number in range(20)]
-    assert re.search(r"\bapp2 .*\b17 more\.$", words.verdict(many, 0.03))
+    assert re.search(r"\bapp2 .*\b17 more\.$", verdict.verdict(many, 0.03))
 
 
 def test_the_noise_floor_is_stated_before_the_details() -> None:

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from msgspec.structs import replace
 
-from bench.analysis import intervals, normalise, ranking, validity
+from bench.analysis import intervals, noise_floor, normalise, validity
 from bench.analysis.autocorrelation import Floats
 from bench.analysis.parity import NotComparable
 from bench.analysis.summary import Folded
+from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Lane
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
 from bench.model.metrics import INSTRUCTIONS, METRICS
 from bench.model.reason import Code, Reason, reason
-from bench.model.records import Estimate, Status, Validity
 from bench.model.regression import Check, Evidence, LaneCheck, Verdict
 from bench.regression import verdict
 from bench.regression.comparability import prove_comparable
@@ -47,10 +47,9 @@ def resemblance(run: Folded, metric: str) -> float:
     return normalise.resemblance(run.values, metric, lanes)
 
 
-def noise_floor(run: Folded, metric: str) -> float:
+def _noise_floor(run: Folded, metric: str) -> float:
     """Returns the largest difference between a Lane and its twin in a metric, as a share; 0 where no twin tells."""
-    floors = (each for group in run.summary.groups for each in (*group.noise_floors, *group.other_noise_floors))
-    return ranking.largest([floor for floor in floors if floor.metric == metric])
+    return noise_floor.largest((floor for group in run.summary.groups for floor in group.noise_floors), metric)
 
 
 def check(run: Folded, baseline: Folded, allowed: Allowed) -> Check:
@@ -59,7 +58,7 @@ def check(run: Folded, baseline: Folded, allowed: Allowed) -> Check:
     lanes = _common_contenders(run, baseline)
     compared = _compared(run, baseline)
     ratios = {metric: _ratios(run, baseline, metric) for metric in compared}
-    noise = {metric: max(noise_floor(run, metric), noise_floor(baseline, metric)) for metric in compared}
+    noise = {metric: max(_noise_floor(run, metric), _noise_floor(baseline, metric)) for metric in compared}
     return Check(
         format_version=FORMAT_VERSION,
         run_id=run.manifest.run_id,

@@ -1,23 +1,23 @@
-"""What a comparison says, verdict first: as Markdown for a pull request, and as a table for the terminal."""
+"""The wording of verdicts, one by one and of all: for a comparison of two revisions, and a check of two runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich import box
-from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.model.estimate import Estimate
 from bench.model.metrics import METRICS
-from bench.model.records import Estimate
-from bench.model.regression import Comparison, Evidence, Judged, SideFacts, Verdict
+from bench.model.regression import Evidence, Judged, Verdict
 from bench.regression.verdict import half_width, is_unusable, worse
 from bench.report import wording
-from bench.report.format import listed, one_line, share, times
-from bench.report.markdown import bullets, folded, grid, headline, safe
+from bench.report.format import listed, share, times
+from bench.report.markdown import grid, safe
 
-RATIO = "HEAD : BASE"
 MOST_NAMED = 4
 """More names would bury the verdict."""
+
+
 STYLES = {
     Verdict.SLOWER: "bold red",
     Verdict.FASTER: "bold green",
@@ -25,14 +25,10 @@ STYLES = {
     Verdict.UNDECIDED: "yellow",
     Verdict.INVALID: "bold red",
 }
+
+
 UNDECIDED = (
     "undecided: the interval leaves open both what is allowed and more, to the worse or to the better; it is no pass."
-)
-READING = (
-    "Ratios are HEAD : BASE, measured side by side, with 95 % intervals over rounds that each have fresh processes; "
-    "those of a metric hold for all Apps at once.",
-    "slower: the whole interval is worse than what is allowed, and a second measurement with fresh processes agreed.",
-    UNDECIDED,
 )
 
 
@@ -90,21 +86,6 @@ def _left_open(worse_by: Estimate) -> str:
     return f"{share(low)}{f' {low_word}' if low_word != high_word else ''} to {share(high)} {high_word}"
 
 
-def terminal(comparison: Comparison) -> RenderableType:
-    """Returns the result for the terminal."""
-    return Group(*_blocks(comparison))
-
-
-def markdown(comparison: Comparison) -> str:
-    """Returns the result as GitHub-flavoured Markdown: one table, and the details folded."""
-    return "\n\n".join(_paragraphs(comparison)) + "\n"
-
-
-def noise_floor(comparison: Comparison) -> str:
-    """Says below what size the two sides differ by noise alone, metric by metric."""
-    return f"Noise floor, half of the widest interval: {resolutions(comparison.judged) or 'not known'}."
-
-
 def resolutions(judged: Sequence[Judged]) -> str:
     """Lists how small a difference the intervals can tell from none, metric by metric: half of the widest one."""
     halves: dict[str, float] = {}
@@ -112,26 +93,6 @@ def resolutions(judged: Sequence[Judged]) -> str:
         if ratio and ratio.low is not None:
             halves[metric] = max(half_width(ratio), halves.get(metric, 0.0))
     return listed([f"{METRICS[metric].short} {share(half)}" for metric, half in halves.items()])
-
-
-def conditions(comparison: Comparison) -> tuple[str, ...]:
-    """Says what was compared, how long, and what was allowed."""
-    return (
-        f"BASE {_side(comparison.base)}, HEAD {_side(comparison.head)}.",
-        f"{comparison.rounds} rounds in {comparison.spent_s:.0f} s of a budget of {comparison.budget_s:.0f} s"
-        f"{', a regression measured again' if comparison.measured_again else ''}; allowed: "
-        f"{share(comparison.max_regression)}, of instructions {share(comparison.max_instructions)}.",
-        *wording.sentences(comparison.notes),
-        *(f"{app.app}: {difference}" for app in comparison.apps for difference in app.differences),
-    )
-
-
-def _blocks(comparison: Comparison) -> Iterator[RenderableType]:
-    yield Text(verdict(comparison.judged, comparison.max_regression), style="bold")
-    for app in comparison.apps:
-        yield from (Text(), Text(app.lane, style="bold"), evidence_grid(app.evidence, RATIO))
-    yield from (Text(), Text(noise_floor(comparison)), Text())
-    yield from (Text(one_line(sentence), style="dim") for sentence in (*conditions(comparison), *READING))
 
 
 def evidence_grid(evidence: Sequence[Evidence], ratio_title: str) -> Table:
@@ -146,14 +107,6 @@ def evidence_grid(evidence: Sequence[Evidence], ratio_title: str) -> Table:
         n = "" if found.ratio is None else str(found.ratio.n)
         table.add_row(METRICS[found.metric].short, ratio, n, Text(said(found), style=STYLES[found.verdict]))
     return table
-
-
-def _paragraphs(comparison: Comparison) -> Iterator[str]:
-    yield headline(verdict(comparison.judged, comparison.max_regression))
-    yield evidence_table(comparison.judged, "App", RATIO)
-    yield safe(noise_floor(comparison))
-    details = bullets((*conditions(comparison), *READING))
-    yield folded("How this was measured", details)
 
 
 def evidence_table(judged: Sequence[Judged], name_title: str, ratio_title: str) -> str:
@@ -172,9 +125,3 @@ def _ratio(found: Evidence) -> str:
 
 def _of(judged: Judged, wanted: Verdict) -> Sequence[Evidence]:
     return [found for found in judged.evidence if found.verdict is wanted]
-
-
-def _side(side: SideFacts) -> str:
-    commit = f" ({side.commit[:12]})" if side.commit and not side.commit.startswith(side.revision) else ""
-    extra = f" with {listed(side.requirements)}" if side.requirements else ""
-    return one_line(f"{side.revision}{commit}{extra}, Python {side.python}")
