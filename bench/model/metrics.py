@@ -357,7 +357,7 @@ _MEMORY = (
 )
 _INSTALLED = (
     "Code is the App's lines that are neither blank nor comment. Packages and their size are all that its lock "
-    "installs: the servers and adapters, which are all that raw has, are in every App's."
+    "installs. Servers and adapters are among every App's; raw has nothing else."
 )
 
 

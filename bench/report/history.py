@@ -52,7 +52,7 @@ def conditions(history: History) -> Iterator[str]:
         )
 
 
-def reading() -> tuple[str, ...]:
+def reading_trends() -> tuple[str, ...]:
     """Returns how to read the figures, and the steps."""
     counted = listed([_name(metric) for metric in METRICS.counted()])
     return (
@@ -77,7 +77,7 @@ def _blocks(history: History, chart: str) -> Iterator[RenderableType]:
     for lane, trends in groupby(history.trends, key=lambda trend: trend.lane):
         yield from (Text(one_line(lane), style="bold"), _grid(list(trends), history.latest_run))
     yield Text()
-    yield from (Text(sentence, style="dim") for sentence in (*_marks(history), *reading()))
+    yield from (Text(sentence, style="dim") for sentence in (*_marks(history), *reading_trends()))
     yield from (Text(), Text(chart))
 
 

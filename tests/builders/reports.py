@@ -450,16 +450,16 @@ def _footprint(lane: Lane, experiment: Experiment, rps: float) -> dict[str, Esti
         "import_ms": estimate(20 + 130 * costly, Unit.MS, Better.LOWER, 0.05, n),
         "idle_pss_mib": estimate(18 + 5 * costly, Unit.MIB, Better.LOWER, 0.01, n),
         "pss_per_worker_mib": Estimate(4 + 5 * costly, None, None, 2, Unit.MIB, Better.LOWER),
-        "code_lines": exact(1055, "lines"),
-        "packages": exact(12, "packages"),
-        "installed_mib": exact(26.25, "MiB"),
-        "response_bytes": exact(172, "bytes"),
+        "code_lines": exact(1055, Unit.LINES),
+        "packages": exact(12, Unit.PACKAGES),
+        "installed_mib": exact(26.25, Unit.MIB),
+        "response_bytes": exact(172, Unit.BYTES),
     }
 
 
 def exact(value: float, unit: Unit) -> Estimate:
     """Returns the Estimate of a count."""
-    return Estimate(float(value), float(value), float(value), 1, unit, "lower")
+    return Estimate(float(value), float(value), float(value), 1, unit, Better.LOWER)
 
 
 def _overhead(lane: Lane, throughput_rps: dict[str, float]) -> dict[str, Estimate]:

@@ -126,7 +126,7 @@ def random_records(seed: int, rounds: int = 4) -> list[SliceRecord]:
 def of_duets(records: Sequence[SliceRecord]) -> dict[int, float]:
     """Returns HEAD:BASE of CPU time by Round, from all records at once: the geometric mean over the Round's Duets."""
     costs = {
-        (seen.round, seen.slice, seen.lane): quotients.cpu_us_per_request(seen)
+        (seen.round, seen.slice, seen.lane): quotients.per_request("server_cpu_ns", 1000, seen)
         for seen in records
         if seen.phase is Phase.DUET and not seen.discarded
     }
