@@ -159,7 +159,7 @@ def _measured(before: Readings, after: Readings, pids: Sequence[int]) -> dict[st
     }
 
 
-def _fields(whose: str, found: counters.Used | counters.Memory) -> dict[str, float | Unknown]:
+def _fields(whose: str, found: counters.Used | counters.ProcessMemory) -> dict[str, float | Unknown]:
     """Returns what was found of the server or the driver, by those of their fields that a record has."""
     named = {f"{whose}_{name}": value for name, value in structs.asdict(found).items()}
     return {name: value for name, value in named.items() if name in SliceRecord.__struct_fields__}

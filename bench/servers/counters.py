@@ -44,7 +44,7 @@ class Counters(Kept[int | None], frozen=True):
         return Used(**{name: difference(getattr(before, name), getattr(self, name)) for name in Used.__struct_fields__})
 
 
-class Memory(Struct, frozen=True):
+class ProcessMemory(Struct, frozen=True):
     """The memory of a set of processes at one moment: each field is in the records of slices, as ``server_<field>``."""
 
     rss_bytes: int | Unknown
@@ -65,9 +65,9 @@ def read(pids: Iterable[int]) -> Counters:
     return Counters(_cpu_ns(processes), _run_queues_ns(processes))
 
 
-def memory(pids: Sequence[int]) -> Memory:
+def memory(pids: Sequence[int]) -> ProcessMemory:
     """Returns the memory of processes, each value unknown by itself."""
-    return Memory(rss_bytes(pids), pss_bytes(pids))
+    return ProcessMemory(rss_bytes(pids), pss_bytes(pids))
 
 
 def rss_bytes(pids: Iterable[int]) -> int | Unknown:
