@@ -51,7 +51,7 @@ check: setup ## check everything without editing: format, lint, types, dead code
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/vulture
-	@$(BIN)/pytest tests/test_layering.py tests/test_docs.py
+	@$(BIN)/pytest tests/test_layering.py tests/test_docs.py tests/test_words.py
 
 fix: setup ## format, mend what can be mended by itself, write the JSON Schemas and the table of reasons
 	@$(BIN)/ruff format --quiet .

@@ -28,7 +28,7 @@ COMMANDS = {
     "serve": "Serve one Lane in the foreground, as a run launches it.",
     "verify": "Check the workload and the parity of every Lane, without load.",
 }
-COMPLETE = "_BENCH_COMPLETE"
+COMPLETION = "_BENCH_COMPLETE"
 """The variable by which a shell asks what a line could go on with."""
 
 
@@ -65,7 +65,7 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Runs the program, or answers a shell that completes a line."""
-        if COMPLETE in os.environ:
+        if COMPLETION in os.environ:
             from bench.cli import completion
 
             completion.register()

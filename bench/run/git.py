@@ -131,7 +131,7 @@ def output_or_none(folder: Path, *arguments: str) -> str | None:
 
 
 def _run(folder: Path, arguments: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
-    """Runs git as if nobody had told it where to look: a hook, for one, sets GIT_DIR and GIT_INDEX_FILE.
+    """Runs git without the variables that tell it where to look: a hook sets GIT_DIR and GIT_INDEX_FILE.
 
     Other variables have their say, such as those by which a container declares a folder safe. Without optional
     locks: a status would write the index anew, and be in the way of the user's own git meanwhile.

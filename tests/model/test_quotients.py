@@ -32,6 +32,7 @@ def test_metrics_are_these_quotients(seen: list[Any]) -> None:
     found = round_values(seen)
     assert found.of(A, "throughput_rps").get(0) == quotients.throughput_rps(*seen)
     assert found.of(A, "cpu_us_per_request").get(0) == quotients.cpu_us_per_request(*seen)
+    assert found.of(A, "error_ratio").get(0) == quotients.error_ratio(*seen)
 
 
 def test_slices_are_summed_before_they_are_divided() -> None:
@@ -65,3 +66,18 @@ def test_one_unknown_cpu_time_makes_that_of_the_sum_unknown() -> None:
     """The others would be divided by answers that are not theirs."""
     assert quotients.cpu_us_per_request(saturated(), saturated(server_cpu_ns=None)) is None
     assert quotients.cpu_us_per_request() is None
+
+
+def test_a_share_of_a_core_is_that_of_the_slices_that_know() -> None:
+    """A slice without a counter is left out with its time; without any the share is unknown."""
+    records = [saturated(driver_cpu_ns=150_000_000, slice_s=0.3), saturated(driver_cpu_ns=None, slice_s=0.3)]
+    assert quotients.share_of_core("driver_cpu_ns", *records) == pytest.approx(0.5)
+    assert quotients.share_of_core("driver_cpu_ns", *records[1:]) is None
+    assert quotients.share_of_core("driver_cpu_ns") is None
+
+
+@given(times_ms=st.lists(st.integers(0, 300), min_size=1, max_size=9))
+def test_a_share_of_a_core_is_over_all_slices(times_ms: list[int]) -> None:
+    """One slice does not decide."""
+    records = [saturated(server_cpu_ns=time_ms * 10**6, slice_s=0.3) for time_ms in times_ms]
+    assert quotients.share_of_core("server_cpu_ns", *records) == pytest.approx(sum(times_ms) / 300 / len(times_ms))
