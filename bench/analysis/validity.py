@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bench.analysis import contention, lateness, saturation
 from bench.analysis.contention import Shares
+from bench.model import quotients
 from bench.model.estimate import Status, Validity, is_busy
 from bench.model.load import Phase
 from bench.model.metrics import METRICS
@@ -98,7 +99,7 @@ def failed(failure: Failure, *log: str) -> Reason:
 
 def wrong(records: Sequence[SliceRecord]) -> Iterator[Reason]:
     """Yields what is to be said of wrong answers, if there were any."""
-    errors = sum(sum(record.errors.values()) for record in records)
+    errors = quotients.errors(*records)
     if errors:
         kinds = tuple(sorted({kind for record in records for kind in record.errors}))
         answers = errors + sum(record.requests_in_slice for record in records)

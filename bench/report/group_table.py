@@ -125,9 +125,9 @@ class Row(Struct, frozen=True, kw_only=True):
     def _doubts(self) -> Iterator[tuple[Validity, str]]:
         """Yields every finding against the Lane, and under which load; nothing where it is the same under all."""
         found = {cell.validity: None for cell in self.lane.cells if cell.validity.status is not Status.VALID}
-        for finding in found:
-            under = [WHERE[cell.phase] for cell in self.lane.cells if cell.validity == finding]
-            yield finding, "" if len(under) == len(self.lane.cells) else listed(under)
+        for each in found:
+            under = [WHERE[cell.phase] for cell in self.lane.cells if cell.validity == each]
+            yield each, "" if len(under) == len(self.lane.cells) else listed(under)
 
     def _notes(self) -> Iterator[str]:
         for found, where in self._doubts():
