@@ -27,7 +27,7 @@ class CommitHook(BuildHookInterface[Any]):
             file.write_text(commit_of_checkout(root), encoding="ascii")
             build_data["force_include"][str(file)] = COMMIT_FILE
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002 - its interface
+    def finalize(self, *_: Any, **__: Any) -> None:
         """Removes what the file was copied from."""
         self._folder.cleanup()
 

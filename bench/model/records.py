@@ -131,9 +131,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
     Revisions are commits, with ``+`` where something was not committed. ``bench_revision`` is that of bench's own
     checkout, or the one that an installed bench was built from; ``project_revision`` is that of the project. Each is
-    None where it is unknown, as outside of git.
-    ``latency_end`` is when latencies end, None where the format does not tell: those of two runs can be compared where
-    it is the same.
+    None where it is unknown, as outside of git. ``latency_end`` is when latencies end, None where the format does not
+    tell: those of two runs can be compared where it is the same.
     """
 
     format_version: int

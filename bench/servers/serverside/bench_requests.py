@@ -109,7 +109,7 @@ def ask_wsgi(app: WsgiApp, environ: dict[str, Any], target: str, body: bytes) ->
     statuses: list[str] = []
     parts: list[bytes] = []
 
-    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:  # noqa: ARG001
+    def start_response(status: str, _headers: list[tuple[str, str]], _exc_info: Any = None) -> Callable[[bytes], None]:
         statuses.append(status)
         return parts.append
 
