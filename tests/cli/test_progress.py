@@ -30,6 +30,7 @@ def drawn(width: int) -> list[str]:
 def test_a_narrow_terminal_cuts_the_current_slice_and_nothing_else(width: int) -> None:
     """Share, time passed and time left stay whole at any width; the bar stays on one line."""
     bars = drawn(width)
+    assert len(bars) > 1
     assert LONG_LANE[:10] in bars[-1]
     for bar in bars[1:]:
         assert " 0 % 0:00:00" in bar

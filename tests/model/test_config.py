@@ -299,7 +299,10 @@ def test_what_a_request_can_carry_is_accepted(key: str, value: object) -> None:
 def test_whatever_is_accepted_can_be_sent(junk: str, key: str) -> None:
     """The standard library's client, which verifies the workload, takes it."""
     value = {"path": f"/{junk}", "not_found": [f"/{junk}"], "not_allowed": [junk]}[key]
-    if said(lambda: config(at(f"workloads.hello.{key}", value))) is None:
+    refusal = said(lambda: config(at(f"workloads.hello.{key}", value)))
+    if junk.isascii() and junk.isalpha() and junk != "GET":
+        assert refusal is None
+    if refusal is None:
         workload = config(at(f"workloads.hello.{key}", value)).workloads["hello"]
         client = HTTPConnection("127.0.0.1")
         for method in ("GET", *workload.not_allowed):
@@ -674,6 +677,8 @@ def test_the_projects_own_configuration_is_right() -> None:
     own = open_project(ROOT / "bench.toml").config
     files = sorted(ROOT.glob("apps/*/app.toml"))
     apps = [parse_app(str(file), file.parent.name, tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]
+    assert {app.name for app in apps} >= {"django_hello", "fastapi_hello", "flask_hello", "raw_hello"}
+    assert {"quick", "standard", "thorough"} <= own.presets.keys()
     for preset in own.presets:
         built = build_experiment(own, apps, preset=preset, seed=1)
         assert len(built.lanes) >= len(apps)
@@ -777,6 +782,7 @@ def test_every_renamed_key_is_unknown_and_its_new_name_is_known() -> None:
         *strict_schema()["properties"],
         *(key for kind in strict_schema()["$defs"].values() for key in kind.get("properties", {})),
     }
+    assert RENAMED
     for old, new in RENAMED.items():
         assert old[-1] not in known
         assert new.partition(".")[0] in known
@@ -813,5 +819,7 @@ def test_own_files_follow_the_published_schemas() -> None:
     """As editors see them."""
     Draft202012Validator.check_schema(published_schema())
     Draft202012Validator(published_schema()).validate(tomllib.loads((ROOT / "bench.toml").read_text()))
-    for file in (ROOT / "apps").glob("*/app.toml"):
+    apps = list((ROOT / "apps").glob("*/app.toml"))
+    assert len(apps) >= 4
+    for file in apps:
         Draft202012Validator(app_schema()).validate(tomllib.loads(file.read_text()))

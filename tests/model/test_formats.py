@@ -98,6 +98,7 @@ def test_there_is_a_stored_run_of_every_version() -> None:
 
 def test_every_stored_document_is_read() -> None:
     """It has no key of its own version left, and holds what the types of today ask for; the old one is not touched."""
+    assert {kind for kind, _, _ in STORED} == NEWEST.keys()
     for kind, version, document in STORED:
         before = deepcopy(document)
         found = formats.upgraded(kind, document, version)
@@ -129,7 +130,7 @@ def test_a_document_that_lacks_keys_is_upgraded_all_the_same(data: st.DataObject
     """Whatever is missing, at whatever depth: what has to be there is asked for by the types of today, not here."""
     kind, version, document = data.draw(st.sampled_from(ONE_OF_EACH))
     left = thinned(document, data)
-    formats.upgraded(kind, left, version)
+    assert isinstance(formats.upgraded(kind, left, version), dict)
 
 
 def thinned(document: Any, data: st.DataObject) -> Any:

@@ -104,7 +104,9 @@ def test_each_phase_has_its_load_and_window(whole: Experiment, rate_rps: float) 
         Phase.SATURATED: (closed, preset.window_s),
         Phase.FIXED: (Open(rate_rps), preset.window_s),
     }
-    for planned in a_round(whole, 0, rate_rps):
+    slices = a_round(whole, 0, rate_rps)
+    assert {planned.phase for planned in slices} == expected.keys()
+    for planned in slices:
         assert (planned.load, planned.window_s) == expected[planned.phase]
         assert planned.settle_s == preset.settle_s
         assert len(planned.lanes) == 1
@@ -220,7 +222,9 @@ def test_a_sweep_offers_every_load_to_every_lane_once_a_round(
 def test_a_slice_of_a_sweep_is_as_long_as_its_numbers_need(whole: Experiment, sweep: Sweep, slowest_rps: float) -> None:
     """Each user is answered within the settle, a rate has enough requests for a p99, and both have a bound."""
     preset = whole.preset
-    for planned in schedule.sweep_slices(whole, sweep, 0, slowest_rps, first_index=0):
+    slices = schedule.sweep_slices(whole, sweep, 0, slowest_rps, first_index=0)
+    assert len(slices) == len(whole.lanes) * len(sweep.loads)
+    for planned in slices:
         assert preset.settle_s <= planned.settle_s <= max(preset.settle_s, schedule.SWEEP_SETTLE_S)
         assert preset.window_s <= planned.window_s <= max(preset.window_s, schedule.SWEEP_WINDOW_S)
         assert planned.send_limit_s < SEND_LIMIT_S

@@ -184,7 +184,7 @@ def test_it_stops_as_soon_as_it_is_precise() -> None:
     result = job.run()
     assert of(result).verdict is Verdict.NO_DIFFERENCE
     assert result.rounds == MIN_ROUNDS
-    assert not any(job.started)
+    assert job.started == [False] * MIN_ROUNDS
 
 
 def test_it_stops_when_the_budget_is_spent() -> None:
@@ -270,7 +270,7 @@ def test_a_regression_that_shows_late_must_be_in_both_measurements() -> None:
     result = job.run(precision=0.0001)
     assert of(result).verdict is Verdict.SLOWER
     assert result.measured_again
-    assert not any(job.started)  # as nothing had shown by then
+    assert set(job.started) == {False}  # as nothing had shown by then
 
     once = Job(in_rounds(*(0.96, 1.06) * 4, 0.96, 1.16))
     assert of(once.run(precision=0.0001)).verdict is Verdict.UNDECIDED

@@ -71,6 +71,7 @@ def test_a_slower_day_leaves_the_same_line() -> None:
         WHOLE, {lane: rps / 2 for lane, rps in RPS.items()}, {lane: 2 * us for lane, us in CPU_US.items()}
     )
     today, other_day = line().lanes, record(of(slower)).lanes
+    assert today.keys() == other_day.keys() == {A, B, G}
     for lane, metrics in today.items():
         assert other_day[lane]["cpu_us_per_request"].point == pytest.approx(
             metrics["cpu_us_per_request"].point, rel=0.01
@@ -132,7 +133,9 @@ def test_runs_whose_latencies_end_elsewhere_are_in_no_trend_with_those_of_today(
 def test_figures_have_five_digits() -> None:
     """A line stays short."""
     readings = [reading for metrics in line().lanes.values() for reading in metrics.values()]
-    assert all(value == float(f"{value:.5g}") for one in readings for value in (one.point, one.low, one.high) if value)
+    values = [value for one in readings for value in (one.point, one.low, one.high) if value]
+    assert len(values) == 3 * 3 * len(METRICS.relative())
+    assert values == [float(f"{value:.5g}") for value in values]
 
 
 def failing(records: Sequence[SliceRecord], lane: str) -> list[SliceRecord]:

@@ -80,6 +80,7 @@ def test_an_app_is_judged_by_the_intervals_that_steer() -> None:
             for found in ratios.judge(ratios.ratios(rounds, apps=len(pairs)), ratios.cells(pair, RECORDS, 1), 0.03)
             if found.metric in steering_metrics()
         ]
+        assert len(judged) == len(pairs) * len(steering_metrics())
         assert ratios.steering(by_app) == judged
 
 
