@@ -67,20 +67,20 @@ bench-driver: setup ## compare the driver with FastHttpUser and wrk on one core
 bench-latency: setup ## hold reported latencies against known delays, and medians against wrk and k6
 	@$(BIN)/python benchmarks/latency.py $(ARGS)
 
-# A lock that comes out as it was keeps its time, so that nothing is made again because of it.
-define make_lock
-	@if [ -e $(2) ]; then cp $(2) $(2).new; fi
-	@$(COMPILE) $(ARGS) $(1) -o $(2).new || { rm -f $(2).new; exit 3; }
-	@if cmp -s $(2) $(2).new; then rm $(2).new; else mv $(2).new $(2); fi
-
-endef
-
+# A lock that comes out the same is left alone: .venv is made again where one is newer.
 lock: setup ## make all locks again from their .in files and pyproject.toml; --upgrade with ARGS
-	$(call make_lock,requirements/uv.in,requirements/uv.txt)
-	$(call make_lock,pyproject.toml --extra dev --constraint requirements/uv.txt,requirements/dev.txt)
-	$(call make_lock,requirements/servers.in,requirements/servers.txt)
-	$(foreach lock,$(APP_LOCKS),$(call make_lock,$(lock:.txt=.in) --constraint requirements/servers.txt,$(lock)))
+	@new=$$(mktemp) && trap 'rm -f "$$new"' EXIT && \
+	lock() { \
+		lock=$$1 && shift && \
+		if test -e "$$lock"; then cat "$$lock"; fi > "$$new" && \
+		$(COMPILE) $(ARGS) "$$@" --output-file "$$new" && \
+		if ! cmp -s "$$new" "$$lock"; then cat "$$new" > "$$lock"; fi; \
+	} && \
+	lock requirements/uv.txt requirements/uv.in && \
+	lock requirements/dev.txt pyproject.toml --extra dev --constraint requirements/uv.txt && \
+	lock requirements/servers.txt requirements/servers.in && \
+	for app in $(APP_LOCKS); do lock "$$app" "$${app%.txt}.in" --constraint requirements/servers.txt || exit; done
 
 clean: ## remove everything that was made, but no results
-	@rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis dist *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

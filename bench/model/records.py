@@ -127,7 +127,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """What a run was made from: enough to judge it, and to do it again.
 
     Revisions are commits, with ``+`` where something was not committed. ``bench_revision`` is that of bench's own
-    checkout, None where bench is installed; ``project_revision`` is that of the project, None outside of git.
+    checkout, or the one that an installed bench was built from; ``project_revision`` is that of the project. Each is
+    None where it is unknown, as outside of git.
     ``latency_end`` is when latencies end, None where the format does not tell: those of two runs can be compared where
     it is the same.
     """

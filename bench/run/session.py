@@ -32,6 +32,8 @@ LOAD_SETTLE_S = 0.2
 """How long `bench load` lets the connections open before it counts."""
 BENCH = Path(__file__).parent.parent.parent
 """The folder that the package lies in: the top of a checkout, or site-packages."""
+COMMIT_FILE = BENCH / "bench" / "commit.txt"
+"""What an installed bench was built from. ``hatch_build.py`` writes it; no checkout has it."""
 COUNTING = "counting instructions"
 
 
@@ -60,7 +62,7 @@ def draft(testbed: Testbed, run_id: str) -> Manifest:
         run_id=run_id,
         started_utc=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         bench_version=__version__,
-        bench_revision=git.of_checkout(BENCH),
+        bench_revision=own_revision(),
         project_revision=git.current(testbed.project.root),
         experiment=testbed.experiment,
         machine=testbed.machine,
@@ -69,6 +71,16 @@ def draft(testbed: Testbed, run_id: str) -> Manifest:
         lanes=(),
         irremovable_differences=(),
     )
+
+
+def own_revision() -> str | None:
+    """Returns the commit of bench: the one it was built from, or that of its own checkout. None where it is unknown.
+
+    An installed bench never asks git: it may lie at the top of the user's own repository.
+    """
+    if COMMIT_FILE.exists():
+        return COMMIT_FILE.read_text(encoding="ascii") or None
+    return git.of_checkout(BENCH)
 
 
 def measure(testbed: Testbed, manifest: Manifest, sink: Sink, watcher: Watcher) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bench.analysis import sweep
-from bench.analysis.knee import STILL_GROWING
+from bench.analysis.knee import STILL_GROWING, within_slo
 from bench.analysis.summary import fold
 from bench.cli.sweep_option import MIN_RATE_RPS, parse_sweep
 from bench.driver.arrival_schedule import Schedule
@@ -385,7 +385,7 @@ POINTS = st.lists(st.tuples(P99, STATUSES), min_size=1, max_size=8).map(
 @given(points=POINTS, slo_ms=st.floats(0.1, 100))
 def test_the_objective_holds_at_every_load_up_to_the_one_that_is_named(points: list[SweepPoint], slo_ms: float) -> None:
     """And at the next one whose p99 is known it does not, or there is none; a reason is always given."""
-    found = knee.within_slo(points, slo_ms)
+    found = within_slo(points, slo_ms)
     end = [each.load for each in points].index(found.load) + 1 if found.load else 0
     for each in points[:end]:
         assert each.validity.status is Status.VALID
@@ -401,7 +401,7 @@ def test_a_laxer_objective_never_holds_for_less(points: list[SweepPoint], slo_ms
     """Monotonic in the objective."""
 
     def reached(limit_ms: float) -> int:
-        load = knee.within_slo(points, limit_ms).load
+        load = within_slo(points, limit_ms).load
         return [each.load for each in points].index(load) if load else -1
 
     assert reached(slo_ms) <= reached(slo_ms + more_ms)
@@ -420,7 +420,7 @@ def test_the_end_of_the_objective_says_why() -> None:
         (reason(Code.NO_P99),): [point(RATES[0], None)],
         (above, reason(Code.NO_P99_BELOW, load="200/s")): [point(RATES[0], None), point(RATES[1], (9, 12))],
     }
-    assert {knee.within_slo(points, 10).reasons: points for points in reasons.values()} == reasons
+    assert {within_slo(points, 10).reasons: points for points in reasons.values()} == reasons
     short = replace(
         experiment(), preset=replace(experiment().preset, rounds=2), sweep=Sweep(loads=RATES[2:], slo_ms=1000)
     )

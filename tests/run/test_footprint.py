@@ -17,7 +17,7 @@ from bench.model.metrics import METRICS, STARTS, Source
 from bench.model.reason import Code, reason
 from bench.model.records import Observation
 from bench.run import code_lines, footprint, session
-from bench.servers import counters, machine
+from bench.servers import counters
 from bench.servers.project import Project, open_project, source_files
 from bench.servers.testbed import Testbed
 
@@ -162,7 +162,7 @@ def test_a_factory_that_fails_on_import_has_a_reason(project: Path) -> None:
 
 def test_memory_that_the_system_does_not_tell_has_a_reason(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on macOS; times are measured all the same."""
-    monkeypatch.setattr(machine, "pss_bytes", lambda _: counters.UNREADABLE)
+    monkeypatch.setattr(counters, "pss_bytes", lambda _: counters.UNREADABLE)
     seen = measured(project, [UVICORN], cold_starts=1)
     missing = observations.missing(seen.of(UVICORN))
     assert missing == dict.fromkeys(("idle_pss_mib", "pss_per_worker_mib"), counters.UNREADABLE.reason)

@@ -13,7 +13,7 @@ from bench.report.exports.trends import trusted
 PARQUET = "slices.parquet"
 NO_PYARROW = (
     f"{EXPORTS}/{PARQUET} is left out: found no pyarrow, expected it beside bench; "
-    "install it (pip install 'bench[parquet]') and make the reports again"
+    "install it (pip install 'framework-bench[parquet]') and make the reports again"
 )
 
 
