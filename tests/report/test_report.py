@@ -887,7 +887,9 @@ def test_raw_in_doubt_is_said() -> None:
         for lane in report.summary.lanes
     )
     doubtful = replace(report, summary=replace(report.summary, lanes=lanes))
-    doubts = [(row.title, group_table.verdict(table)) for table in group_table.tables(doubtful) for row in table.raw_rows]
+    doubts = [
+        (row.title, group_table.verdict(table)) for table in group_table.tables(doubtful) for row in table.raw_rows
+    ]
     assert len(doubts) >= 3
     for title, said in doubts:
         assert re.search(rf"{title} [^;]*: {Status.DRIVER_BOUND}", said)
