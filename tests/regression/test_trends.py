@@ -106,7 +106,7 @@ def test_latencies_are_of_one_rate() -> None:
 
 def test_an_empty_history_is_said_to_be_empty() -> None:
     """NoHistory says what adds to it."""
-    with pytest.raises(NoHistory, match=r"found no run .*`bench run`"):
+    with pytest.raises(NoHistory, match=r"`bench run`"):
         trends.like_latest([])
 
 

@@ -124,7 +124,7 @@ def test_a_project_that_was_not_there_yet_is_named(project: Path, tmp_path: Path
     (project.parent / "shop").mkdir()
     before = state(project)
     with (
-        pytest.raises(RevisionFailed, match="one: found no folder shop in it"),
+        pytest.raises(RevisionFailed, match=r"^one: .* shop "),
         checked_out(project.parent / "shop", "one", tmp_path / "out"),
     ):
         pass
@@ -175,7 +175,7 @@ def test_where_there_is_no_checkout_the_message_says_what_there_is(project: Path
     outside = tmp_path / "outside"
     outside.mkdir()
     for revision in ("HEAD", WORKTREE):
-        with pytest.raises(RevisionFailed, match="found no git work tree"):
+        with pytest.raises(RevisionFailed, match="no git work tree"):
             asked(outside, revision, tmp_path)
 
 

@@ -67,9 +67,9 @@ def terminal(comparison: Comparison, width: int = 80) -> str:
 @pytest.mark.parametrize(
     ("verdict", "names"),
     [
-        (Verdict.SLOWER, r"Slower: shop \(CPU time per request\)\."),
+        (Verdict.SLOWER, rf"Slower: shop \({METRICS[CPU].short}\)\."),
         (Verdict.INVALID, r"[^:]* not be measured: shop\."),
-        (Verdict.UNDECIDED, r"No .* regression; undecided: shop \(CPU time per request\)\."),
+        (Verdict.UNDECIDED, rf"No .* regression; undecided: shop \({METRICS[CPU].short}\)\."),
         (Verdict.NO_DIFFERENCE, r"No regression .* 3\.00 %\."),
         (Verdict.FASTER, r"No regression .* 3\.00 %\."),
     ],
@@ -85,7 +85,7 @@ def test_the_verdict_comes_first(verdict: Verdict, names: str) -> None:
 def test_a_regression_is_named_though_another_app_could_not_be_measured() -> None:
     """Nobody is to overlook it, whatever the exit code."""
     apps = (Judged("blog", (evidence(Verdict.INVALID),)), Judged("shop", (evidence(Verdict.SLOWER),)))
-    assert re.fullmatch(r"[^:]*: blog; slower: shop \(CPU time per request\)\.", verdict.verdict(apps, 0.03))
+    assert re.fullmatch(rf"[^:]*: blog; slower: shop \({METRICS[CPU].short}\)\.", verdict.verdict(apps, 0.03))
 
 
 @pytest.mark.parametrize("form", [lambda found: terminal(found, 200), words.markdown])
@@ -154,7 +154,7 @@ def test_the_sentence_and_the_exit_code_agree() -> None:
     """A regression is named first though another metric is lost; what is lost stands behind it."""
     lost = compared(evidence(Verdict.SLOWER, CPU), evidence(Verdict.INVALID, RPS))
     said = verdict.verdict(lost.judged, 0.03)
-    assert re.fullmatch(r"Slower: shop \(CPU time per request\); [^:]*: shop \(throughput\)\.", said)
+    assert re.fullmatch(rf"Slower: shop \({METRICS[CPU].short}\); [^:]*: shop \({METRICS[RPS].short}\)\.", said)
     assert exit_code(lost.judged) == 1
     fine = compared(evidence(Verdict.NO_DIFFERENCE, CPU), evidence(Verdict.INVALID, RPS))
     assert re.fullmatch(r"No .* 3\.00 %; [^:]*: shop \(throughput\)\.", verdict.verdict(fine.judged, 0.03))

@@ -718,7 +718,7 @@ def test_the_terminal_text_fits_80_columns(variant: str) -> None:
 def test_the_terminal_shows_failures_and_where_the_files_are() -> None:
     """The end of the Lane's own log, and the folder as the user knows it."""
     said = terminal(failed())
-    assert "ModuleNotFoundError: No module named 'flask'" in said
+    assert "ModuleNotFoundError" in said
     assert "results/latest" in said
 
 
