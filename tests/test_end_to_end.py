@@ -20,10 +20,10 @@ from bench.model.load import Phase
 from bench.model.reason import Code, Reason
 from bench.report.wording import said
 from bench.run import store
+from tests.builders.commands import PROJECT, with_environments
 
 HANG_S = 300
 """What takes longer than this will never end; a busy machine takes its time."""
-PROJECT = Path(__file__).parent.parent
 SCHEMAS = PROJECT / "docs" / "schemas"
 BENCH = str(Path(sys.executable).parent / "bench")
 SHORT = """
@@ -65,11 +65,8 @@ STARTING = BRIEF.replace("presets.brief", "presets.starting") + "cold_starts = 1
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Returns a copy of the project with presets for tests, and the environments that are made already."""
-    (tmp_path / "bench.toml").write_text((PROJECT / "bench.toml").read_text() + SHORT + WHOLE + BRIEF + LONG + STARTING)
-    shutil.copytree(PROJECT / "apps", tmp_path / "apps")
-    made = PROJECT / ".bench"
-    made.mkdir(exist_ok=True)
-    (tmp_path / ".bench").symlink_to(made)
+    with_environments(tmp_path)
+    (tmp_path / "bench.toml").open("a").write(SHORT + WHOLE + BRIEF + LONG + STARTING)
     return tmp_path
 
 

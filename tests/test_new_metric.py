@@ -23,7 +23,7 @@ from bench.regression.history_line import record as history_line
 from bench.regression.ratios import Allowed
 from bench.report import charts, html, markdown, terminal
 from bench.report.exports import folder
-from tests.builders.reports import printed
+from tests.builders.forms import printed
 from tests.builders.runs import A, B, experiment, manifest, run_observations, run_records
 
 WRITE_SCHEMAS = Path(__file__).parent.parent / "docs" / "schemas" / "write.py"

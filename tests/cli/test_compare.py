@@ -24,9 +24,9 @@ from bench.model.regression import Comparison
 from bench.regression.selection import NothingDiffers
 from bench.run.git import RevisionFailed
 from bench.run.runner import NothingToMeasure
-from tests.builders.repositories import git
+from tests.builders.commands import PROJECT, copied_project
+from tests.builders.repositories import commit, git, state
 
-PROJECT = Path(__file__).parent.parent.parent
 BENCH = str(Path(sys.executable).parent / "bench")
 HANG_S = 300
 APP = Path("apps/raw_hello/raw_hello.py")
@@ -37,27 +37,16 @@ def repository(tmp_path: Path) -> Path:
     """Returns a repository with this project's Apps in it, committed."""
     folder = tmp_path / "shop"
     folder.mkdir()
-    shutil.copy(PROJECT / "bench.toml", folder)
-    shutil.copytree(PROJECT / "apps", folder / "apps", ignore=shutil.ignore_patterns("__pycache__"))
+    copied_project(folder)
     (folder / ".gitignore").write_text("results/\n.bench/\n")
     git(folder, "init", "--quiet")
     commit(folder)
     return folder
 
 
-def commit(folder: Path) -> None:
-    git(folder, "add", ".")
-    git(folder, "commit", "--quiet", "--message", "change")
-
-
 def compare(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [BENCH, "compare", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=HANG_S)
-
-
-def state(folder: Path) -> tuple[str, str, str]:
-    """Returns what a comparison must leave as it is."""
-    return git(folder, "status", "--porcelain"), git(folder, "worktree", "list"), git(folder, "branch", "--all")
 
 
 def test_an_app_is_compared_with_itself(repository: Path, tmp_path: Path) -> None:

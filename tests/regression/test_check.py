@@ -30,8 +30,8 @@ from bench.regression import comparability
 from bench.regression.check import check, resemblance
 from bench.regression.ratios import Allowed
 from bench.report.verdict import verdict
-from bench.run import store
 from tests.builders.runs import CPU_US, RPS, A, B, G, R, experiment, failure, manifest, run_records, twinned
+from tests.builders.stored import stored
 
 ALLOWED = Allowed(time=0.03, instructions=0.005)
 WHOLE = experiment()
@@ -40,14 +40,6 @@ SLOWER_DAY = {lane: rps / 2 for lane, rps in RPS.items()}
 
 def of(records: Sequence[SliceRecord], failures: Sequence[Failure] = (), made_from: Manifest | None = None) -> Folded:
     return fold(made_from or manifest(WHOLE), records, failures, ())
-
-
-def stored(results: Path, run_id: str, records: Sequence[SliceRecord], **changes: Any) -> None:
-    """Stores a run as bench does."""
-    with store.create(results, run_id) as sink:
-        sink.describe(manifest(WHOLE, run_id=run_id, **changes))
-        for record in records:
-            sink.append(record)
 
 
 def evidence(found: Check, lane: str, metric: str) -> Evidence:
@@ -258,10 +250,10 @@ def run_check(results: Path, *arguments: str) -> Any:
 
 def test_the_command_says_its_verdicts_and_its_exit_code(tmp_path: Path) -> None:
     """0 without a regression, 1 with one, 3 for what may not be compared, 2 for what cannot be read."""
-    stored(tmp_path, "base", run_records(WHOLE))
-    stored(tmp_path, "same", run_records(WHOLE))
-    stored(tmp_path, "slow", run_records(WHOLE, cpu_us=costlier(B, 1.1)))
-    stored(tmp_path, "other", run_records(WHOLE), bench_version="9.0")
+    stored(tmp_path, manifest(WHOLE, run_id="base"), run_records(WHOLE))
+    stored(tmp_path, manifest(WHOLE, run_id="same"), run_records(WHOLE))
+    stored(tmp_path, manifest(WHOLE, run_id="slow"), run_records(WHOLE, cpu_us=costlier(B, 1.1)))
+    stored(tmp_path, manifest(WHOLE, run_id="other", bench_version="9.0"), run_records(WHOLE))
     junit = tmp_path / "check.xml"
     assert run_check(tmp_path, "same", "--baseline", "base").exit_code == 0
     slow = run_check(tmp_path, "slow", "--baseline", "base", "--junit", str(junit))
@@ -294,9 +286,9 @@ def test_who_reads_the_verdicts_is_told_why_there_are_none(
     run: str, code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """GitHub in one annotation and one line of the summary, readers of JUnit XML in one error; no JSON is printed."""
-    stored(tmp_path, "base", run_records(WHOLE))
-    stored(tmp_path, "other", run_records(WHOLE), bench_version="9.0")
-    stored(tmp_path, "future", run_records(WHOLE), format_version=99)
+    stored(tmp_path, manifest(WHOLE, run_id="base"), run_records(WHOLE))
+    stored(tmp_path, manifest(WHOLE, run_id="other", bench_version="9.0"), run_records(WHOLE))
+    stored(tmp_path, manifest(WHOLE, run_id="future", format_version=99), run_records(WHOLE))
     summary, tests = tmp_path / "summary.md", tmp_path / "check.xml"
     tests.write_text("of an earlier check, in which all passed")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))

@@ -11,25 +11,13 @@ import pytest
 
 from bench.regression.worktrees import PREFIX, checked_out, fingerprints, temporary_place
 from bench.run.git import OWN, WORKTREE, RevisionFailed, changed_files, current
-from tests.builders.repositories import git, with_uncommitted_changes
+from tests.builders.repositories import git, state, with_uncommitted_changes
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Returns a project in a subfolder of its repository, with changes that are not committed."""
     return with_uncommitted_changes(tmp_path / "repository")
-
-
-def state(project: Path) -> tuple[str, ...]:
-    """Returns all of a repository that a comparison must leave as it is."""
-    asked = (
-        ("status", "--porcelain"),
-        ("branch", "-a"),
-        ("worktree", "list"),
-        ("rev-parse", "HEAD"),
-        ("stash", "list"),
-    )
-    return tuple(git(project, *command) for command in asked)
 
 
 @pytest.mark.parametrize(("revision", "content"), [("one", "first"), ("HEAD", "second"), (WORKTREE, "third")])

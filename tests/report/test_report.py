@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from functools import cache
 from html import unescape
 from html.parser import HTMLParser
-from io import StringIO
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -19,7 +18,6 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from msgspec.structs import replace
-from rich.console import Console
 
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.load import Phase
@@ -29,10 +27,10 @@ from bench.model.records import LatencyEnd
 from bench.model.summary import Cell, GroupSummary, LaneSummary, NoiseFloor, Ratio, Report, Trace
 from bench.report import charts, charts_of, context, group_table, html, markdown, wording
 from bench.report import format as words
-from bench.report import terminal as text
 from bench.report.charts import style
 from bench.report.footprint_table import columns, footprints
 from bench.report.group_table import Row, Table
+from tests.builders.forms import said_in, terminal, written
 from tests.builders.reports import ROUNDS, VARIANTS, estimate, failed, single, standard, tied, unpinned
 
 CHARTS = charts_of(standard())
@@ -78,32 +76,9 @@ def page(variant: str) -> str:
     return html.render(VARIANTS[variant](), {name: charts.svg(figure) for name, figure in drawn(variant).items()})
 
 
-def terminal(report: Report, width: int = 80) -> str:
-    console = Console(file=StringIO(), width=width, color_system=None)
-    console.print(text.render(report, "results/latest"))
-    assert isinstance(console.file, StringIO)
-    return console.file.getvalue()
-
-
-def said_in(figure: Figure) -> str:
-    """Returns every text of a figure, wrapped lines joined."""
-    found = (label for label in figure.findobj(Text) if isinstance(label, Text))
-    return " ".join(" ".join(label.get_text().split()) for label in found)
-
-
 def everywhere(report: Report) -> dict[str, str]:
     """Returns what each form of a report says, on one line."""
     return {**written(report), **{name: said_in(figure) for name, figure in every_figure(report).items()}}
-
-
-def written(report: Report) -> dict[str, str]:
-    """Returns the same of all forms but the charts."""
-    forms = {
-        "text": terminal(report),
-        "markdown": markdown.render(report).replace("\\", ""),
-        "html": unescape(html.render(report, {})),
-    }
-    return {name: " ".join(said.split()) for name, said in forms.items()}
 
 
 def with_metric(report: Report, lane: str, metric: str, found: Estimate | None) -> Report:

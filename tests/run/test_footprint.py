@@ -1,7 +1,6 @@
 """Footprints of real Apps on real servers, and what is said where one can't be measured."""
 
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +20,8 @@ from bench.run import code_lines, footprint, session
 from bench.servers import counters
 from bench.servers.project import Project, open_project, source_files
 from bench.servers.testbed import Testbed
+from tests.builders.commands import with_environments
 
-PROJECT = Path(__file__).parent.parent.parent
 FLASK, UVICORN = "flask_hello@gunicorn-gthread", "raw_hello@uvicorn"
 ALONE = """
 [servers.uvicorn]
@@ -58,12 +57,7 @@ class Seen:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Returns a copy of the project, with the environments that are made already."""
-    shutil.copy(PROJECT / "bench.toml", tmp_path)
-    shutil.copytree(PROJECT / "apps", tmp_path / "apps", ignore=shutil.ignore_patterns("__pycache__"))
-    made = PROJECT / ".bench"
-    made.mkdir(exist_ok=True)
-    (tmp_path / ".bench").symlink_to(made)
-    return tmp_path
+    return with_environments(tmp_path)
 
 
 @contextmanager

@@ -23,17 +23,15 @@ from bench.model.records import Failure, Observation, SliceRecord
 from bench.report.publish import publish
 from bench.run import store
 from tests.builders.runs import LANES, A, B, experiment, failure, fixed, manifest, run_records, saturated
+from tests.builders.stored import stored
 
 RUN_ID = "20260301T101500Z-3f9a1c"
 
 
 def written(results: Path, *rows: SliceRecord | Failure, run_id: str = RUN_ID) -> Path:
     """Returns the folder of a run with a manifest and these rows."""
-    with store.create(results, run_id) as run:
-        run.describe(manifest())
-        for row in rows:
-            run.append(row) if isinstance(row, SliceRecord) else run.fail(row)
-    return results / run_id
+    records = [row for row in rows if isinstance(row, SliceRecord)]
+    return stored(results, manifest(run_id=run_id), records, [row for row in rows if isinstance(row, Failure)])
 
 
 def hidden(folder: Path) -> list[str]:
