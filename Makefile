@@ -46,11 +46,12 @@ bench: setup ## measure every Lane and report; PRESET=quick takes a minute
 test: setup ## run the tests
 	@$(BIN)/pytest $(ARGS)
 
-check: setup ## check everything without editing: format, lint, types, tests of layering and docs
+check: setup ## check everything without editing: format, lint, types, dead code, tests of layering, docs and schemas
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/pytest tests/test_layering.py tests/test_docs.py
+	@$(BIN)/vulture
+	@$(BIN)/pytest tests/test_layering.py tests/test_docs.py tests/test_words.py
 
 fix: setup ## format, mend what can be mended by itself, write the JSON Schemas and the table of reasons
 	@$(BIN)/ruff format --quiet .

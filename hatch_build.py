@@ -27,7 +27,7 @@ class CommitHook(BuildHookInterface[Any]):
             file.write_text(commit_of_checkout(root), encoding="ascii")
             build_data["force_include"][str(file)] = COMMIT_FILE
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002 - its interface
+    def finalize(self, *_: Any, **__: Any) -> None:
         """Removes what the file was copied from."""
         self._folder.cleanup()
 
@@ -51,6 +51,5 @@ def _git(folder: Path, *arguments: str) -> str:
     """Asks git about this folder, also within a git hook, whose variables name another index or repository."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     command = ["git", "--no-optional-locks", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

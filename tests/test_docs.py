@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from runpy import run_path
 
@@ -14,11 +13,13 @@ from jsonschema import Draft202012Validator
 
 from bench.cli import COMMANDS as NAMES
 from bench.cli import Later
+from bench.model.config_schema import NAMED_TABLES, TABLES
+from bench.model.experiment import App
 from tests.builders.repositories import git
 
 COMMANDS = {name: Later(name).load() for name in NAMES}
 PROJECT = Path(__file__).parent.parent
-PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *(PROJECT / "docs").glob("*.md")])
+PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")])
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE))
 CALL = re.compile(r"(?:- |run: )?(?:\.venv/bin/)?bench ([a-z].*)")
 """A call of bench, in a step of a CI job too."""
@@ -132,22 +133,15 @@ def commit(folder: Path, message: str) -> str:
 
 
 def test_every_key_of_the_configuration_is_described() -> None:
-    """docs/configuration.md has a line for each key of bench.toml and app.toml, under its table."""
+    """docs/configuration.md has a row for each key of bench.toml and app.toml under its table, and for no other key."""
     sections = re.split(r"^##+ ", (PROJECT / "docs" / "configuration.md").read_text(), flags=re.MULTILINE)
-    described = {section.splitlines()[0]: section for section in sections}
-    files = [PROJECT / "bench.toml", PROJECT / "bench" / "defaults.toml"]
-    tables = [item for file in files for item in tomllib.loads(file.read_text()).items()]
-    for table, content in tables:
-        titles = (f"`[{table}]`", f"`[{table}.NAME]`")
-        (section,) = (text for title, text in described.items() if title.startswith(titles))
-        entries = content.values() if f"[{table}.NAME]" in section else [content]
-        for key in {key for entry in entries for key in entry}:
-            assert f"`{key}`" in section, f"{table}.{key}"
-    apps = list((PROJECT / "apps").glob("*/app.toml"))
-    assert len(apps) >= 4
-    for app in apps:
-        for key in tomllib.loads(app.read_text()):
-            assert re.search(rf"`\[?{key}\]?`", described["app.toml"]), key
+    rows = {section.splitlines()[0]: re.findall(r"^\| `\[?(\w+)\]?` \|", section, re.M) for section in sections}
+    tables = {f"`[{name}]`": kind for name, kind in TABLES.items()}
+    named = {f"`[{name}.NAME]`": kind for name, kind in NAMED_TABLES.items() if kind is not App}
+    for title, kind in {**tables, **named, "app.toml": App}.items():
+        described = rows[title]
+        assert len(described) == len(set(described)), title
+        assert set(described) == set(kind.__struct_fields__) - {"name"}, title  # type: ignore[attr-defined]
 
 
 def test_nothing_names_a_registry_or_a_place_on_somebodys_machine() -> None:

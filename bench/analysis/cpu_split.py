@@ -47,7 +47,7 @@ def cpu_split(rounds: JudgedRounds, lane: Lane) -> CpuSplit | Unknown:
 
 
 def shown(rounds: JudgedRounds, splits: Iterable[CpuSplit | Unknown]) -> Iterator[CpuSplit]:
-    """Yields the splits of which raw without an Adapter can be trusted too; a framework's own part does not need it."""
+    """Yields the splits whose raw without an Adapter is valid, too; a framework's own part does not need it."""
     for split in splits:
         if isinstance(split, CpuSplit):
             bare = rounds.experiment.raw(rounds.experiment.lane(split.lane), adapted=False)

@@ -14,7 +14,7 @@ from bench.model.metrics import METRICS, Metric, Source
 from bench.model.records import SliceRecord
 
 MIN_BEYOND_IN_ROUND = 1
-"""Of the answers that have to be expected beyond a percentile, so many in each round."""
+"""A percentile takes at least so many answers beyond it in each round."""
 MIB = 2**20
 
 Records = Sequence[SliceRecord]
@@ -61,8 +61,9 @@ def round_values(records: Records) -> RoundValues:
 
 def of_lane_values(rounds: Mapping[int, Records]) -> dict[str, ByRound]:
     """Returns every metric of one Lane, given its slices that count by Round."""
+    merged = {family: _merged(*where, rounds) for family, where in METRICS.histograms().items()}
     return {
-        metric.name: _percentiles(metric, rounds) if metric.histogram else _folded(metric, rounds)
+        metric.name: _percentiles(metric, merged[metric.family]) if metric.family else _folded(metric, rounds)
         for metric in METRICS.from_sources(Source.SLICES)
     }
 
@@ -77,13 +78,22 @@ def of_phase(metric: Metric, records: Records) -> Records:
     return [record for record in records if metric.phase in (None, record.phase)]
 
 
-def _percentiles(metric: Metric, rounds: Mapping[int, Records]) -> ByRound:
+def _merged(phase: Phase, histogram: str, rounds: Mapping[int, Records]) -> dict[int, HdrHistogram]:
+    """Returns the sum of the histograms of a phase's slices by Round, where there is such a slice."""
+    own = {index: [record for record in records if record.phase is phase] for index, records in rounds.items()}
+    return {
+        index: histograms.merged([text for record in of_round if (text := getattr(record, histogram)) is not None])
+        for index, of_round in own.items()
+        if of_round
+    }
+
+
+def _percentiles(metric: Metric, merged: Mapping[int, HdrHistogram]) -> ByRound:
     """Returns a percentile by Round; nothing where the run has too few answers beyond it, or one of its rounds none.
 
     All rounds of a Lane have a percentile or none has: leaving out the poor ones would favour the fast ones.
     """
     assert metric.percentile is not None
-    merged = {index: histogram_of(metric, records) for index, records in rounds.items() if of_phase(metric, records)}
     if not is_known([histogram.total_count for histogram in merged.values()], metric.percentile):
         return {}
     return {index: histograms.percentile_ms(histogram, metric.percentile) for index, histogram in merged.items()}
@@ -110,14 +120,8 @@ def _most_mib(sizes: Iterable[int | None]) -> float | None:
     return _positive(most / MIB)
 
 
-def _error_ratio(records: Records) -> float | None:
-    errors = sum(sum(record.errors.values()) for record in records)
-    answers = errors + sum(record.requests_in_slice for record in records)
-    return errors / answers if answers else None
-
-
 def _positive(value: float) -> float | None:
-    """Returns a value, or None where it is not above zero: it is neither a divisor nor has it a logarithm."""
+    """Returns a value, or None if it is not above zero: then it is no divisor and has no logarithm."""
     return value if value > 0 else None
 
 
@@ -126,6 +130,6 @@ FOLDS: dict[str, Fold] = {
     "cpu_us_per_request": lambda records: quotients.cpu_us_per_request(*records),
     "rss_mib": lambda records: _most_mib(record.server_rss_bytes for record in records),
     "pss_mib": lambda records: _most_mib(record.server_pss_bytes for record in records),
-    "error_ratio": _error_ratio,
+    "error_ratio": lambda records: quotients.error_ratio(*records),
 }
 """The folds of all metrics that come from slices, but for percentiles, which their rows describe whole."""

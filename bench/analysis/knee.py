@@ -18,7 +18,7 @@ from bench.model.records import SliceRecord
 from bench.model.sweep import Knee, SweepPoint, WithinSlo
 
 STILL_GROWING = 1.05
-"""Where the largest load gets so many times the throughput of the one before it, the maximum is not in the sweep."""
+"""If the largest load gets more than this times the throughput of the one before, the sweep misses the maximum."""
 
 
 def knee(points: Sequence[SweepPoint], by_load: Mapping[Load, RoundSlices], workers: int) -> Knee:

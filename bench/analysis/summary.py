@@ -18,6 +18,7 @@ from bench.analysis import observations as observed
 from bench.analysis.curves import curve, trace
 from bench.analysis.folds import Records, RoundValues, counts
 from bench.analysis.judged_rounds import JudgedRounds, judged
+from bench.model import quotients
 from bench.model.estimate import Estimate
 from bench.model.experiment import Experiment, Group, Lane
 from bench.model.formats import FORMAT_VERSION
@@ -170,7 +171,7 @@ def _totals(experiment: Experiment, records: Records) -> RunTotals:
         wall_s=max((record.at_s + record.slice_s for record in counted), default=0.0),
         measured_s=_sum([record.window_s for record in counted]),
         requests=sum(record.requests for record in counted),
-        errors=sum(sum(record.errors.values()) for record in records),
+        errors=quotients.errors(*records),
         dropped=sum(record.dropped for record in counted),
         repeated=sum(record.discarded is not None for record in records),
         not_repeated=sum(record.not_repeated is not None for record in counted),

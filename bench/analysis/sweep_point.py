@@ -31,7 +31,7 @@ def point(load: Load, rounds: RoundSlices, workers: int, own_wait_ms: float | No
     shares = contention.shares_of(records, workers)
     found = (
         _wrong(rounds)
-        or contention.robbed(shares)
+        or contention.stolen(shares)
         or _limit(load, records, shares, throughput)
         or _disturbed(load, records, shares, own_wait_ms)
     )

@@ -25,7 +25,7 @@ URL_TEXT = re.compile(r"[!-~]+\Z")
 @click.argument("url")
 @click.option("--users", type=click.IntRange(min=1), help="Closed load: so many users, each waiting for its answer.")
 @click.option("--rate", type=ABOVE_ZERO, callback=finite, help="Open load: so many requests a second.")
-@click.option("--seconds", type=ABOVE_ZERO, callback=finite, default=10.0, help="Default: 10.")
+@click.option("--seconds", type=ABOVE_ZERO, callback=finite, default=10.0, help="How long. Default: 10.")
 @json_option
 def command(*, url: str, users: int | None, rate: float | None, seconds: float, as_json: bool) -> None:
     """Load any http URL with the driver alone, as hey and wrk do.

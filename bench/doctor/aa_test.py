@@ -6,8 +6,9 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bench.analysis import intervals, summary, validity
+from bench.analysis import intervals, validity
 from bench.analysis.intervals import MIN_ROUNDS
+from bench.analysis.judged_rounds import judged
 from bench.doctor import sample_size
 from bench.doctor.sample_size import Resolution
 from bench.model import schedule
@@ -69,7 +70,7 @@ def judge(
         causes = [failed(failure) for failure in failures] or _silences(records)
         return Unknown(reason(Code.AA_SHORT, *causes[:1], rounds=len(log_ratios), expected=MIN_ROUNDS))
     spread = sample_size.spread_of_twins(log_ratios)
-    cells = [cell for of in summary.fold(manifest, records, failures).report.summary.lanes for cell in of.cells]
+    cells = [cell for of_lane in judged(manifest.experiment, records, failures).cells.values() for cell in of_lane]
     against = _untold(validity.worst([cell for cell in cells if cell.phase is Phase.SATURATED]))
     return AaTest(
         lane=lane,

@@ -71,11 +71,13 @@ def propose(results: Path, difference: float) -> Proposal:
     """Returns the rounds that tell a difference apart, judged by the latest run. Raises Unreadable."""
     latest = results / store.LATEST
     if not (latest / store.MANIFEST).is_file():
-        raise store.Unreadable(f"{latest}: found no run, expected one whose spread to go by; run `make bench` first")
+        raise store.Unreadable(
+            f"{latest}: found no run, expected one that shows how far rounds spread; run `make bench` first"
+        )
     run = store.read(latest)
     if run.manifest.experiment.sweep:
         raise store.Unreadable(
-            f"{latest}: found a sweep, expected a run whose spread to go by, as a sweep ranks nothing; run `make bench`"
+            f"{latest}: found a sweep, expected a run that shows how far rounds spread; run `make bench`"
         )
     return sample_size.propose(run.manifest, run.records, run.failures, difference)
 

@@ -11,7 +11,7 @@ import gevent
 from locust.env import Environment
 
 from bench.driver.counts import Counts
-from bench.driver.loads import ClosedLoad, FirstCalls, Load, make_load
+from bench.driver.loads import ClosedLoad, FirstCalls, RunningLoad, make_load
 from bench.driver.loop_lag import LoopLagProbe
 from bench.driver.prepared_request import Destination
 from bench.driver.timer import make_timer
@@ -80,7 +80,7 @@ class Engine:
         return self._users[:count]
 
 
-def _at_once(loads: Sequence[Load]) -> list[Counts]:
+def _at_once(loads: Sequence[RunningLoad]) -> list[Counts]:
     """Runs loads side by side. One alone runs right here; two open ones would need a timer each."""
     if len(loads) == 1:
         return [loads[0].run()]

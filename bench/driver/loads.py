@@ -24,7 +24,7 @@ ANSWER_LIMIT_S = 5
 """How long the last answers are waited for; what is missing then is an error."""
 
 
-class Load(ABC):
+class RunningLoad(ABC):
     """A load on one destination for one slice, offered by users that are there already."""
 
     def __init__(self, order: SliceOrder, destination: Destination, users: Sequence[SliceUser]) -> None:
@@ -86,7 +86,7 @@ class Load(ABC):
             user.greenlet.throw(RequestError(f"no answer in {ANSWER_LIMIT_S} s"))
 
 
-class FirstCalls(Load):
+class FirstCalls(RunningLoad):
     """Each user whose connection is not open makes one call, so that in the slice itself none is new.
 
     A new connection without a request can hold up all others: gunicorn's ``gthread`` gives it to a thread, which waits.
@@ -106,7 +106,7 @@ class FirstCalls(Load):
             self._counts.requests_in_slice += 1
 
 
-class ClosedLoad(Load):
+class ClosedLoad(RunningLoad):
     """Each user sends its next request when the last one is answered."""
 
     def _take_part(self, user: SliceUser, connection: Connection) -> None:
@@ -125,7 +125,7 @@ class ClosedLoad(Load):
                 return
 
 
-class OpenLoad(Load):
+class OpenLoad(RunningLoad):
     """Requests are due on an absolute schedule, and each is handed to the user that has been idle longest.
 
     While all users are busy, requests wait in order; the wait is part of their time from the intended start.
@@ -196,9 +196,9 @@ class OpenLoad(Load):
             self._end()
 
     def _awaited_ns(self) -> int:
-        """Returns the time, once the next request is due where it nearly is.
+        """Returns the time; if the next request is nearly due, waits until it is.
 
-        That holds up no answer's latency: the kernel notes when each one comes in.
+        That makes no answer late: the kernel notes when each one comes in.
         """
         wake_ns, next_ns = self._schedule.wake_ns, self._schedule.next_ns
         now_ns = monotonic_ns()
@@ -215,7 +215,7 @@ class OpenLoad(Load):
         self._idle.clear()
 
 
-def make_load(order: SliceOrder, destination: Destination, users: Sequence[SliceUser], timer: Timer) -> Load:
+def make_load(order: SliceOrder, destination: Destination, users: Sequence[SliceUser], timer: Timer) -> RunningLoad:
     """Returns what plays an order's load on one destination."""
     match order.load:
         case Closed():

@@ -21,7 +21,7 @@ from bench.regression import ratios, verdict
 from bench.regression.ratios import Allowed, AppRound, Pair
 from bench.run.runner import NothingToMeasure, OpenRound, Round, Sink, measure_with_repeats
 
-MIN_ROUNDS = 4
+ROUNDS_AT_LEAST = 4
 """Fewer say little of how much one start differs from the next."""
 FIRST_SHARE = 0.5
 """The share of the budget after which a regression is measured again, and counted again, so that there is time to."""
@@ -53,7 +53,7 @@ class AbWatcher(Protocol):
         """Hears how much of the budget is spent, and half the width of the widest interval, as a share."""
 
 
-Count = Callable[[], Sequence[Observation]]
+CountInstructions = Callable[[], Sequence[Observation]]
 """Counts the instructions of all Lanes: nothing where they were not asked for."""
 
 
@@ -91,7 +91,7 @@ class AbRunner:
         self,
         plan: AbPlan,
         open_round: OpenRound,
-        count: Count,
+        count: CountInstructions,
         sink: Sink,
         watcher: AbWatcher,
         clock: Callable[[], float],
@@ -159,12 +159,12 @@ class AbRunner:
 
     def _fitting(self, left_s: float) -> RoundPlan:
         """Returns what a Round has, such that two measurements of the fewest Rounds fit into what counts leave."""
-        return schedule.round_plan(self._plan.experiment, len(self._plan.pairs), left_s / (2 * MIN_ROUNDS))
+        return schedule.round_plan(self._plan.experiment, len(self._plan.pairs), left_s / (2 * ROUNDS_AT_LEAST))
 
     def _measure(self, round_plan: RoundPlan, until_s: float, *, first: int) -> None:
         """Measures Rounds, from ``first`` on, until they are precise enough or the next one would not fit."""
         round_s, known = 0.0, self._steering(first)
-        while len(self._folded) - first < MIN_ROUNDS or (
+        while len(self._folded) - first < ROUNDS_AT_LEAST or (
             self._spent_s + round_s <= until_s and not verdict.is_precise(known, self._plan.terms.precision)
         ):
             began_s = self._spent_s

@@ -24,7 +24,7 @@ RUN, BASELINE = "RUN", "BASELINE"
 """How the two runs are called where something is said of one."""
 
 
-def findings(run: Folded, lane: str, metric: str) -> Iterator[Validity]:
+def validities(run: Folded, lane: str, metric: str) -> Iterator[Validity]:
     """Yields what was found of a Lane's metric, and of raw's, which it is divided by."""
     experiment = run.manifest.experiment
     cells = {found.lane: found.cells for found in run.summary.lanes}
@@ -144,7 +144,7 @@ def _judged(
 def _findings(lane: str, metric: str, run: Folded, baseline: Folded) -> list[tuple[str, Validity]]:
     """Returns what was found of a Lane's metric and of raw's in both runs, each with the run that it is of."""
     return [
-        (name, found) for name, side in ((RUN, run), (BASELINE, baseline)) for found in findings(side, lane, metric)
+        (name, found) for name, side in ((RUN, run), (BASELINE, baseline)) for found in validities(side, lane, metric)
     ]
 
 

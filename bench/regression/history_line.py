@@ -14,7 +14,7 @@ from bench.model.history import (
 )
 from bench.model.metrics import INSTRUCTIONS, METRICS
 from bench.regression import comparability
-from bench.regression.check import findings, resemblance
+from bench.regression.check import resemblance, validities
 
 DIGITS = 5
 """Significant ones of a ratio: finer than any run can tell, and lines stay short."""
@@ -81,7 +81,7 @@ def _ratios(run: Folded, metric: str) -> Iterator[tuple[str, Estimate]]:
     """Yields a metric of each Lane relative to raw, paired by Round, where both can be trusted."""
     rho = resemblance(run, metric)
     for lane, by_round in normalise.to_raw(run.manifest.experiment, run.values, metric).items():
-        if all(found.status is Status.VALID for found in findings(run, lane, metric)):
+        if all(found.status is Status.VALID for found in validities(run, lane, metric)):
             yield lane, intervals.log_estimate(list(by_round.values()), "ratio", "", rho=rho)
 
 

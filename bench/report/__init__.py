@@ -1,6 +1,6 @@
 """Renders a Report: terminal tables, Markdown, one HTML page, charts, exports. Values in, text or figures out; no I/O.
 
-``words``, ``facts`` and ``groups`` say things once, so that ``text``, ``markdown``, ``html`` and ``charts`` agree.
+``wording``, ``context`` and ``group_table`` say things once, so that the terminal, Markdown, HTML and charts agree.
 """
 
 from bench.model.summary import Report

@@ -153,7 +153,7 @@ def intervals(report: Report) -> str:
 
 def _of_totals(report: Report) -> str:
     totals = intervals(report).replace("intervals", "intervals of the totals, below the bars,", 1)
-    return f"{totals} Totals are geometric means and parts mean differences, so that these add up to them but nearly."
+    return f"{totals} Totals are geometric means and parts mean differences, so the parts add up only nearly."
 
 
 def _merged(report: Report) -> str:
@@ -256,14 +256,11 @@ def totals(report: Report) -> str:
     busy = whole.driver_cpu_share
     driver_said = "" if busy is None else f" The driver was busy for {100 * busy:.0f} % of it."
     if whole.repeated:
-        driver_said += (
-            f" {_plural(whole.repeated, 'slice')} discarded by others on this machine {_were(whole.repeated)} repeated."
-        )
+        slices = f"{_plural(whole.repeated, 'slice')} {_were(whole.repeated)}"
+        driver_said += f" {slices} discarded because of other work on this machine, and measured again."
     if whole.not_repeated:
-        driver_said += (
-            f" {_plural(whole.not_repeated, 'slice')} discarded when no repeats were left {_count(whole.not_repeated)}"
-            " nevertheless."
-        )
+        slices = _plural(whole.not_repeated, "disturbed slice")
+        driver_said += f" No repeats were left for {slices}, counted all the same."
     return (
         f"{whole.requests:,} right answers, {_plural(whole.errors, 'error')} and {whole.dropped:,} dropped requests "
         f"in {number(whole.measured_s)} s of measured windows ({number(whole.wall_s)} s of rounds).{driver_said}"
@@ -345,10 +342,6 @@ def _cores(cores: Iterable[int]) -> str:
 
 def _were(count: int) -> str:
     return "was" if count == 1 else "were"
-
-
-def _count(count: int) -> str:
-    return "counts" if count == 1 else "count"
 
 
 def _plural(count: int, noun: str) -> str:

@@ -64,7 +64,7 @@ def notes(report: Report) -> tuple[str, ...]:
     """Returns why metrics are missing, a sentence a reason, and where the marks of doubt are explained."""
     rows = footprints(report)
     doubtful = [row.title for row in rows if any(row.doubtful(metric) for metric in METRICS.shown_in(Place.FOOTPRINT))]
-    why = f"{DOUBT} {listed(doubtful)}: something was found against it under load, see its Group." if doubtful else ""
+    why = f"{DOUBT} {listed(doubtful)}: not valid under load, see its Group." if doubtful else ""
     return (*filter(None, [why]), *missing.sentences({row.title: row.lane for row in rows}, at_starts()))
 
 
@@ -88,7 +88,7 @@ def described(report: Report) -> tuple[str, ...]:
         (
             {"code_lines", "packages", "installed_mib"},
             "Code is the App's lines that are neither blank nor comment. Packages and their size are all that its lock "
-            "installs: the servers and adapters, which are all that raw has, are in every App's.",
+            "installs. Servers and adapters are among every App's; raw has nothing else.",
         ),
         ({"response_bytes"}, "Bytes are those of one response, head and body."),
     )

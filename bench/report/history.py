@@ -16,7 +16,7 @@ from bench.report.format import cell, number, one_line, times
 WIDTHS = (12, 22, 6, 20, 16)
 """Of the columns: 80 with what lies between them."""
 UNCOMMITTED = "with uncommitted changes"
-READING = (
+READING_TRENDS = (
     "Figures are a Lane's divided by raw's in the same run, with 95 % intervals; instructions are counted.",
     "A step is a level that changed and stayed for five runs at least: after divided by before. With 95 % it lies in "
     "these commits; where there is only one, and no uncommitted changes, the machine changed or what is installed on "
@@ -69,7 +69,7 @@ def _blocks(history: History, chart: str) -> Iterator[RenderableType]:
     for lane, trends in groupby(history.trends, key=lambda trend: trend.lane):
         yield from (Text(one_line(lane), style="bold"), _grid(list(trends), history.latest_run))
     yield Text()
-    yield from (Text(sentence, style="dim") for sentence in (*_marks(history), *READING))
+    yield from (Text(sentence, style="dim") for sentence in (*_marks(history), *READING_TRENDS))
     yield from (Text(), Text(chart))
 
 

@@ -281,7 +281,7 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
         "slower by each measurement (first {first:.3f}, second {second:.3f}), but not for certain by more than "
         "{allowed_share:percent}"
     ),
-    Code.WITHIN_NOISE_FLOOR: "within the noise floor of {noise_share:percent}, by which Lanes differ from their twins",
+    Code.WITHIN_NOISE_FLOOR: "within the noise floor: Lanes differ from their twins by {noise_share:percent}",
     Code.NOT_COUNTED: "instructions could not be counted",
     Code.ON_ONE_SIDE: "found in {side} only, so it is not compared",
     Code.FILES_DIFFER_OUTSIDE: (

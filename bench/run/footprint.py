@@ -34,10 +34,10 @@ QUIET_S, QUIET_SHARE = 0.15, 0.5
 Measured = float | Unknown
 """A value, or why there is none."""
 FOOTPRINT = "footprint"
-"""What a Watcher hears is measured."""
+"""What an ObservationWatcher hears is measured."""
 
 
-class Sink(Protocol):
+class ObservationSink(Protocol):
     """Where every value is written at once."""
 
     def observe(self, observation: Observation) -> None:
@@ -47,14 +47,14 @@ class Sink(Protocol):
         """Waits until all of it is on the disk."""
 
 
-class Watcher(Protocol):
+class ObservationWatcher(Protocol):
     """Who looks on."""
 
     def observing(self, what: str, share: float) -> None:
         """Hears what is measured outside slices, and how much of it is done."""
 
 
-def measure(testbed: Testbed, sink: Sink, watcher: Watcher) -> None:
+def measure(testbed: Testbed, sink: ObservationSink, watcher: ObservationWatcher) -> None:
     """Measures the footprint of each App, and writes every value at once; what has none is written with its reason."""
     lanes = [lane for lane in footprint_plan.footprint_lanes(testbed.experiment) if lane.home in testbed.environments]
     for lane in lanes:
@@ -80,7 +80,7 @@ def at_rest(testbed: Testbed, lane: Lane) -> Iterator[Observation]:
 class Starts:
     """Fresh starts of Lanes, so many at a time as there are cores. A Lane that fails once has no further start."""
 
-    def __init__(self, testbed: Testbed, sink: Sink, watcher: Watcher) -> None:
+    def __init__(self, testbed: Testbed, sink: ObservationSink, watcher: ObservationWatcher) -> None:
         self._testbed = testbed
         self._sink = sink
         self._watcher = watcher

@@ -168,7 +168,7 @@ class Runner:
 
 
 def measure_with_repeats(slices: Sequence[Slice], repeats: int, attempt: Attempt) -> None:
-    """Measures a Round's slices, and at its end again those that were discarded, as far as its repeats go."""
+    """Measures a Round's slices, and at its end the discarded ones again, until its repeats are used up."""
     waiting, left = list(slices), repeats
     next_index = waiting[-1].index + 1 if waiting else 0
     while waiting:

@@ -627,7 +627,7 @@ def test_a_twin_that_could_not_play_is_refused(app: str) -> None:
         repr(app),
         "an App",
     )
-    assert re.search(r": alpha\b.*\bbeta$", message)
+    assert re.search(r"\balpha\b.*\bbeta$", message)
 
 
 @given(order=st.permutations([ALPHA, BETA, GAMMA, RAW]))

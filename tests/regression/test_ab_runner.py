@@ -19,7 +19,7 @@ from bench.model.records import Failure, LaneFacts, Manifest, Observation, Slice
 from bench.model.regression import Evidence, Verdict
 from bench.model.schedule import ROUND_START_S, SERVER_START_S, SLICE_GAP_S, RoundPlan, Slice
 from bench.regression import ratios, verdict
-from bench.regression.ab_runner import MIN_ROUNDS, AbPlan, AbResult, AbRunner, Terms
+from bench.regression.ab_runner import ROUNDS_AT_LEAST, AbPlan, AbResult, AbRunner, Terms
 from bench.regression.ratios import Allowed, AppRound, Pair, steering_metrics
 from bench.run.runner import NothingToMeasure
 from tests.builders.comparisons import folded
@@ -183,8 +183,8 @@ def test_it_stops_as_soon_as_it_is_precise() -> None:
     job = Job(noise=0.001)
     result = job.run()
     assert of(result).verdict is Verdict.NO_DIFFERENCE
-    assert result.rounds == MIN_ROUNDS
-    assert job.started == [False] * MIN_ROUNDS
+    assert result.rounds == ROUNDS_AT_LEAST
+    assert job.started == [False] * ROUNDS_AT_LEAST
 
 
 def test_it_stops_when_the_budget_is_spent() -> None:
@@ -214,12 +214,12 @@ def test_a_regression_is_measured_again_with_fresh_rounds() -> None:
     assert regressed(result)
     assert of(result).verdict is Verdict.SLOWER
     assert job.started == sorted(job.started)
-    assert sum(job.started) >= MIN_ROUNDS
+    assert sum(job.started) >= ROUNDS_AT_LEAST
 
 
 def test_a_regression_that_does_not_show_again_is_undecided() -> None:
     """Something happened to the first Rounds; the reason has both ratios."""
-    result = Job(lambda at, seen: costs(1.08)(at, seen) if at < MIN_ROUNDS else seen, noise=0.001).run()
+    result = Job(lambda at, seen: costs(1.08)(at, seen) if at < ROUNDS_AT_LEAST else seen, noise=0.001).run()
     assert result.measured_again
     assert not regressed(result)
     assert of(result).verdict is Verdict.UNDECIDED
@@ -247,7 +247,7 @@ def test_a_regression_that_shows_while_another_is_measured_again_must_be_in_both
 
     def change(at: int, seen: SliceRecord) -> SliceRecord:
         if seen.phase is Phase.SATURATED:
-            return replace(seen, requests=round(seen.requests * (0.9 if at < MIN_ROUNDS else 1)))
+            return replace(seen, requests=round(seen.requests * (0.9 if at < ROUNDS_AT_LEAST else 1)))
         return in_rounds(*factors)(at, seen)
 
     job = Job(change)
@@ -289,7 +289,7 @@ def test_a_regression_of_one_app_fits_into_the_budget_and_keeps_nearly_all_duets
     job = PlannedJob(costs(1.08), instructions=[(1000.0, 1080.0)] * 2)
     result = job.run()
     assert len(job.observations) == 4
-    assert result.rounds == 2 * MIN_ROUNDS
+    assert result.rounds == 2 * ROUNDS_AT_LEAST
     assert result.spent_s <= 120
     duets = {(seen.round, seen.slice) for seen in job.records if seen.phase is Phase.DUET}
     assert len(duets) >= result.rounds * (BOUT.duets - 1)
@@ -308,7 +308,7 @@ def test_a_regression_of_one_of_two_apps_fits_into_the_budget() -> None:
     """Rounds have fewer slices, and a regression needs twice as many as no difference does."""
     result = PlannedJob(costs(1.08)).run(pairs=TWO_PAIRS)
     assert regressed(result)
-    assert result.rounds >= 2 * MIN_ROUNDS
+    assert result.rounds >= 2 * ROUNDS_AT_LEAST
     assert result.spent_s <= 120
 
 
@@ -345,7 +345,7 @@ def test_instructions_have_a_threshold_of_their_own(counts: list[tuple[float, fl
     result = job.run()
     assert of(result, "instructions_per_request").verdict is expected
     assert len(job.observations) == 2 * len(counts)
-    assert result.rounds == MIN_ROUNDS  # more rounds would say nothing of instructions
+    assert result.rounds == ROUNDS_AT_LEAST  # more rounds would say nothing of instructions
 
 
 @pytest.mark.parametrize(("second", "code"), [(1000.0, Code.NOT_SEEN_TWICE), (1005.0, Code.NOT_CERTAIN)])
@@ -375,7 +375,7 @@ def test_an_app_that_fails_is_invalid_and_the_others_go_on() -> None:
     assert (why.code, why.of) == (Code.LANE_FAILED, OTHERS[1].name)
     assert why.values == {"round": 0, "stage": Stage.LOAD, "text": "the server ended: bye"}
     assert of(result).verdict is Verdict.NO_DIFFERENCE
-    assert result.rounds > MIN_ROUNDS
+    assert result.rounds > ROUNDS_AT_LEAST
     assert {seen.lane for seen in job.records if seen.round > job.at_round} == {BASE.name, HEAD.name}
     assert [found.lane for found in job.failed] == [OTHERS[1].name]
 

@@ -57,7 +57,10 @@ def test_changes_that_neither_side_would_have_are_refused(project: Path) -> None
 
 
 def test_an_unknown_revision_is_found_before_anything_is_made(project: Path) -> None:
-    """Whichever side it is of."""
-    with pytest.raises(RevisionFailed, match=r"^nonsense: "):
-        opened(project, base="nonsense")
+    """Whichever side it is of; what the user may have meant is named, and to name it wrongly is wrong usage."""
+    git(project, "branch", "feature")
+    for sides in ({"base": "faeture"}, {"head": "faeture"}):
+        with pytest.raises(RevisionFailed, match=r"^faeture: .*'feature'") as refusal:
+            opened(project, **sides)
+        assert refusal.value.exit_code == 2
     assert git(project, "worktree", "list").count("\n") == 0

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from bench.model.errors import ExitCode
 from bench.model.formats import HISTORY_VERSION
-from bench.model.history import DamagedHistory, HistoryRecord
+from bench.model.history import DamagedHistory, HistoryRecord, OtherHistory
 from bench.regression import history_file, trends
 from bench.regression.history_file import HISTORY
 from tests.builders.runs import history_record
@@ -83,8 +84,9 @@ def test_a_future_format_is_named(tmp_path: Path) -> None:
         msgspec.json.encode({"format_version": future, "lanes": 3}),
     ):
         path.write_bytes(line + b"\n")
-        with pytest.raises(DamagedHistory, match=rf"line 1: format_version: found {future}, .*\b1 to {future - 1}\b"):
+        with pytest.raises(OtherHistory, match=rf"line 1: format_version: found {future}, .*\b1 to {future - 1}\b"):
             history_file.read(tmp_path)
+    assert (OtherHistory.exit_code, DamagedHistory.exit_code) == (ExitCode.NOT_MEASURED, ExitCode.WRONG_USAGE)
 
 
 @pytest.mark.parametrize("value", [b"0", b"-1.5", b'"1"', b"null"])

@@ -16,7 +16,7 @@ from bench.model.metrics import CPU
 from bench.model.reason import Code, reason
 from bench.model.regression import Verdict
 from bench.regression import verdict
-from bench.regression.ab_runner import MIN_ROUNDS
+from bench.regression.ab_runner import ROUNDS_AT_LEAST
 
 VALID = Validity(Status.VALID)
 ALLOWED = 0.03
@@ -122,7 +122,7 @@ def test_an_interval_that_ends_the_rounds_holds_almost_as_often_as_any(spread: f
 
 def ended(ratios: list[float], precision: float) -> Estimate:
     """Returns the interval at which a comparison with such ratios by round ends."""
-    so_far = (intervals.ratio_estimate(ratios[:n], [1.0] * n) for n in range(MIN_ROUNDS, len(ratios) + 1))
+    so_far = (intervals.ratio_estimate(ratios[:n], [1.0] * n) for n in range(ROUNDS_AT_LEAST, len(ratios) + 1))
     return next(found for found in so_far if verdict.is_precise([found], precision))
 
 

@@ -79,7 +79,7 @@ def test_a_docstring_names_the_values() -> None:
 
 def test_everything_that_is_looked_at_has_words() -> None:
     """And a sample here, with the values that it has when it is found."""
-    assert set(findings.WORDS) == set(FOUND) == set(What)
+    assert set(findings.FINDING_WORDS) == set(FOUND) == set(What)
     everything = (
         *checks.findings(HOST, HERE, experiment()),
         checks.of_steal(0.0),

@@ -474,7 +474,7 @@ def test_parquet_is_left_out_where_pyarrow_is_absent(monkeypatch: pytest.MonkeyP
     assert set(FILES) - set(found.files) == {"slices.parquet"}
     (line,) = found.left_out
     assert "slices.parquet" in line
-    assert "bench[parquet]" in line
+    assert "framework-bench[parquet]" in line
 
 
 def test_the_documentation_reads_them(tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ PERCENTS = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 LEADER: dict[str, Any] = {"arrowstyle": "-", "linewidth": 0.8, "shrinkA": 2, "shrinkB": 0, "relpos": (0, 0.5)}
 """From a line's end to its name."""
 
-Points = tuple[Sequence[float], Sequence[float]]
-NO_POINTS: Points = ((), ())
-Lines = Mapping[str, Points]
+Coordinates = tuple[Sequence[float], Sequence[float]]
+NO_POINTS: Coordinates = ((), ())
+Lines = Mapping[str, Coordinates]
 NO_LINES: Lines = {}
 LINES_OF = {"latency": MEDIAN_LATENCY, "throughput_over_time": THROUGHPUT}
 """The metric that says whether a chart's lines can be trusted."""
@@ -66,7 +66,7 @@ def latency(report: Report) -> Figure:
 def throughput_over_time(report: Report) -> Figure:
     """Draws the throughput of every saturated slice over the run; lines break, and are marked, where a Round begins."""
     starts = round_starts(report)
-    traces: dict[str, Points] = {trace.lane: (trace.at_s, trace.throughput_rps) for trace in report.traces}
+    traces: dict[str, Coordinates] = {trace.lane: (trace.at_s, trace.throughput_rps) for trace in report.traces}
     figure, panels = _lines(report, "throughput_over_time", traces, "requests/s", breaks=starts)
     times = [at for at_s, _ in traces.values() for at in at_s] or [0.0, 1.0]
     margin = 0.02 * (max(times) - min(times)) or 1.0
@@ -118,7 +118,7 @@ def _scale(axes: Axes, values: Sequence[float], unit: str) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(plain))
 
 
-def _line(axes: Axes, points: Points, look: Look, breaks: Sequence[float], *, trusted: bool) -> None:
+def _line(axes: Axes, points: Coordinates, look: Look, breaks: Sequence[float], *, trusted: bool) -> None:
     """Draws a line that is interrupted at each break, with at most a dozen markers."""
     for _, piece in groupby(zip(*points, strict=True), key=lambda point: bisect_right(breaks, point[0])):
         xs, ys = zip(*piece, strict=True)
@@ -137,7 +137,7 @@ def _line(axes: Axes, points: Points, look: Look, breaks: Sequence[float], *, tr
 
 
 def _name_lines(
-    axes: Axes, texts: Sequence[list[str]], lines: Sequence[Points], looks: Sequence[Look], trusted: Sequence[bool]
+    axes: Axes, texts: Sequence[list[str]], lines: Sequence[Coordinates], looks: Sequence[Look], trusted: Sequence[bool]
 ) -> None:
     """Writes each Lane's name beside the panel, led to the end of its line; one without a line stands at the bottom."""
     ends = [ys[-1] if ys else None for _, ys in lines]

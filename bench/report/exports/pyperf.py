@@ -16,7 +16,7 @@ from bench.model.summary import Report
 from bench.report.exports.trends import Point
 from bench.report.format import one_line
 
-FORMAT_VERSION = "1.0"
+PYPERF_VERSION = "1.0"
 UNITS: dict[Unit, tuple[str, float]] = {
     Unit.US: ("second", 1e-6),
     Unit.MS: ("second", 1e-3),
@@ -32,7 +32,7 @@ UNITS: dict[Unit, tuple[str, float]] = {
 def render(report: Report, points: Sequence[Point]) -> bytes:
     """Returns a suite with a benchmark for each point whose unit pyperf knows; pyperf itself refuses an empty one."""
     suite = {
-        "version": FORMAT_VERSION,
+        "version": PYPERF_VERSION,
         "metadata": _metadata(report.manifest),
         "benchmarks": list(_benchmarks(points, report.samples)),
     }
