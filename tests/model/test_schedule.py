@@ -137,6 +137,8 @@ def test_more_of_anything_takes_longer() -> None:
         replace(preset, window_s=preset.window_s + 0.1),
         replace(preset, warm_up_s=preset.warm_up_s + 0.1),
         replace(preset, settle_s=preset.settle_s + 0.1),
+        replace(preset, cold_starts=preset.cold_starts + 1),
+        replace(preset, instructions=True),
     ):
         assert schedule.outline(replace(WHOLE, preset=more)).expected_s > expected_s
     assert schedule.outline(only(WHOLE, [WHOLE.lanes[0].name])).expected_s < expected_s
@@ -201,6 +203,15 @@ def test_a_bout_fits_into_its_round_and_leaves_no_kind_of_slice_out(apps: int, r
     assert round_plan.expected_s * apps <= round_s or of_phase[Phase.DUET] == 1
     whole, start_s = RoundPlan(users=USERS, seed=1), schedule.ROUND_START_S + len(WHOLE.lanes) * SERVER_S
     assert (round_plan == whole) == ((round_s - start_s) / apps >= whole.expected_s)
+
+
+def test_either_side_of_a_comparison_goes_first_now_and_then() -> None:
+    """In Duets, and in the pairs of slices under each load."""
+    rounds = [schedule.comparison_slices((A, B), RoundPlan(users=4, seed=1), at, 9.0, first_index=0) for at in range(5)]
+    for phase in (Phase.DUET, Phase.SATURATED, Phase.FIXED):
+        lanes = [lane for slices in rounds for each in slices if each.phase is phase for lane in each.lanes]
+        pairs = list(zip(lanes[::2], lanes[1::2], strict=True))
+        assert set(pairs) == {(A, B), (B, A)}
 
 
 @given(whole=EXPERIMENTS, sweep=SWEEPS, index=ROUND_INDICES, slowest_rps=st.floats(1, 1e5))

@@ -81,6 +81,7 @@ class Job:
         self._failures = failures
         self.spent_s = 0.0
         self.started: list[bool] = []
+        self.synced: list[int] = []
         self.records: list[SliceRecord] = []
         self.observations: list[Observation] = []
         self.widest: list[float] = []
@@ -122,7 +123,7 @@ class Job:
         self.observations.append(observation)
 
     def sync(self) -> None:
-        pass
+        self.synced.append(len(self.records))
 
     def round_started(self, index: int, *, again: bool) -> None:
         self.started.append(again)
@@ -185,6 +186,8 @@ def test_it_stops_as_soon_as_it_is_precise() -> None:
     assert of(result).verdict is Verdict.NO_DIFFERENCE
     assert result.rounds == ROUNDS_AT_LEAST
     assert job.started == [False] * ROUNDS_AT_LEAST
+    ends = [sum(seen.round <= index for seen in job.records) for index in range(ROUNDS_AT_LEAST)]
+    assert job.synced == ends  # each Round is on the disk before the next begins
 
 
 def test_it_stops_when_the_budget_is_spent() -> None:
@@ -301,6 +304,7 @@ def test_a_bout_takes_no_longer_than_it_may_and_gives_up_duets_last(most_s: floa
     found = BOUT.within(most_s)
     assert found.expected_s <= most_s or (found.duets, found.saturated, found.fixed) == (1, 1, 1)
     assert found.duets == BOUT.duets or (found.saturated, found.fixed) <= (2, 2)
+    assert 1 <= found.repeats <= BOUT.repeats
     assert BOUT.within(BOUT.expected_s) == BOUT
 
 
@@ -345,6 +349,7 @@ def test_instructions_have_a_threshold_of_their_own(counts: list[tuple[float, fl
     result = job.run()
     assert of(result, "instructions_per_request").verdict is expected
     assert len(job.observations) == 2 * len(counts)
+    assert result.counted == tuple(job.observations)
     assert result.rounds == ROUNDS_AT_LEAST  # more rounds would say nothing of instructions
 
 

@@ -20,8 +20,9 @@ from bench.analysis import intervals, normalise
 from bench.analysis.parity import NotComparable
 from bench.analysis.summary import Folded, fold
 from bench.cli import main
-from bench.model.experiment import Experiment, only
+from bench.model.experiment import Experiment, Sweep, only
 from bench.model.formats import FORMAT_VERSION
+from bench.model.load import Closed
 from bench.model.metrics import CPU, METRICS
 from bench.model.reason import Code, reason
 from bench.model.records import Failure, LatencyEnd, Manifest, SliceRecord
@@ -171,6 +172,7 @@ DIFFERENT = {
     "workload.body": manifest(replace(WHOLE, workload=replace(WHOLE.workload, body="Hi {name}"))),
     "serving.threads": manifest(replace(WHOLE, serving=replace(WHOLE.serving, threads=4))),
     "load.users": manifest(replace(WHOLE, load=replace(WHOLE.load, users=32))),
+    "sweep": manifest(replace(WHOLE, sweep=Sweep(loads=(Closed(1), Closed(2)), slo_ms=10.0))),
     "preset.window_s": manifest(replace(WHOLE, preset=replace(WHOLE.preset, window_s=1.0))),
 }
 

@@ -159,10 +159,12 @@ def test_a_lane_that_failed_is_left_out() -> None:
 
 
 def test_a_count_of_instructions_is_exact_and_needs_no_raw() -> None:
-    """It stands as it was counted, also where raw is not valid."""
+    """It stands as it was counted, also where raw is not valid; of a Lane that answered wrongly there is none."""
     counted = [Observation(lane=B, metric=INSTRUCTIONS, value=352_752.0)]
     lanes = record(of(failing(run_records(WHOLE), R), observations=counted)).lanes
     assert (lanes[B][INSTRUCTIONS].point, lanes[B][INSTRUCTIONS].low) == (352_752, 352_752)
+    with_wrong_answers = record(of(failing(run_records(WHOLE), B), observations=counted)).lanes
+    assert B not in with_wrong_answers
 
 
 def test_twins_are_not_in_it() -> None:

@@ -123,6 +123,12 @@ def test_a_margin_never_understates_the_interval(point: float, below: float, abo
     assert percent >= 100 * max(below, above) - 0.51
 
 
+def test_a_count_without_noise_has_no_margin() -> None:
+    """A whole zero; of a figure without an interval its n is said."""
+    assert words.margin(Estimate(5.0, 5.0, 5.0, 1, "", "")) == "±0 %"
+    assert words.margin(Estimate(5.0, None, None, 2, "", "")) == "n = 2"
+
+
 @given(st.text())
 def test_printable_text_has_no_control_characters(said: str) -> None:
     """Lines and tabs stay; nothing else is left that a terminal would obey, and doing it again changes nothing."""
