@@ -16,6 +16,7 @@ import msgspec
 import psutil
 import pytest
 
+from bench.model.estimate import Status
 from bench.model.load import Phase
 from bench.model.reason import Code, Reason
 from bench.report.wording import said
@@ -154,7 +155,8 @@ def test_a_sweep_is_measured_and_reported(project: Path, loads: str) -> None:
             first, last = each["points"]
             assert first["dropped"] == 0
             assert last["dropped"] > 0
-            assert last["validity"]["status"] in ("overloaded", "driver-bound")
+            # which of server and driver is the limit at 100,000/s depends on the machine
+            assert last["validity"]["status"] in {Status.OVERLOADED, Status.DRIVER_BOUND}
             assert last["latency_ms"] == {}
     folder = (project / "results" / "latest").resolve()
     jsonschema.validate(json.loads((folder / "summary.json").read_text()), schema("summary.json"))

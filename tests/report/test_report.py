@@ -859,6 +859,15 @@ def test_only_figures_in_doubt_are_marked() -> None:
     assert row.status in group_table.verdict(table)
 
 
+@pytest.mark.parametrize(("n", "notes"), [(ROUNDS, ()), (5, (f"n = 5 of {ROUNDS} rounds",))])
+def test_a_lane_of_fewer_rounds_says_how_many(n: int, notes: tuple[str, ...]) -> None:
+    """Beside its numbers; one of all rounds says nothing."""
+    (lane,) = single().summary.lanes
+    fewer = replace(lane.metrics[THROUGHPUT], n=n)
+    (table,) = group_table.tables(with_metric(single(), lane.lane, THROUGHPUT, fewer))
+    assert table.rows[0].notes == notes
+
+
 def test_raw_in_doubt_is_said() -> None:
     """It has no rank to lose, but overheads and headroom are read from it."""
     report = standard()
