@@ -11,7 +11,7 @@ from bench.cli.sweep_option import MAX_RATE_RPS, parse_slo_ms, parse_sweep, with
 from bench.model.config_errors import ConfigError
 from bench.model.experiment import Sweep
 from bench.model.load import Closed, Load, Open
-from tests.builders.runs import WHOLE_LANES_WITH_TWIN, experiment
+from tests.builders.runs import experiment, twinned
 
 RATES = st.integers(80, 2000).map(lambda number: number / 8)
 
@@ -105,9 +105,9 @@ def test_an_objective_without_a_unit_or_a_length_is_refused(text: str) -> None:
 def test_a_sweep_leaves_twins_out() -> None:
     """They show the noise of what a sweep does not measure; everything else stays as it was."""
     sweep = Sweep(loads=users(1, 2), slo_ms=10)
-    whole = with_sweep("bench.toml", WHOLE_LANES_WITH_TWIN, sweep)
+    whole = with_sweep("bench.toml", twinned(), sweep)
     assert whole == replace(experiment(), sweep=sweep)
-    twin = replace(WHOLE_LANES_WITH_TWIN, lanes=WHOLE_LANES_WITH_TWIN.lanes[-1:])
+    twin = replace(twinned(), lanes=twinned().lanes[-1:])
     with pytest.raises(ConfigError, match="twins"):
         with_sweep("bench.toml", twin, sweep)
 

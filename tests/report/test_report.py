@@ -868,6 +868,17 @@ def test_a_lane_of_fewer_rounds_says_how_many(n: int, notes: tuple[str, ...]) ->
     assert table.rows[0].notes == notes
 
 
+def test_a_twin_is_no_row() -> None:
+    """It is the same Lane again, which says how far that differs from itself, and competes with nobody."""
+    report = standard()
+    first = next(lane for lane in report.summary.lanes if not lane.raw)
+    lanes = (*report.summary.lanes, replace(first, lane=f"{first.lane}#2", twin=True))
+    before = group_table.tables(report)
+    found = group_table.tables(replace(report, summary=replace(report.summary, lanes=lanes)))
+    assert [table.rows for table in found] == [table.rows for table in before]
+    assert [table.has_twin for table in found] == [table.group.group in first.groups for table in before]
+
+
 def test_raw_in_doubt_is_said() -> None:
     """It has no rank to lose, but overheads and headroom are read from it."""
     report = standard()
