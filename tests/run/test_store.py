@@ -146,6 +146,43 @@ def test_a_metric_without_a_row_is_named(tmp_path: Path) -> None:
     assert len(str(refusal.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("metric", "value"), [("throughput_rps", 4698.0), ("own_cost_us_per_request", 2.0), ("import_ms", -1.0)]
+)
+def test_an_observation_that_nothing_observes_is_named(tmp_path: Path, metric: str, value: float) -> None:
+    """It would stand in for what slices say; neither is anything below 0."""
+    folder = written(tmp_path, saturated())
+    row = Observation(lane=A, metric="import_ms", value=2.0)
+    found = msgspec.json.decode(to_row(row)) | {"metric": metric, "value": value}
+    (folder / store.OBSERVATIONS).write_bytes(to_row(row) + to_row(found))
+    with pytest.raises(store.Unreadable, match=rf"{store.OBSERVATIONS}: line 2: .*{metric}"):
+        store.read(folder)
+
+
+@pytest.mark.parametrize("name", [store.SLICES, store.FAILURES, store.OBSERVATIONS])
+def test_a_row_of_a_lane_that_the_run_has_not_is_named(tmp_path: Path, name: str) -> None:
+    """With the file, the line and the Lane that it may be."""
+    folder = written(tmp_path, saturated(A), saturated(A), failure(A), failure(A))
+    (folder / store.OBSERVATIONS).write_bytes(to_row(Observation(lane=A, metric="import_ms", value=2.0)) * 2)
+    first, second = (folder / name).read_bytes().splitlines(keepends=True)
+    (folder / name).write_bytes(first + second.replace(A.encode(), A.replace("a", "o", 1).encode()))
+    with pytest.raises(store.Unreadable, match=re.escape(f"{folder / name}: line 2: lane: found")) as refusal:
+        store.read(folder)
+    assert repr(A) in str(refusal.value)
+
+
+def test_a_manifest_that_contradicts_itself_is_named(tmp_path: Path) -> None:
+    """Groups have Lanes of the run, and it has one."""
+    whole = experiment()
+    stranger = replace(whole.groups[0], lanes=("bottle@gthread",))
+    for lanes, groups, said in ((whole.lanes, (stranger,), "'bottle@gthread'"), ((), (), "lanes: found none")):
+        folder = written(tmp_path / said.strip("'"))
+        damaged = manifest(replace(whole, lanes=lanes, groups=groups))
+        (folder / store.MANIFEST).write_bytes(to_json(replace(damaged, lanes=())))
+        with pytest.raises(store.Unreadable, match=rf"{store.MANIFEST}: .*{said}"):
+            store.read(folder)
+
+
 def test_a_carriage_return_in_the_middle_is_damage(tmp_path: Path) -> None:
     """Only the last line may be unfinished; a damaged one in the middle is named, and never hides the others."""
     folder = written(tmp_path, saturated(), saturated(), saturated())
