@@ -23,17 +23,15 @@ from bench.model.records import Failure, Observation, SliceRecord
 from bench.report.publish import publish
 from bench.run import store
 from tests.builders.runs import LANES, A, B, experiment, failure, fixed, manifest, run_records, saturated
+from tests.builders.stored import stored
 
 RUN_ID = "20260301T101500Z-3f9a1c"
 
 
 def written(results: Path, *rows: SliceRecord | Failure, run_id: str = RUN_ID) -> Path:
     """Returns the folder of a run with a manifest and these rows."""
-    with store.create(results, run_id) as run:
-        run.describe(manifest())
-        for row in rows:
-            run.append(row) if isinstance(row, SliceRecord) else run.fail(row)
-    return results / run_id
+    records = [row for row in rows if isinstance(row, SliceRecord)]
+    return stored(results, manifest(run_id=run_id), records, [row for row in rows if isinstance(row, Failure)])
 
 
 def hidden(folder: Path) -> list[str]:
@@ -216,8 +214,8 @@ def test_a_future_format_is_refused(tmp_path: Path) -> None:
     path = described(written(tmp_path), format_version=FORMAT_VERSION + 1, bench_version="7.1")
     with pytest.raises(store.OtherFormat) as refusal:
         store.read(path.parent)
-    found = f"format_version: found {FORMAT_VERSION + 1}, expected 1 to {FORMAT_VERSION}; use bench 7.1 or newer"
-    assert str(refusal.value) == f"{path}: {found}"
+    assert str(refusal.value).startswith(f"{path}: format_version: found {FORMAT_VERSION + 1}, ")
+    assert re.search(rf"\b1 to {FORMAT_VERSION}\b.*\bbench 7\.1\b", str(refusal.value))
     assert refusal.value.exit_code is ExitCode.NOT_MEASURED
 
 
@@ -225,7 +223,7 @@ def test_a_future_format_is_refused(tmp_path: Path) -> None:
 def test_a_format_that_is_no_number_is_refused(tmp_path: Path, version: Any) -> None:
     """It is damage, and no future: one line with the file."""
     path = described(written(tmp_path), format_version=version)
-    with pytest.raises(store.Unreadable, match=f"expected a whole number from 1 to {FORMAT_VERSION}") as refusal:
+    with pytest.raises(store.Unreadable, match=rf"\b1 to {FORMAT_VERSION}\b") as refusal:
         store.read(path.parent)
     assert str(refusal.value).startswith(f"{path}: format_version: found ")
     assert refusal.value.exit_code is ExitCode.WRONG_USAGE
@@ -236,7 +234,7 @@ def test_a_format_that_is_no_number_is_refused(tmp_path: Path, version: Any) -> 
 def test_a_manifest_without_an_experiment_is_refused(tmp_path: Path, version: int) -> None:
     """Whatever version it says that it is of."""
     path = described(written(tmp_path), format_version=version, experiment={})
-    with pytest.raises(store.Unreadable, match="expected the manifest of a run") as refusal:
+    with pytest.raises(store.Unreadable, match="expected the manifest") as refusal:
         store.read(path.parent)
     assert str(refusal.value).startswith(f"{path}: ")
 
@@ -264,13 +262,13 @@ def test_an_interrupted_comparison_is_no_run(tmp_path: Path) -> None:
     with store.create(tmp_path, RUN_ID) as run:
         run.describe(manifest(sides))
     assert store.read_comparison(tmp_path / RUN_ID) is None
-    with pytest.raises(store.Unreadable, match="found a comparison, expected a run"):
+    with pytest.raises(store.Unreadable, match="found a comparison,"):
         store.read(tmp_path / RUN_ID)
 
 
 def test_a_damaged_comparison_is_named(tmp_path: Path) -> None:
     """Another format, or no JSON: one line with the file."""
-    future = "found 99, expected 1 to 4; use a newer bench"
+    future = r"found 99, .*\b1 to 4\b"
     for content, said in (("{", "comparison.json: "), ('{"format_version": 99}', future)):
         (tmp_path / store.COMPARISON).write_text(content)
         with pytest.raises(store.Unreadable, match=said):
@@ -289,7 +287,7 @@ def test_a_run_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """The message names what was asked for, and where it was looked for."""
     (tmp_path / "empty").mkdir()
     for name in ("latest", "nobody", "empty"):
-        with pytest.raises(store.Unreadable, match=re.escape(f"{name}: found no manifest.json there or in {tmp_path}")):
+        with pytest.raises(store.Unreadable, match=rf"^{name}: .*\bmanifest\.json\b.*{tmp_path}"):
             store.find(tmp_path, name)
 
 
@@ -417,7 +415,7 @@ def test_a_comparison_of_an_earlier_version_opens(folder: Path) -> None:
     found = store.read_comparison(folder)
     assert found
     assert [len(app.evidence) for app in found.apps] == [4 if folder.name == "compare-early" else 5]
-    with pytest.raises(store.Unreadable, match="found a comparison, expected a run"):
+    with pytest.raises(store.Unreadable, match="found a comparison,"):
         store.read(folder)
 
 
