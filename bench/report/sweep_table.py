@@ -21,7 +21,7 @@ POINT_COLUMNS = (
     *(METRICS[latency_at_rate(name)].column for name in SWEPT),
     "server CPU",
     "driver CPU",
-    "unsent",
+    "dropped",
     "status",
 )
 

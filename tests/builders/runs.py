@@ -171,7 +171,8 @@ def spread(count: int, median_us: int) -> str:
 def record(planned: Slice, **changes: Any) -> SliceRecord:
     """Returns what one Slice of the first Round saw: 250 right answers in its window, 300 in all, nothing amiss.
 
-    The users of a closed load wait for an answer all the time; the driver is never late.
+    The users of a closed load wait for an answer all the time; the driver is never late. Counters that nothing is said
+    of here are known, too.
     """
     fixed = isinstance(planned.load, Open)
     latencies = spread(250, 1000 if isinstance(planned.load, Open) else USERS * 1000)
@@ -205,7 +206,9 @@ def record(planned: Slice, **changes: Any) -> SliceRecord:
         clock_step_s=0.0,
         repeat_of=planned.repeat_of,
     )
-    return replace(seen, **changes)
+    counters = {row.counter for row in METRICS.values()} & {*SliceRecord.__struct_fields__}
+    unsaid = {name: 1_000_000 for name in counters if name and getattr(seen, name) is None}
+    return replace(seen, **{**unsaid, **changes})
 
 
 def saturated(lane: str = A, **changes: Any) -> SliceRecord:
@@ -263,15 +266,6 @@ def run_observations(whole: Experiment) -> list[Observation]:
     ]
     counted = [lane.name for lane in whole.lanes if whole.preset.instructions and not lane.twin]
     return [*footprint, *(Observation(lane=lane, metric=INSTRUCTIONS, value=9.0) for lane in counted)]
-
-
-TWIN = replace(LANES[0], twin=True)
-WHOLE_LANES_WITH_TWIN = replace(
-    experiment(),
-    lanes=(*LANES, TWIN),
-    groups=tuple(replace(group, lanes=(*group.lanes, TWIN.name)) for group in experiment().groups),
-)
-"""The same with a twin of Alpha."""
 
 
 def sweep_records(whole: Experiment, rps: Mapping[str, float] = RPS, idle_ms: float = 3.0) -> list[SliceRecord]:
