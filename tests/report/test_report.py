@@ -125,8 +125,8 @@ def test_a_margin_never_understates_the_interval(point: float, below: float, abo
 
 def test_a_count_without_noise_has_no_margin() -> None:
     """A whole zero; of a figure without an interval its n is said."""
-    assert words.margin(Estimate(5.0, 5.0, 5.0, 1, "", "")) == "±0 %"
-    assert words.margin(Estimate(5.0, None, None, 2, "", "")) == "n = 2"
+    assert words.margin(Estimate.ratio(5.0, 5.0, 5.0, 1)) == "±0 %"
+    assert words.margin(Estimate.ratio(5.0, None, None, 2)) == "n = 2"
 
 
 @given(st.text())
