@@ -43,7 +43,6 @@ ROW = Metric(
     average=Average.GEOMETRIC,
     phase=Phase.SATURATED,
     counter="server_fault_count",
-    fields=("requests_in_slice",),
     folding=Folding.PER_REQUEST,
     noise_floor=True,
     places=frozenset(Place),

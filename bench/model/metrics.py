@@ -161,7 +161,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     - ``title`` says it in full, ``short`` where there is little room, ``column`` in the head of a table, and ``trend``
       in a table of 80 columns that has a row a metric: None where that is ``short``.
     - ``phase`` is the one whose cell it stands under; None for what comes from all slices, or from none.
-    - ``counter`` is the field of a slice without which it is unknown, and ``fields`` are the others that it is made of.
+    - ``counter`` is the field of a slice without which it is unknown, and ``fields`` are others that its fold uses.
       ``needs_answers`` is False for what needs no right answer, such as memory.
     - ``folding`` says how its counter is folded, and ``divisor`` how many of the counter's unit are one of its own.
       Without them its fold stands in ``analysis/folds.py``.
@@ -213,7 +213,8 @@ class Metric(Struct, frozen=True, kw_only=True):
     @property
     def recorded(self) -> frozenset[str]:
         """Returns the fields of a slice that it is made of."""
-        return frozenset(name for name in (self.counter, self.histogram, *self.fields) if name)
+        divided_by = "requests_in_slice" if self.folding is Folding.PER_REQUEST else None
+        return frozenset(name for name in (self.counter, divided_by, self.histogram, *self.fields) if name)
 
 
 class Registry(Mapping[str, Metric]):
@@ -296,10 +297,16 @@ def _against(row: Metric, known: Mapping[str, Metric]) -> Iterator[str]:
         yield f"a difference of {row.difference_of!r}, expected of a metric of the rows above it"
     if row.folding and row.counter is None:
         yield f"the folding {row.folding} without a counter, expected the field of a slice"
+    if row.unsteady_from is not None and (row.phase is None or row.phase in _steadied(known)):
+        yield f"a limit of unsteadiness in the phase {row.phase}, expected one metric a phase that has one"
     if row.noise_floor and not row.gate:
         yield "a noise floor without a gate, which it is for"
     if row.gate:
         yield from _against_gate(row, row.gate, known)
+
+
+def _steadied(known: Mapping[str, Metric]) -> set[Phase | None]:
+    return {row.phase for row in known.values() if row.unsteady_from is not None}
 
 
 def _against_gate(row: Metric, gate: Gate, known: Mapping[str, Metric]) -> Iterator[str]:
@@ -448,7 +455,6 @@ METRICS = Registry(
         average=Average.GEOMETRIC,
         phase=Phase.SATURATED,
         counter="server_cpu_ns",
-        fields=("requests_in_slice",),
         folding=Folding.PER_REQUEST,
         divisor=NS_PER_US,
         noise_floor=True,

@@ -161,6 +161,7 @@ def test_a_name_without_a_row_is_refused_with_the_nearest(misspelt: str, nearest
         pytest.param(FROM_SLICES, {"difference_of": CPU}, id="difference that is none"),
         pytest.param(METRICS[CPU], {"counter": None}, id="folding without a counter"),
         pytest.param(FROM_SLICES, {"gate": None}, id="noise floor without a gate"),
+        pytest.param(FROM_SLICES, {"phase": None}, id="unsteadiness in no phase"),
         pytest.param(FROM_SLICES, {"gate": Gate(rank=1, phase=Phase.SATURATED)}, id="rank of another"),
         pytest.param(FROM_SLICES, {"gate": Gate(rank=9, phase=None)}, id="no count"),
         pytest.param(FROM_SLICES, {"gate": Gate(rank=9, phase=Phase.FIXED)}, id="phase of another"),
@@ -180,6 +181,13 @@ def test_a_row_that_nothing_would_serve_is_refused(row: Metric, changes: dict[st
     Registry(METRICS[CPU], replace(row, name="other", gate=None, noise_floor=False))
     with pytest.raises(ValueError, match="other: found"):
         Registry(METRICS[CPU], replace(row, **{"name": "other", **changes}))
+
+
+def test_one_metric_says_how_steady_a_phase_is() -> None:
+    """A second one would be judged in place of the first."""
+    second = replace(FROM_SLICES, name="other", gate=None, noise_floor=False)
+    with pytest.raises(ValueError, match="other: found"):
+        Registry(FROM_SLICES, second)
 
 
 def test_two_rows_of_one_name_are_refused() -> None:
