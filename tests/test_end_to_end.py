@@ -116,7 +116,7 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
     folder = (project / "results" / "latest").resolve()
     stored = store.read(folder)
     assert len(stored.records) == LANES * 3  # a slice of each phase
-    assert {record.load.rate_rps for record in stored.records if record.phase is Phase.FIXED}.__len__() == 1  # type: ignore[union-attr]
+    assert len({record.load.rate_rps for record in stored.records if record.phase is Phase.FIXED}) == 1
     assert json.loads((folder / "summary.json").read_text()) == summary
     for name in ("manifest.json", "summary.json"):
         jsonschema.validate(json.loads((folder / name).read_text()), schema(name))

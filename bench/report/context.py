@@ -178,17 +178,17 @@ def _single(report: Report) -> str:
 
 
 def load(report: Report, phase: Phase) -> str:
-    """Says what load a phase offered, and for how long."""
+    """Says which load a phase had, and for how long."""
     experiment = report.manifest.experiment
     preset = experiment.preset
     if phase is Phase.SWEEP and experiment.sweep:
-        longer = " (longer for low rates)" if experiment.sweep.loads[0].is_open else ""
+        longer = " (longer for low rates)" if experiment.sweep.loads[0].rate_rps else ""
         return (
             f"{listed_loads(experiment.sweep.loads)}; a slice of {preset.window_s:g} s{longer} a lane, load and round."
         )
     slices = preset.fixed_slices if phase is Phase.FIXED else preset.saturated_slices
-    offered = _open(report) if phase is Phase.FIXED else f"{Closed(experiment.load.users)}, saturating"
-    return f"{offered}; {_plural(slices, 'slice')} of {preset.window_s:g} s a lane and round."
+    said = _open(report) if phase is Phase.FIXED else f"{Closed(experiment.load.users)}, saturating"
+    return f"{said}; {_plural(slices, 'slice')} of {preset.window_s:g} s a lane and round."
 
 
 def servers(report: Report) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from bench.model.load import Closed
 from bench.model.protocol import Setup, SliceOrder
-from bench.run.driver_client import Driver, DriverFailed, driver
+from bench.run.driver_client import Driver, DriverFailed, open_driver
 from bench.servers.processes import open_process_group
 
 ORDER = SliceOrder(("nowhere",), Closed(1), 0.0, 0.1)
@@ -18,7 +18,7 @@ ORDER = SliceOrder(("nowhere",), Closed(1), 0.0, 0.1)
 
 def converse(tmp_path: Path, say: Callable[[Driver], object]) -> None:
     """Starts a driver, sets it up without any target, and says something to it."""
-    with open_process_group() as process_group, driver(process_group, tmp_path / "driver.log") as load:
+    with open_process_group() as process_group, open_driver(process_group, tmp_path / "driver.log") as load:
         versions = load.setup(Setup((), 1, 1)).versions
         assert {"locust", "gevent"} <= set(versions)
         say(load)
