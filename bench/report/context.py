@@ -45,7 +45,7 @@ SWEEP_READING = (
     "(95 % of it got through, nothing left unsent, the server below 90 % of its cores) and the next that was not.",
     "The objective holds up to a load if the upper end of p99's interval is within it there and at every lower load. "
     "A closed load sends no request while its users wait, so its p99 hides what an open load's shows: decide by rates.",
-    "Overloaded: less was served than offered. Its latency grows for as long as the load lasts, and is left out.",
+    "Overloaded: less was served than came due. Its latency grows for as long as the load lasts, and is left out.",
 )
 """How to read a sweep."""
 LATENCY_ENDS = {
