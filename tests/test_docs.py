@@ -23,6 +23,7 @@ PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")])
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE))
 CALL = re.compile(r"(?:- |run: )?(?:\.venv/bin/)?bench ([a-z].*)")
 """A call of bench, in a step of a CI job too."""
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -33,6 +34,14 @@ def code(page: Path) -> list[str]:
     fenced = re.findall(r"^ *```[a-z]*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     spans = re.findall(r"`([^`\n]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL))
     return [line.strip() for block in fenced for line in block.splitlines()] + spans
+
+
+def test_the_pages_name_what_is_looked_for() -> None:
+    """Commands, options, targets, files and links: the tests below are not about nothing."""
+    named = "\n".join(line for page in PAGES for line in code(page))
+    for kind in (r"^bench \w+ .*--\w", r"^make \w", r"(?<![\w./-])bench/\w+/"):
+        assert len(re.findall(kind, named, re.MULTILINE)) > 3, kind
+    assert len([found for page in PAGES for found in LINK.findall(page.read_text()) if "://" not in found]) > 10
 
 
 @pages
@@ -52,7 +61,7 @@ def test_every_command_and_option_that_is_named_exists(page: Path) -> None:
         assert command, f"{page.name}: bench {name}"
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         options = {word.partition("=")[0] for word in words if word.startswith("--")}
-        assert options <= known, f"{page.name}: bench {line}"
+        assert options <= known | {"--help"}, f"{page.name}: bench {line}"
 
 
 @pages
@@ -69,7 +78,7 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
 @pages
 def test_every_link_leads_somewhere(page: Path) -> None:
     """Relative links, pictures too, name files of the repository."""
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+    for target in LINK.findall(page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
@@ -137,9 +146,13 @@ def test_every_key_of_the_configuration_is_described() -> None:
 
 def test_nothing_names_a_registry_or_a_place_on_somebodys_machine() -> None:
     """Locks have no host in them, and stored runs no absolute path."""
-    for lock in [*PROJECT.glob("requirements/*.txt"), *PROJECT.glob("apps/*/requirements.txt")]:
+    locks = [*PROJECT.glob("requirements/*.txt"), *PROJECT.glob("apps/*/requirements.txt")]
+    assert len(locks) >= 7
+    for lock in locks:
         assert "://" not in lock.read_text(), lock
-    for stored in [*(PROJECT / "results" / "example").rglob("*.json*"), *(PROJECT / "tests" / "data").rglob("*.json*")]:
+    runs = [*(PROJECT / "results" / "example").rglob("*.json*"), *(PROJECT / "tests" / "data").rglob("*.json*")]
+    assert {"summary.json", "slices.jsonl", "history-v1.jsonl"} <= {stored.name for stored in runs}
+    for stored in runs:
         assert not re.search(r'"/(home|root|work|Users|tmp)/', stored.read_text()), stored
 
 
@@ -147,8 +160,10 @@ def test_server_packages_have_one_version_in_all_locks() -> None:
     """Every App's lock pins what the servers' lock pins."""
     pin = re.compile(r"^([a-z0-9_-]+==[^ \\]+)(.*?) ?\\?$", re.MULTILINE)
     servers = {found[0] for found in pin.findall((PROJECT / "requirements" / "servers.txt").read_text())}
+    locks = list(PROJECT.glob("apps/*/requirements.txt"))
     assert servers
-    for lock in PROJECT.glob("apps/*/requirements.txt"):
+    assert len(locks) >= 4
+    for lock in locks:
         assert servers <= {found[0] for found in pin.findall(lock.read_text())}, lock
 
 

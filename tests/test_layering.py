@@ -1,10 +1,11 @@
-"""The rooms of the house, read from the imports: a package imports only what its row of the table allows."""
+"""The rooms of the house, read from the imports, and the tests, which lie as the packages lie."""
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeGuard
 
 import pytest
@@ -343,3 +344,108 @@ def test_libraries_are_where_the_rules_say() -> None:
     sources = read_sources()
     for library, package in ONLY_IN.items():
         assert any(within(name, library) and within(module, package) for module, name in all_imports(sources)), library
+
+
+# ---------------------------------------------------------------- the tests
+
+
+@cache
+def read_tests() -> Sources:
+    """Returns every module below tests/, by its path from there."""
+    folder = ROOT / "tests"
+    return {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py"))
+    }
+
+
+def homes(name: str) -> set[str]:
+    """Returns the folders of bench, as paths from there, with a module of that name."""
+    found = (PurePosixPath(*module.split(".")[1:]) for module in read_sources())
+    return {path.parent.as_posix() for path in found if path.name == name}
+
+
+def in_another_folder(tests: Sources) -> Offences:
+    """A folder is a package of bench; a file that is named as a module lies in the folder of its package."""
+    for path in map(PurePosixPath, tests):
+        folder, name = path.parent.as_posix(), path.stem.removeprefix("test_")
+        if folder not in (".", "builders", *MAY_IMPORT):
+            yield f"tests/{path} lies in the folder of no package"
+        if path.stem.startswith("test_") and name != folder and homes(name) and not _below(folder, homes(name)):
+            yield f"tests/{path} is named as a module of bench/{', bench/'.join(sorted(homes(name)))}"
+
+
+def _below(folder: str, others: set[str]) -> bool:
+    return any(within(other.replace("/", "."), folder) for other in others)
+
+
+def borrowed(tests: Sources) -> Offences:
+    """What tests share is in tests/builders, and nothing of tests/ is imported from elsewhere."""
+    for path, source in tests.items():
+        for node in nodes(source):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            base = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for name in (f"{base}{name}" for name in names):
+                if name.split(".")[0] in ("tests", "conftest") and not within(name, "tests.builders"):
+                    yield f"tests/{path} imports {name}: what tests share is in tests/builders"
+
+
+def helpers_elsewhere(tests: Sources) -> Offences:
+    """A module is a test, a builder, the one conftest, or an empty __init__."""
+    for path, source in tests.items():
+        name = path.rpartition("/")[2]
+        if name == "__init__.py":
+            if len(ast.parse(source).body) > 1:
+                yield f"tests/{path} has more than a docstring"
+        elif not name.startswith("test_") and not path.startswith("builders/") and path != "conftest.py":
+            yield f"tests/{path} is no test: builders lie in tests/builders"
+
+
+def made_twice(tests: Sources) -> Offences:
+    """A builder of more than a line is written once."""
+    seen = defaultdict[str, list[str]](list)
+    for path, source in tests.items():
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("test_"):
+                body = node.body[ast.get_docstring(node) is not None :]
+                if len(body) > 1:
+                    seen["\n".join(map(ast.unparse, body))].append(f"tests/{path}: {node.name}")
+    yield from (f"{', '.join(places)} do the same" for places in seen.values() if len(places) > 1)
+
+
+TEST_RULES = (in_another_folder, borrowed, helpers_elsewhere, made_twice)
+
+
+@pytest.mark.parametrize("rule", TEST_RULES, ids=lambda rule: rule.__name__)
+def test_the_tests_lie_as_the_packages_lie(rule: Rule) -> None:
+    """And share builders in one place."""
+    breaches = list(rule(read_tests()))
+    assert not breaches, "\n" + "\n".join(breaches)
+
+
+def test_every_package_has_tests() -> None:
+    """A folder for each, with tests in it."""
+    tested = {path.partition("/")[0] for path in read_tests() if "/test_" in path}
+    assert tested == MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "source"),
+    [
+        (in_another_folder, "extras/test_extras.py", ""),
+        (in_another_folder, "model/test_ranking.py", ""),
+        (in_another_folder, "test_ranking.py", ""),
+        (borrowed, "model/test_x.py", "from tests.analysis.test_ranking import LANES"),
+        (borrowed, "model/test_x.py", "from tests.analysis import test_ranking"),
+        (borrowed, "builders/x.py", "import tests.conftest"),
+        (borrowed, "model/test_x.py", "def f():\n    import conftest"),
+        (helpers_elsewhere, "model/lanes.py", ""),
+        (helpers_elsewhere, "model/conftest.py", ""),
+        (helpers_elsewhere, "model/__init__.py", '"""Tests."""\nLANES = ()'),
+        (made_twice, "model/test_x.py", "def commits(top):\n    git(top, 'add', '.')\n    git(top, 'commit')"),
+    ],
+)
+def test_a_breach_of_the_tests_is_found(rule: Rule, path: str, source: str) -> None:
+    """One that nothing else breaks, and that is named by its file."""
+    other = {"regression/test_y.py": source.replace("commits", "committed")} if rule is made_twice else {}
+    breaches = list(rule({**read_tests(), **other, path: source}))
+    assert [path in breach for breach in breaches] == [True]

@@ -72,12 +72,12 @@ def propose(results: Path, difference: float) -> Proposal:
     latest = results / store.LATEST
     if not (latest / store.MANIFEST).is_file():
         raise store.Unreadable(
-            f"{latest}: found no run, expected one that shows how far rounds spread; run `make bench` first"
+            f"{latest}: found no run, expected one that shows how far rounds spread; measure one with `bench run`"
         )
     run = store.read(latest)
     if run.manifest.experiment.sweep:
         raise store.Unreadable(
-            f"{latest}: found a sweep, expected a run that shows how far rounds spread; run `make bench`"
+            f"{latest}: found a sweep, expected a run that shows how far rounds spread; measure one with `bench run`"
         )
     return sample_size.propose(run.manifest, run.records, run.failures, difference)
 

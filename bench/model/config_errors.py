@@ -22,7 +22,6 @@ RENAMED = {
     ("workload",): "workloads.hello",
     ("presets", "*", "guard_s"): "settle_s",
     ("apps", "*", "baseline"): "raw",
-    ("baseline",): "raw",
 }
 """Keys of older versions, where they stood, and what they are called now. ``*`` is any name."""
 TYPE_NAMES = {

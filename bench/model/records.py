@@ -60,7 +60,10 @@ class Observation(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuses a metric without a row; of a stored one msgspec says where it stands."""
-        METRICS.require(self.metric)
+        if not METRICS.require(self.metric).is_observed:
+            raise ValueError(f"found the metric {self.metric!r}, expected one that is measured outside slices")
+        if self.value is not None and self.value < 0:
+            raise ValueError(f"found {self.value:g} of {self.metric}, expected 0 or more")
 
 
 class Stage(StrEnum):

@@ -88,7 +88,7 @@ def _common_contenders(run: Folded, baseline: Folded) -> list[str]:
         raise NotComparable(f"lanes: found none beside raw that are {which}; expected one at least")
     if not any(experiment.raw(experiment.lane(name)) for name in lanes):
         raise NotComparable(
-            f"raw: found no App with raw = true on the servers of the lanes {which}; expected one, as every lane "
+            f"raw: found no App with raw = true on the servers of the Lanes {which}; expected one, as every Lane "
             "is compared relative to it"
         )
     return lanes

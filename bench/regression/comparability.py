@@ -76,7 +76,7 @@ def fields(manifest: Manifest, lanes: Collection[str]) -> Fields:
     found = _conditions(manifest)
     found |= {f"driver_versions.{name}": version for name, version in manifest.driver_versions.items()}
     found["bench_version"] = manifest.bench_version
-    found["latency_end"] = str(manifest.latency_end)
+    found["latency_end"] = manifest.latency_end or "unknown"
     found["sweep"] = str(experiment.sweep)
     for facts in manifest.lanes:
         if facts.lane in lanes:

@@ -21,15 +21,15 @@ from bench.report.wording import said
 
 UNPINNED = "NOT PINNED: servers and load driver shared cores and slowed each other; take every number as a hint."
 RAW = "raw: the same server with no framework; it is not ranked."
-GROUP_READING = ("A Group holds the lanes that may be ranked together: compare within a Group, not across Groups.",)
+GROUP_READING = ("A Group holds the Lanes that may be ranked together: compare within a Group, not across Groups.",)
 RANK_READING = (
-    "Throughput is what a closed load got out of a lane once it was saturated. Latencies are at one rate, the same for "
-    "every lane, and count from the moment at which a request was due, so that waiting is not hidden. p99 is the time "
+    "Throughput is what a closed load got out of a Lane once it was saturated. Latencies are at one rate, the same for "
+    "every Lane, and count from the moment at which a request was due, so that waiting is not hidden. p99 is the time "
     "within which 99 % of the requests were answered.",
     "The service time, from sending to the answer, is the thin line in the latency chart, and stands below the latency "
     "in the tables of every metric. Where the two lie apart, requests had to wait: for a connection, or for a stall.",
-    "± is the wider half of a 95 % interval over rounds, each with fresh processes. Lanes marked = are tied: this run "
-    "can't tell their difference from chance. More rounds may.",
+    "± is the wider half of a 95 % interval over rounds, each with fresh processes. Lanes marked = are tied: they "
+    "do not differ by more than the noise of this run. More rounds may show a difference.",
 )
 COMMON_READING = (
     "raw is the same server with no framework. What a framework costs is its CPU time per request above raw's, "
@@ -184,11 +184,11 @@ def load(report: Report, phase: Phase) -> str:
     if phase is Phase.SWEEP and experiment.sweep:
         longer = " (longer for low rates)" if experiment.sweep.loads[0].rate_rps else ""
         return (
-            f"{listed_loads(experiment.sweep.loads)}; a slice of {preset.window_s:g} s{longer} a lane, load and round."
+            f"{listed_loads(experiment.sweep.loads)}; a slice of {preset.window_s:g} s{longer} a Lane, load and round."
         )
     slices = preset.fixed_slices if phase is Phase.FIXED else preset.saturated_slices
     said = _open(report) if phase is Phase.FIXED else f"{Closed(experiment.load.users)}, saturating"
-    return f"{said}; {_plural(slices, 'slice')} of {preset.window_s:g} s a lane and round."
+    return f"{said}; {_plural(slices, 'slice')} of {preset.window_s:g} s a Lane and round."
 
 
 def servers(report: Report) -> str:
@@ -206,7 +206,7 @@ def versions(report: Report) -> str:
     frameworks = [(lane.app.title, lane.app.package) for lane in lanes if lane.app.package]
     adapters = [(package, package) for lane in lanes if lane.adapter for package in lane.adapter.packages]
     if not report.manifest.lanes:
-        return "Versions: unknown, as no lane came up."
+        return "Versions: unknown, as no Lane came up."
     said = [_versioned(report, title, package) for title, package in _each(frameworks + adapters)]
     python = " / ".join(_each(facts.python for facts in report.manifest.lanes))
     return one_line(f"Versions: {', '.join([*said, f'Python {python}'])}.")
@@ -299,7 +299,7 @@ def _open(report: Report) -> str:
     rate = report.summary.totals.fixed_rate_rps
     if rate is None:
         return "open, but no rate was found"
-    return f"{Open(rate)} for every lane, {_of_slowest(report, rate)}"
+    return f"{Open(rate)} for every Lane, {_of_slowest(report, rate)}"
 
 
 def _of_slowest(report: Report, rate_rps: float) -> str:

@@ -35,7 +35,7 @@ def _servers(found: Inventory) -> list[TextRow]:
 
 
 def _groups(found: Inventory) -> list[TextRow]:
-    return [(group.name, f"{len(group.lanes)} lanes", group.title) for group in found.groups]
+    return [(group.name, f"{len(group.lanes)} Lanes", group.title) for group in found.groups]
 
 
 def _lanes(found: Inventory) -> list[TextRow]:

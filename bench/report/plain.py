@@ -14,7 +14,7 @@ def plan_text(outline: Outline) -> str:
     """Returns what a run would do, and how long it will take."""
     lanes = "\n".join(f"  {lane}" for lane in outline.lanes)
     return (
-        f"{len(outline.lanes)} lanes:\n{lanes}\n"
+        f"{len(outline.lanes)} Lanes:\n{lanes}\n"
         f"{_sweep(outline.sweep) if outline.sweep else ''}"
         f"{outline.rounds} rounds of {outline.slices_per_round} slices (preset {outline.preset}, seed {outline.seed}), "
         f"about {duration(outline.expected_s)}, {duration(outline.measured_s)} of it measured"
@@ -56,7 +56,7 @@ def load_text(result: LoadResult) -> str:
     if result.latency_from_intended_ms is not None:
         lines.append(_percentiles("from intended start", result.latency_from_intended_ms))
     if result.send_lateness_ms is not None:
-        lines += [_percentiles("send lateness", result.send_lateness_ms), f"never sent           {result.dropped:,}"]
+        lines += [_percentiles("send lateness", result.send_lateness_ms), f"dropped              {result.dropped:,}"]
     return "\n".join(lines)
 
 

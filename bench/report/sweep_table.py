@@ -15,7 +15,7 @@ from bench.report.group_table import Row, Table, tables
 from bench.report.wording import said
 
 NOTHING = "–"  # noqa: RUF001 - a dash
-POINT_COLUMNS = ("load", "req/s", "p50 ms", "p90 ms", "p99 ms", "server CPU", "driver CPU", "unsent", "status")
+POINT_COLUMNS = ("load", "req/s", "p50 ms", "p90 ms", "p99 ms", "server CPU", "driver CPU", "dropped", "status")
 
 TableCell = tuple[str, str]
 """A table cell: the value, and beside it how sure it is."""

@@ -88,9 +88,9 @@ def _seen_instead(values: Values) -> str:
     """Lists what came in place of right answers; nothing where nothing came, or that is not known."""
     errors, dropped, outside = (values.get(name) for name in ("errors", "dropped", "outside"))
     kinds = [f"{count} x {kind}" for kind, count in errors.items()] if isinstance(errors, dict) else []
-    unsent = f"{dropped} requests never sent" if dropped else ""
+    drops = f"{dropped} requests dropped" if dropped else ""
     elsewhere = f"{outside} right answers outside it" if outside else ""
-    return ", ".join(filter(None, (*kinds, unsent, elsewhere)))
+    return ", ".join(filter(None, (*kinds, drops, elsewhere)))
 
 
 def _lane_failed(reason: Reason) -> str:
@@ -102,8 +102,8 @@ def _round(index: Value) -> str:
 
 
 def _overloaded(reason: Reason) -> str:
-    unsent = ", {dropped:,} requests never sent" if reason.values.get("dropped") else ""
-    return filled("{served_rps:,.0f} of {rate_rps:,.10g} requests/s served" + unsent, reason.values)
+    drops = ", {dropped:,} requests dropped" if reason.values.get("dropped") else ""
+    return filled("{served_rps:,.0f} of {rate_rps:,.10g} requests/s served" + drops, reason.values)
 
 
 def _no_raw(reason: Reason) -> str:
@@ -168,7 +168,7 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     ),
     Code.SILENT_ROUNDS: _silent_rounds,
     Code.REQUESTS_DROPPED: (
-        "{dropped:,} of {due:,} requests of the fixed rate were never sent, as all connections were busy; "
+        "{dropped:,} of {due:,} requests of the fixed rate were dropped, as all connections were busy; "
         "lower load.rate_share"
     ),
     # what limited it

@@ -164,9 +164,8 @@ def test_latencies_are_of_all_answers_of_a_round() -> None:
     """A Round's percentile is that of its merged slices, not a mean of percentiles."""
     parts = [histogram(*range(1000, 1100)), histogram(*range(9000, 9020))]
     records = [saturated(latency_us=part) for part in parts]
-    for name, percentile in (("p50", 50.0), ("p90", 90.0)):
-        expected = histograms.percentile_ms(histograms.merged(parts), percentile)
-        assert value(records, f"latency_saturated_{name}_ms") == expected
+    for name, expected_ms in (("p50", 1.059), ("p90", 9.007)):  # the 60th and the 108th of 120 answers
+        assert value(records, f"latency_saturated_{name}_ms") == pytest.approx(expected_ms, rel=0.001)
 
 
 def test_latency_at_a_fixed_rate_counts_from_the_intended_start() -> None:

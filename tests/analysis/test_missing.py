@@ -13,6 +13,8 @@ from bench.model.metrics import INSTRUCTIONS, METRICS, Source
 from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord, Stage
 from tests.builders.runs import (
+    CPU_US,
+    RPS,
     A,
     B,
     experiment,
@@ -24,6 +26,7 @@ from tests.builders.runs import (
     run_records,
     saturated,
     spread,
+    twinned,
 )
 
 NOTHING_FOUND: list[str] = []
@@ -142,7 +145,8 @@ def test_what_the_rounds_of_an_incomplete_run_found_stands() -> None:
     summary = fold(manifest(WHOLE), RECORDS, (), ()).report.summary
     assert not summary.complete
     assert summary.lacking == lacking(WHOLE, RECORDS, (), ())
-    assert all("throughput_rps" in lane.metrics for lane in summary.lanes)
+    measured = [lane.lane for lane in summary.lanes if "throughput_rps" in lane.metrics]
+    assert measured == [lane.name for lane in WHOLE.lanes]
     assert summary.groups[0].standings
 
 
@@ -154,6 +158,17 @@ def test_what_is_missing_is_named() -> None:
         reason(Code.FOOTPRINT_LACKING, metrics=("import_ms",)),
         reason(Code.COUNTS_LACKING, missing=5, lanes=5),
     )
+
+
+def test_instructions_of_a_twin_are_not_counted_and_not_missing() -> None:
+    """They are those of the Lane that it is."""
+    whole = replace(twinned(), preset=WHOLE.preset)
+    counts = [each for each in OBSERVED if each.metric == INSTRUCTIONS]
+    twin = whole.lanes[-1].name
+    records = run_records(whole, RPS | {twin: RPS[A]}, CPU_US | {twin: CPU_US[A]})
+    assert not lacking(whole, records, (), OBSERVED)
+    (short,) = lacking(whole, records, (), [each for each in OBSERVED if each not in counts[:1]])
+    assert short == reason(Code.COUNTS_LACKING, missing=1, lanes=5)
 
 
 @pytest.mark.parametrize("kept", [0, 1])

@@ -1,5 +1,6 @@
 """Lanes of one Group must be configured alike; what differs is shown, and what cannot be made alike is listed."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,11 @@ def diff_of(found: Sequence[LaneFacts], whole: Experiment = WHOLE) -> str:
 SECOND = facts(LANES[1], port=20002)
 
 
+def named(said: str, *names: str) -> bool:
+    """Returns whether a line has these names, in this order."""
+    return re.search(".*".join(map(re.escape, names)), said) is not None
+
+
 def test_lanes_that_are_configured_alike_are_comparable() -> None:
     """Apps, ports, Adapters and an App's own variables may differ; nothing else does."""
     parity.prove(WHOLE, all_facts())
@@ -56,7 +62,7 @@ def other_versions(fact: LaneFacts, **versions: str | None) -> LaneFacts:
 def test_an_adapter_is_the_same_in_every_lane() -> None:
     """Two versions of an Adapter's package would be read as a difference of the frameworks."""
     new = [other_versions(fact, a2wsgi="1.11.0") if fact.lane == RG else fact for fact in all_facts()]
-    assert f"Adapter a2wsgi: package a2wsgi: found 1.10.0 in {G}; 1.11.0 in {RG}, expected the same" in diff_of(new)
+    assert named(diff_of(new), "Adapter a2wsgi", "package a2wsgi", f"1.10.0 in {G}", f"1.11.0 in {RG}")
 
 
 def test_a_server_has_the_same_packages_in_every_lane() -> None:
@@ -64,15 +70,15 @@ def test_a_server_has_the_same_packages_in_every_lane() -> None:
     others = ", ".join(lane.name for lane in LANES if lane.name != B)
     for version, said in (("26", "26"), (None, "none")):
         new = [other_versions(fact, gunicorn=version) if fact.lane == B else fact for fact in all_facts()]
-        assert f"Server gthread: package gunicorn: found 27.0.1 in {others}; {said} in {B}, expected" in diff_of(new)
+        assert named(diff_of(new), "Server gthread", "package gunicorn", f"27.0.1 in {others}", f"{said} in {B}")
 
 
 @pytest.mark.parametrize(("package", "whose"), [("gunicorn", "Server gthread"), ("a2wsgi", "Adapter a2wsgi")])
 def test_a_package_that_is_installed_nowhere_is_an_error(package: str, whose: str) -> None:
     """Nothing equals nothing, and would prove nothing."""
     nowhere = [other_versions(fact, **{package: None}) for fact in all_facts()]
-    assert diff_of(nowhere).startswith(f"{whose}: package {package}: found none in ")
-    assert diff_of(nowhere[2:3]).startswith(f"{whose}: package {package}: found none in {G}, expected")
+    assert named(diff_of(nowhere), whose, f"package {package}", "none in")
+    assert named(diff_of(nowhere[2:3]), whose, f"package {package}", f"none in {G}")
 
 
 def test_what_is_no_servers_package_may_differ() -> None:

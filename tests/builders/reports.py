@@ -3,11 +3,9 @@
 import math
 import random
 from collections.abc import Iterable, Sequence
-from io import StringIO
 from itertools import combinations
 
 from msgspec.structs import replace
-from rich.console import Console, RenderableType
 
 from bench.model import footprint_plan
 from bench.model.estimate import Estimate, Status, Validity
@@ -610,11 +608,3 @@ def _without(group: GroupSummary, names: Iterable[str]) -> GroupSummary:
         standings=tuple(replace(standing, rank=rank) for rank, standing in enumerate(left, start=1)),
         ratios=tuple(ratio for ratio in group.ratios if not {ratio.lane, ratio.other} & gone),
     )
-
-
-def printed(shown: RenderableType, width: int = 80) -> str:
-    """Returns what a terminal of that width would show, without colour."""
-    console = Console(file=StringIO(), width=width, color_system=None)
-    console.print(shown)
-    assert isinstance(console.file, StringIO)
-    return console.file.getvalue()

@@ -265,15 +265,6 @@ def run_observations(whole: Experiment) -> list[Observation]:
     return [*footprint, *(Observation(lane=lane, metric=INSTRUCTIONS, value=9.0) for lane in counted)]
 
 
-TWIN = replace(LANES[0], twin=True)
-WHOLE_LANES_WITH_TWIN = replace(
-    experiment(),
-    lanes=(*LANES, TWIN),
-    groups=tuple(replace(group, lanes=(*group.lanes, TWIN.name)) for group in experiment().groups),
-)
-"""The same with a twin of Alpha."""
-
-
 def sweep_records(whole: Experiment, rps: Mapping[str, float] = RPS, idle_ms: float = 3.0) -> list[SliceRecord]:
     """Returns the records of a sweep without noise: throughput and CPU time follow the asymptotic bounds.
 

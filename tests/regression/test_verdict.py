@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from bench.analysis import intervals
 from bench.analysis.ranking import differs
 from bench.model.estimate import Estimate, Status, Validity
-from bench.model.metrics import CPU
+from bench.model.metrics import CPU, INSTRUCTIONS, THROUGHPUT
 from bench.model.reason import Code, reason
-from bench.model.regression import Verdict
+from bench.model.regression import Evidence, Judged, Verdict
 from bench.regression import verdict
 from bench.regression.ab_runner import ROUNDS_AT_LEAST
 
@@ -55,6 +55,25 @@ def test_a_verdict_is_of_the_whole_interval(low: float, high: float, expected: V
 def test_more_throughput_is_as_good_as_less_time(log: float, half: float) -> None:
     """The same change has the same verdict, whichever way the metric counts."""
     assert judged("throughput_rps", ratio(log, half)) is judged("cpu_us_per_request", ratio(-log, half))
+
+
+@given(LOGS, HALVES)
+def test_faster_is_what_would_be_slower_the_other_way_round(log: float, half: float) -> None:
+    """What is allowed is a factor: 3 % slower and then back again is 3 % faster."""
+    mirrored = {Verdict.SLOWER: Verdict.FASTER, Verdict.FASTER: Verdict.SLOWER}
+    found = judged(CPU, ratio(log, half))
+    assert judged(CPU, ratio(-log, half)) is mirrored.get(found, found)
+    assert judged(CPU, Estimate(0.96, 0.95, 0.9705, 6, "ratio", "")) is Verdict.FASTER
+
+
+def test_counts_of_instructions_do_not_save_what_failed_under_load() -> None:
+    """Nor do they make unusable what was measured there."""
+    counts = Evidence(INSTRUCTIONS, None, Verdict.NO_DIFFERENCE, None, ())
+    lost = [Evidence(metric, None, Verdict.INVALID, None, ()) for metric in (CPU, THROUGHPUT)]
+    fine = Evidence(CPU, None, Verdict.UNDECIDED, None, ())
+    assert verdict.is_unusable(Judged("shop", (counts, *lost)))
+    assert not verdict.is_unusable(Judged("shop", (counts, fine, lost[1])))
+    assert not verdict.is_unusable(Judged("shop", (replace(counts, verdict=Verdict.INVALID), fine)))
 
 
 @given(LOGS, HALVES)

@@ -1,14 +1,12 @@
 """How a comparison is told: on the terminal, in Markdown, and to GitHub Actions."""
 
 import re
-from io import StringIO
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from rich.console import Console
 
 from bench.cli.gate import exit_code
 from bench.model.estimate import Estimate
@@ -21,6 +19,7 @@ from bench.report import comparison as words
 from bench.report import verdict, wording
 from bench.report.exports import junit
 from bench.report.exports.github import annotations
+from tests.builders.forms import printed
 
 CPU, RPS = "cpu_us_per_request", "throughput_rps"
 
@@ -58,18 +57,16 @@ def compared(*found: Evidence, app: str = "shop") -> Comparison:
     )
 
 
-def terminal(comparison: Comparison, width: int = 80) -> str:
-    printed = StringIO()
-    Console(file=printed, width=width, color_system=None).print(words.terminal(comparison))
-    return printed.getvalue()
+def shown(comparison: Comparison, width: int = 80) -> str:
+    return printed(words.terminal(comparison), width)
 
 
 @pytest.mark.parametrize(
     ("verdict", "names"),
     [
-        (Verdict.SLOWER, r"Slower: shop \(CPU time per request\)\."),
+        (Verdict.SLOWER, rf"Slower: shop \({METRICS[CPU].short}\)\."),
         (Verdict.INVALID, r"[^:]* not be measured: shop\."),
-        (Verdict.UNDECIDED, r"No .* regression; undecided: shop \(CPU time per request\)\."),
+        (Verdict.UNDECIDED, rf"No .* regression; undecided: shop \({METRICS[CPU].short}\)\."),
         (Verdict.NO_DIFFERENCE, r"No regression .* 3\.00 %\."),
         (Verdict.FASTER, r"No regression .* 3\.00 %\."),
     ],
@@ -77,7 +74,7 @@ def terminal(comparison: Comparison, width: int = 80) -> str:
 def test_the_verdict_comes_first(verdict: Verdict, names: str) -> None:
     """Whoever reads one line reads the right one, on the terminal and in a pull request."""
     found = compared(evidence(verdict))
-    first = terminal(found, width=200).splitlines()[0]
+    first = shown(found, width=200).splitlines()[0]
     assert re.fullmatch(names, first)
     assert words.markdown(found).splitlines()[0].replace("\\", "") == f"### bench: {first}"
 
@@ -85,10 +82,10 @@ def test_the_verdict_comes_first(verdict: Verdict, names: str) -> None:
 def test_a_regression_is_named_though_another_app_could_not_be_measured() -> None:
     """Nobody is to overlook it, whatever the exit code."""
     apps = (Judged("blog", (evidence(Verdict.INVALID),)), Judged("shop", (evidence(Verdict.SLOWER),)))
-    assert re.fullmatch(r"[^:]*: blog; slower: shop \(CPU time per request\)\.", verdict.verdict(apps, 0.03))
+    assert re.fullmatch(rf"[^:]*: blog; slower: shop \({METRICS[CPU].short}\)\.", verdict.verdict(apps, 0.03))
 
 
-@pytest.mark.parametrize("form", [lambda found: terminal(found, 200), words.markdown])
+@pytest.mark.parametrize("form", [lambda found: shown(found, 200), words.markdown])
 def test_everything_that_is_needed_to_judge_is_there(form: object) -> None:
     """Ratio with interval, n of rounds, both sides, what is allowed, what else differs, and what was not compared."""
     assert callable(form)
@@ -109,7 +106,7 @@ def test_everything_that_is_needed_to_judge_is_there(form: object) -> None:
 def test_the_terminal_is_readable_at_80_columns() -> None:
     """No line is wider, whatever the verdict."""
     found = compared(*(evidence(verdict, metric) for verdict, metric in zip(Verdict, GATED, strict=True)))
-    assert max(map(len, terminal(found).splitlines())) <= 80
+    assert max(map(len, shown(found).splitlines())) <= 80
 
 
 def test_an_undecided_verdict_says_what_it_could_have_seen() -> None:
@@ -154,7 +151,7 @@ def test_the_sentence_and_the_exit_code_agree() -> None:
     """A regression is named first though another metric is lost; what is lost stands behind it."""
     lost = compared(evidence(Verdict.SLOWER, CPU), evidence(Verdict.INVALID, RPS))
     said = verdict.verdict(lost.judged, 0.03)
-    assert re.fullmatch(r"Slower: shop \(CPU time per request\); [^:]*: shop \(throughput\)\.", said)
+    assert re.fullmatch(rf"Slower: shop \({METRICS[CPU].short}\); [^:]*: shop \({METRICS[RPS].short}\)\.", said)
     assert exit_code(lost.judged) == 1
     fine = compared(evidence(Verdict.NO_DIFFERENCE, CPU), evidence(Verdict.INVALID, RPS))
     assert re.fullmatch(r"No .* 3\.00 %; [^:]*: shop \(throughput\)\.", verdict.verdict(fine.judged, 0.03))

@@ -178,7 +178,7 @@ def test_what_is_well_has_no_advice() -> None:
 
 def test_without_an_a_a_the_findings_stand() -> None:
     """What is known of the machine is told, and why the rest is not."""
-    text = diagnosis_text(diagnosed(None, reason(Code.SAID, text="no Lane is left [/here]"))).plain
+    text = diagnosis_text(diagnosed(None, reason(Code.SAID, text="no Lane [/here]"))).plain
     assert "open files" in text
     assert "to tell apart 1 %" not in text
-    assert " ".join(text.split()).endswith(": no Lane is left [/here]")
+    assert " ".join(text.split()).endswith(": no Lane [/here]")

@@ -245,6 +245,7 @@ def test_the_hlog_has_every_slice(kind: str, tmp_path: Path) -> None:
     phase, column = METRICS.histograms()[kind]
     expected = [record for record in RECORDS if record.phase is phase]
     found = logged(FILES[f"{kind}.hlog"], tmp_path)
+    assert expected
     assert [interval.get_tag() for interval in found] == [record.lane for record in expected]
     for interval, record in zip(found, expected, strict=True):
         assert interval.equals(HdrHistogram.decode(getattr(record, column)))

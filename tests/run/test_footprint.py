@@ -1,6 +1,6 @@
 """Footprints of real Apps on real servers, and what is said where one can't be measured."""
 
-import shutil
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +20,8 @@ from bench.run import code_lines, footprint, session
 from bench.servers import counters
 from bench.servers.project import Project, open_project, source_files
 from bench.servers.testbed import Testbed
+from tests.builders.commands import with_environments
 
-PROJECT = Path(__file__).parent.parent.parent
 FLASK, UVICORN = "flask_hello@gunicorn-gthread", "raw_hello@uvicorn"
 ALONE = """
 [servers.uvicorn]
@@ -57,12 +57,7 @@ class Seen:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Returns a copy of the project, with the environments that are made already."""
-    shutil.copy(PROJECT / "bench.toml", tmp_path)
-    shutil.copytree(PROJECT / "apps", tmp_path / "apps", ignore=shutil.ignore_patterns("__pycache__"))
-    made = PROJECT / ".bench"
-    made.mkdir(exist_ok=True)
-    (tmp_path / ".bench").symlink_to(made)
-    return tmp_path
+    return with_environments(tmp_path)
 
 
 @contextmanager
@@ -115,10 +110,10 @@ def test_a_preset_without_starts_shows_what_lies_there(project: Path) -> None:
 @pytest.mark.parametrize(
     ("broken", "timeout_s", "said"),
     [
-        ("raise ImportError('this app is broken')", 60.0, "the server ended with exit code"),
-        ("import time; time.sleep(100)", 2.0, "no right answer in 2 s"),
-        ("def create_app(): return lambda e, s: s('503 Busy', []) and [] or []", 5.0, "found HTTP/1.1 503 Busy"),
-        ("def create_app(:", 60.0, "the server ended with exit code"),
+        ("raise ImportError('broken')", 60.0, r"\bexit code \d"),
+        ("import time; time.sleep(100)", 2.0, r"\b2 s\b"),
+        ("def create_app(): return lambda e, s: s('503 Busy', []) and [] or []", 5.0, r"\b503 Busy\b"),
+        ("def create_app(:", 60.0, r"\bexit code \d"),
     ],
 )
 def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, timeout_s: float, said: str) -> None:
@@ -132,7 +127,7 @@ def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, tim
     missing = observations.missing(seen.of(FLASK))
     assert set(missing) >= STARTED
     assert {missing[metric].code for metric in STARTED} == {Code.SAID}
-    assert all(said in str(missing[metric].values["text"]) for metric in STARTED)
+    assert all(re.search(said, str(missing[metric].values["text"])) for metric in STARTED)
     assert len(seen.of(FLASK)) <= len(STARTED) + len(AT_REST) + 1
     assert ("code_lines" in missing) == broken.endswith("(:")
 
@@ -146,7 +141,7 @@ def test_a_missing_program_has_a_reason(project: Path) -> None:
     )
     seen = measured(project, [UVICORN], cold_starts=2)
     why = observations.missing(seen.of(UVICORN))["first_response_ms"]
-    assert "no-such-server: No such file or directory" in str(why.values["text"])
+    assert "no-such-server: " in str(why.values["text"])
 
 
 def test_a_factory_that_fails_on_import_has_a_reason(project: Path) -> None:

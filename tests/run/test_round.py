@@ -1,16 +1,21 @@
-"""What a Round writes down of a Slice when the kernel does not tell."""
+"""What a Round tells the driver, and what it writes down of a Slice when the kernel does not tell."""
+
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from bench.model.experiment import Side
 from bench.model.load import Closed, Phase
 from bench.model.protocol import SliceResult
 from bench.model.reason import Code, reason
 from bench.model.schedule import Slice
-from bench.run.round import Readings, _record
+from bench.run.round import LiveRound, Readings, _record
 from bench.servers import counters
-from tests.builders.runs import A
+from tests.builders.runs import LANES, A, experiment
 
 COUNTER = st.none() | st.integers(0, 10**12)
 COUNTERS = st.builds(counters.Counters, COUNTER, COUNTER)
@@ -22,6 +27,23 @@ FIELDS = ("server_cpu_ns", "server_run_queue_ns", "driver_cpu_ns", "driver_run_q
 def readings(at_s: float) -> st.SearchStrategy[Readings]:
     """Returns counters at a moment, each known or not, and no process that could be asked for its memory."""
     return st.builds(Readings, st.just(at_s), st.just(at_s + 5), COUNTERS, COUNTERS, st.none() | st.floats(0, 9))
+
+
+@pytest.mark.parametrize("sides", [(None,), tuple(Side)])
+def test_the_driver_is_told_of_every_server_and_of_two_lanes_at_once_in_a_comparison(
+    sides: tuple[Side | None, ...],
+) -> None:
+    """Only there are Duets, for which it makes connections to both sides; its cores are none of the servers'."""
+    lanes = tuple(replace(LANES[0], side=side) for side in sides)
+    whole = replace(experiment(), lanes=lanes)
+    running = {lane.name: SimpleNamespace(launch=SimpleNamespace(port=port)) for port, lane in enumerate(lanes, 20_000)}
+    load = Mock()
+    LiveRound(Mock(experiment=whole, machine=Mock(driver_cores=(1,))), 0, Mock(running=running), load, began=0.0)
+    (told,) = load.setup.call_args.args
+    assert [(target.lane, target.port) for target in told.targets] == [
+        (lane.name, port) for port, lane in enumerate(lanes, 20_000)
+    ]
+    assert (told.users, told.cores, told.at_once) == (whole.most_users, (1,), len(lanes))
 
 
 @given(readings(1.0), readings(1.3))

@@ -55,11 +55,13 @@ def test_counters_of_a_process_that_ended_are_unknown() -> None:
 
 @linux
 def test_shared_pages_are_divided_in_pss() -> None:
-    """PSS is known, above zero, and never above RSS; that of a process that ended is unknown."""
+    """PSS is known, above zero, never above RSS, and grows by what is used; that of a process that ended is unknown."""
     pss, rss = (known(of([os.getpid()])) for of in (counters.pss_bytes, counters.rss_bytes))
     assert pss is not None
     assert rss is not None
     assert 0 < pss <= rss * 1.01
+    own = b"x" * 2**25
+    assert (known(counters.pss_bytes([os.getpid()])) or 0) - pss == pytest.approx(len(own), rel=0.2)
     process = subprocess.Popen(["/bin/true"])
     process.wait()
     assert counters.pss_bytes([process.pid]) == counters.UNREADABLE

@@ -1,5 +1,6 @@
 """How a Lane is launched, and how a server that never becomes ready is told apart from one that does."""
 
+import re
 import socket
 import sys
 from pathlib import Path
@@ -183,4 +184,4 @@ def test_a_server_that_ends_gives_no_first_answer(tmp_path: Path) -> None:
     launch = Launch("x@y", (sys.executable, "-c", "raise SystemExit(7)"), {}, tmp_path, free_ports(1)[0])
     with open_process_group() as process_group, started([launch], process_group, tmp_path) as servers:
         (found,) = first_answers(servers.running, ("/", b""), 20)
-    assert str(found) == "the server ended with exit code 7 before it answered"
+    assert re.search(r"\bexit code 7\b", str(found))
