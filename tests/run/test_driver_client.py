@@ -21,10 +21,10 @@ def converse(tmp_path: Path, say: Callable[[Driver], object]) -> None:
     with open_process_group() as process_group, open_driver(process_group, tmp_path / "driver.log") as driver:
         versions = driver.setup(Setup((), 1, 1)).versions
         assert {"locust", "gevent"} <= set(versions)
-        say(load)
+        say(driver)
 
 
-def kill_and_offer(load: Driver) -> None:
+def kill_and_play(driver: Driver) -> None:
     os.kill(driver.pid, signal.SIGKILL)
     driver.play(ORDER)
 
@@ -32,13 +32,13 @@ def kill_and_offer(load: Driver) -> None:
 def test_a_driver_that_dies_is_named_and_not_hung_upon(tmp_path: Path) -> None:
     """What could not be sent to it any more does not hide that it has ended."""
     with pytest.raises(DriverFailed, match="the driver ended"):
-        converse(tmp_path, kill_and_offer)
+        converse(tmp_path, kill_and_play)
 
 
 def test_a_driver_that_fails_is_quoted(tmp_path: Path) -> None:
     """The last line of its log says why: here it was never told of the Lane."""
     with pytest.raises(DriverFailed, match="KeyError: 'nowhere'"):
-        converse(tmp_path, lambda load: driver.play(ORDER))
+        converse(tmp_path, lambda driver: driver.play(ORDER))
 
 
 def test_what_is_no_answer_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
