@@ -24,7 +24,7 @@ class DriverFailed(BenchError):
 
 
 class Driver:
-    """A running driver: it is set up once, and then offers as many slices as wanted."""
+    """A running driver: it is set up once, and then plays as many slices as wanted."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         self._process = process
