@@ -127,9 +127,13 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
         assert "Flask" in (folder / report).read_text()
     assert {path.name for path in (folder / "exports").iterdir()} > {"junit.xml", "pyperf.json", "slices.parquet"}
     assert str(project) not in (folder / "manifest.json").read_text()
-    (remembered,) = (project / "results" / "history.jsonl").read_text().splitlines()
-    assert json.loads(remembered)["run_id"] == folder.name
-    jsonschema.validate(json.loads(remembered), schema("history.jsonl"))
+    history = project / "results" / "history.jsonl"
+    remembered = history.read_text().splitlines() if history.exists() else []
+    refused = [line for line in done.stderr.splitlines() if line.startswith(f"bench: {folder.name}: ")]
+    assert len(remembered) + len(refused) == 1, done.stderr  # on a machine that is too busy no Lane is valid
+    for line in remembered:
+        assert json.loads(line)["run_id"] == folder.name
+        jsonschema.validate(json.loads(line), schema("history.jsonl"))
 
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     again = bench(project, "report", "latest", "--json")
