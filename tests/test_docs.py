@@ -173,6 +173,12 @@ def test_every_reason_is_in_the_table() -> None:
     assert (PROJECT / "docs" / "reasons.md").read_text(encoding="utf-8") == written
 
 
+def test_every_export_is_in_the_table() -> None:
+    """docs/exports.md has the rows of the code; `make fix` writes them again."""
+    written = run_path(str(PROJECT / "docs" / "write_exports.py"))["page"]()
+    assert (PROJECT / "docs" / "exports.md").read_text(encoding="utf-8") == written
+
+
 def test_the_published_schemas_are_those_of_the_types() -> None:
     """docs/schemas is what bench writes; `make fix` writes it again."""
     schemas = PROJECT / "docs" / "schemas"

@@ -12,7 +12,7 @@ from itertools import takewhile
 from bench.analysis import contention, intervals, saturation
 from bench.analysis.sweep_point import RoundSlices, slices_of, throughputs_rps
 from bench.model.estimate import Status, is_busy
-from bench.model.load import Load
+from bench.model.load import KneeMethod, Load
 from bench.model.metrics import OBJECTIVE
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import SliceRecord
@@ -27,7 +27,11 @@ def knee(points: Sequence[SweepPoint], by_load: Mapping[Load, RoundSlices], work
     doubtful = [each for each in points if each.validity.status in (Status.FAILING, Status.NOT_MEASURED)]
     if doubtful:
         return no_knee(_not_valid(doubtful[0]))
-    return _crossing(points, by_load, workers) if not points[0].load.is_open else _last_served(points)
+    match points[0].load.knee_method:
+        case KneeMethod.CROSSING:
+            return _crossing(points, by_load, workers)
+        case KneeMethod.LAST_SERVED:
+            return _last_served(points)
 
 
 def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
@@ -90,7 +94,7 @@ def _deciding(measured: Sequence[SweepPoint], best: SweepPoint) -> Iterator[Swee
 def _saturates(first: SweepPoint, best: SweepPoint) -> bool:
     """Returns whether a sweep begins beyond its knee: N / X(N) is then no R0. With one user it always is."""
     full = is_busy(first.server_cpu_share) or STILL_GROWING * _rps(first) >= _rps(best)
-    return full and first.load.value > 1
+    return full and first.load.under_way != 1
 
 
 def _last_served(points: Sequence[SweepPoint]) -> Knee:
@@ -105,7 +109,7 @@ def _last_served(points: Sequence[SweepPoint]) -> Knee:
         if not served:
             return no_knee(reason(Code.ALREADY_BEYOND, status=each.validity.status, load=each.load.label))
         if each.validity.status is Status.OVERLOADED:
-            return Knee(at=_rate(served[-1]), low=_rate(served[-1]), high=_rate(each), reason=None)
+            return Knee(at=served[-1].load.value, low=served[-1].load.value, high=each.load.value, reason=None)
     return no_knee(reason(Code.STILL_SERVED, load=points[-1].load.label))
 
 
@@ -148,7 +152,3 @@ def no_knee(why: Reason) -> Knee:
 
 def _rps(each: SweepPoint) -> float:
     return each.throughput_rps.point if each.throughput_rps else 0.0
-
-
-def _rate(each: SweepPoint) -> float:
-    return each.load.value

@@ -175,7 +175,7 @@ def _group_summary(group: Group, rounds: JudgedRounds) -> GroupSummary:
 
 def _totals(experiment: Experiment, records: Records) -> RunTotals:
     counted = [record for record in records if counts(record)]
-    rates = [record.load.value for record in counted if record.phase is Phase.FIXED]
+    rates = [record.load.rate_rps for record in counted if record.phase is Phase.FIXED]
     return RunTotals(
         rounds=len({record.round for record in counted}),
         rounds_planned=experiment.preset.rounds,

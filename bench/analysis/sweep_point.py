@@ -37,7 +37,7 @@ def point(load: Load, rounds: RoundSlices, workers: int, own_wait_ms: float | No
     return SweepPoint(
         load=load,
         throughput_rps=throughput,
-        latency_ms={} if load.is_open and _queues(load, records, shares) else _latencies(rounds),
+        latency_ms={} if _queue_grows(load, records, shares) else _latencies(rounds),
         server_cpu_share=shares.server,
         driver_cpu_share=shares.driver,
         dropped=sum(record.dropped for record in records),
@@ -92,9 +92,9 @@ def _served(load: Load, records: Sequence[SliceRecord]) -> bool:
     return answers >= SERVED_SHARE * due and not any(record.dropped for record in records)
 
 
-def _queues(load: Load, records: Sequence[SliceRecord], shares: Shares) -> bool:
-    """Returns whether latency grows for as long as the load lasts: the rate is not served, or fills the server."""
-    return not _served(load, records) or is_busy(shares.server)
+def _queue_grows(load: Load, records: Sequence[SliceRecord], shares: Shares) -> bool:
+    """Returns whether latency grows for as long as the load lasts: nothing bounds it, and it fills the server."""
+    return load.under_way is None and (not _served(load, records) or is_busy(shares.server))
 
 
 def _wrong(rounds: RoundSlices) -> Validity | None:
@@ -113,12 +113,12 @@ def _limit(load: Load, records: Sequence[SliceRecord], shares: Shares, throughpu
     """Judges what limited a point: the driver, which makes it say nothing of the server, or overload."""
     if full := saturation.driver_full(shares):
         return full
-    if _served(load, records):
+    if load.rate_rps is None or _served(load, records):
         return None
     found = reason(
         Code.OVERLOADED,
         served_rps=throughput.point if throughput else 0.0,
-        offered_rps=load.value,
+        rate_rps=load.rate_rps,
         dropped=sum(record.dropped for record in records),
     )
     return Validity(Status.OVERLOADED, (found,))
@@ -130,8 +130,8 @@ def _disturbed(
     """Judges what else was in a point's figures, as in those of a cell of its kind of load."""
     if is_busy(shares.server):
         filled = Validity(Status.UNSTABLE, (reason(Code.RATE_FILLS_SERVER, server_share=shares.server),))
-        return filled if load.is_open else saturation.users_under_way(records)
+        return filled if load.under_way is None else saturation.users_under_way(records)
     if not saturation.cpu_times_known(shares):
         return validity.without_cpu_times()
-    driver = lateness.late(records) if load.is_open else contention.held_up_driver(shares)
+    driver = lateness.late(records) if load.is_scheduled else contention.held_up_driver(shares)
     return driver or contention.kept_waiting(records, own_wait_ms)

@@ -120,7 +120,9 @@ def sweep_options(command: Command) -> Command:
 
     slo = click.option("--slo", help="Objective for p99 in a sweep: 500us, 10ms, 0.5s. Default: 10ms.")
     loads = click.option(
-        "--sweep", "loads", help="Throughput and latency against load: users=1..256, rate=100..20000, rate=500,1000."
+        "--sweep",
+        "loads",
+        help="Throughput and latency against load, such as users=1..256, rate=100..20000, rate=500,1000.",
     )
     return loads(slo(with_sweep_or_none))
 

@@ -46,7 +46,7 @@ class Memory:
 
 
 def examine(testbed: Testbed, whole: Experiment, watcher: Watcher) -> Diagnosis:
-    """Returns what there is to say of this machine; ``site`` is that of the A/A of the Experiment ``whole``."""
+    """Returns what there is to say of this machine; ``testbed`` is that of the A/A of ``whole``."""
     seen = host.read()  # before the A/A, which is load too
     cores, began = (*testbed.machine.server_cores, *testbed.machine.driver_cores), time.monotonic()
     before = counters.steal_s(cores)

@@ -52,7 +52,7 @@ class Ready(Struct, frozen=True):
 
 
 class SliceOrder(Struct, frozen=True):
-    """LoadSettings ``load`` to each Lane for ``settle_s``, which is not counted, and then for ``window_s``, which is.
+    """Offers ``load`` to each Lane for ``settle_s``, which is not counted, and then for ``window_s``, which is.
 
     More than one Lane is a Duet: all are loaded at the same time, with a closed load, by users of their own. An open
     load sends what is overdue until ``send_limit_s`` after the window; what is unsent then is dropped.

@@ -199,8 +199,8 @@ def _swept(preset: Preset, index: int, lane: str, load: Load, slowest_rps: float
     settle_s, window_s = preset.settle_s, preset.window_s
     if load.under_way:  # until then the first requests, all sent at once, wait less than the later ones will
         settle_s = max(settle_s, min(SWEEP_SETTLE_S, load.under_way / slowest_rps))
-    if load.is_open:
-        needed_s = max(SWEEP_ROUND_REQUESTS, SWEEP_RUN_REQUESTS / preset.rounds) / load.value
+    if load.rate_rps:
+        needed_s = max(SWEEP_ROUND_REQUESTS, SWEEP_RUN_REQUESTS / preset.rounds) / load.rate_rps
         window_s = max(window_s, min(SWEEP_WINDOW_S, needed_s))
     return Slice(index, Phase.SWEEP, (lane,), load, settle_s, window_s, send_limit_s=SWEEP_SEND_LIMIT_S)
 

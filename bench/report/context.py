@@ -45,7 +45,7 @@ SWEEP_READING = (
     "(95 % of it got through, nothing left unsent, the server below 90 % of its cores) and the next that was not.",
     "The objective holds up to a load if the upper end of p99's interval is within it there and at every lower load. "
     "A closed load sends no request while its users wait, so its p99 hides what an open load's shows: decide by rates.",
-    "Overloaded: less was served than offered. Its latency grows for as long as the load lasts, and is left out.",
+    "Overloaded: less was served than came due. Its latency grows for as long as the load lasts, and is left out.",
 )
 """How to read a sweep."""
 LATENCY_ENDS = {
@@ -183,17 +183,17 @@ def _single(report: Report) -> str:
 
 
 def load(report: Report, phase: Phase) -> str:
-    """Says what load a phase offered, and for how long."""
+    """Says which load a phase had, and for how long."""
     experiment = report.manifest.experiment
     preset = experiment.preset
     if phase is Phase.SWEEP and experiment.sweep:
-        longer = " (longer for low rates)" if experiment.sweep.loads[0].is_open else ""
+        longer = " (longer for low rates)" if experiment.sweep.loads[0].rate_rps else ""
         return (
             f"{listed_loads(experiment.sweep.loads)}; a slice of {preset.window_s:g} s{longer} a Lane, load and round."
         )
     slices = preset.fixed_slices if phase is Phase.FIXED else preset.saturated_slices
-    offered = _open(report) if phase is Phase.FIXED else f"{Closed(experiment.load.users)}, saturating"
-    return f"{offered}; {_plural(slices, 'slice')} of {preset.window_s:g} s a Lane and round."
+    said = _open(report) if phase is Phase.FIXED else f"{Closed(experiment.load.users)}, saturating"
+    return f"{said}; {_plural(slices, 'slice')} of {preset.window_s:g} s a Lane and round."
 
 
 def servers(report: Report) -> str:

@@ -6,7 +6,9 @@ from msgspec import Struct
 
 from bench.model.estimate import Estimate, Status
 from bench.model.experiment import Sweep
+from bench.model.load import KneeMethod
 from bench.model.metrics import METRICS, OBJECTIVE, SWEPT, THROUGHPUT, latency_at_rate
+from bench.model.reason import Code
 from bench.model.summary import Report
 from bench.model.sweep import LaneSweep, SweepPoint
 from bench.report.format import NO_INTERVAL, listed, margin, number
@@ -53,7 +55,7 @@ class SweepRow(Struct, frozen=True, kw_only=True):
         if found.at is None:
             return NOTHING, ""
         bounds = NOTHING.join(number(end) for end in (found.low, found.high) if end is not None)
-        if self.sweep.points[0].load.is_open:
+        if self.sweep.points[0].load.knee_method is KneeMethod.LAST_SERVED:
             return bounds, ""
         return number(found.at), f"({bounds or NO_INTERVAL})"
 
@@ -63,7 +65,7 @@ class SweepRow(Struct, frozen=True, kw_only=True):
         found = self.sweep.within_slo
         if found.load is None:
             return NOTHING, ""
-        served = None if found.load.is_open else found.throughput_rps
+        served = found.throughput_rps if found.load.rate_rps is None else None
         return found.load.label, f"{number(served.point)} {SERVED}" if served else ""
 
     @property
@@ -127,15 +129,15 @@ def point_cells(point: SweepPoint) -> tuple[TableCell, ...]:
         *(_cell(point.latency_ms.get(name)) for name in SWEPT),
         (_share(point.server_cpu_share), ""),
         (_share(point.driver_cpu_share), ""),
-        (f"{point.dropped:,}" if point.load.is_open else NOTHING, ""),
+        (f"{point.dropped:,}" if point.load.is_scheduled else NOTHING, ""),
         (_status(point), ""),
     )
 
 
 def doubtful(point: SweepPoint) -> bool:
     """Returns whether a point's figures are in doubt. They are not where a rate was too high: that is a result."""
-    results = (Status.VALID, Status.OVERLOADED, *((Status.UNSTABLE,) if point.load.is_open else ()))
-    return point.validity.status not in results
+    too_high = any(why.code is Code.RATE_FILLS_SERVER for why in point.validity.reasons)
+    return point.validity.status not in (Status.VALID, Status.OVERLOADED) and not too_high
 
 
 def _table(report: Report, sweep: Sweep, table: Table) -> SweepTable:

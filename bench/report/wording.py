@@ -103,7 +103,7 @@ def _round(index: Value) -> str:
 
 def _overloaded(reason: Reason) -> str:
     drops = ", {dropped:,} requests dropped" if reason.values.get("dropped") else ""
-    return filled("{served_rps:,.0f} of {offered_rps:,.10g} requests/s served" + drops, reason.values)
+    return filled("{served_rps:,.0f} of {rate_rps:,.10g} requests/s served" + drops, reason.values)
 
 
 def _no_raw(reason: Reason) -> str:
@@ -190,12 +190,10 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     ),
     # at a rate
     Code.SERVER_FULL_AT_RATE: (
-        "the server used {server_share:share} of its cores, so requests queue up at this rate; offer a lower one "
-        "(load.rate_share)"
+        "the server used {server_share:share} of its cores, so requests queue up at this rate; lower load.rate_share"
     ),
     Code.DRIVER_FULL_AT_RATE: (
-        "the driver used {driver_share:share} of its core, so latencies are its own; offer a lower rate "
-        "(load.rate_share)"
+        "the driver used {driver_share:share} of its core, so latencies are its own; lower load.rate_share"
     ),
     Code.DRIVER_LATE: (
         "the driver was {late_ms:.2f} ms late, in a latency of {latency_ms:.2f} ms (medians); end what else runs on "

@@ -13,7 +13,7 @@ from bench.model.protocol import Request, Setup, SliceOrder, SliceResult, Target
 from bench.model.reason import Code, Reason, Unknown, known, reason
 from bench.model.records import Failure, SliceRecord, Stage
 from bench.model.schedule import Slice
-from bench.run.driver_client import Driver, driver
+from bench.run.driver_client import Driver, open_driver
 from bench.servers import counters
 from bench.servers.launch import HOST
 from bench.servers.processes import ended
@@ -33,15 +33,15 @@ class Readings(Struct, frozen=True):
 class LiveRound:
     """Measures one Slice after another."""
 
-    def __init__(self, testbed: Testbed, index: int, servers: Servers, load: Driver, began: float) -> None:
+    def __init__(self, testbed: Testbed, index: int, servers: Servers, driver: Driver, began: float) -> None:
         self._testbed = testbed
         self._index = index
         self._servers = servers
-        self._driver = load
+        self._driver = driver
         self._began = began
         self.facts = servers.facts
         self.failures = servers.failures
-        self.driver_versions: Mapping[str, str] = load.setup(self._setup()).versions
+        self.driver_versions: Mapping[str, str] = driver.setup(self._setup()).versions
 
     def measure(self, planned: Slice) -> tuple[SliceRecord, ...]:
         """Offers a Slice's load to all its Lanes at once, and returns a record of each. Raises DriverFailed."""
@@ -69,8 +69,8 @@ class LiveRound:
         return None
 
     def _setup(self) -> Setup:
-        whole, rules = self._testbed.experiment, self._testbed.experiment.workload
-        requests = tuple(Request(target, body) for target, body in rules.load_requests())
+        whole, workload = self._testbed.experiment, self._testbed.experiment.workload
+        requests = tuple(Request(target, body) for target, body in workload.load_requests())
         targets = (Target(lane, HOST, server.launch.port, requests) for lane, server in self._servers.running.items())
         at_once = 2 if any(lane.side for lane in whole.lanes) else 1
         cores = self._testbed.machine.driver_cores
@@ -99,11 +99,11 @@ def open_round(testbed: Testbed, index: int, lanes: Sequence[Lane], began: float
     bench has no other thread that runs while it measures.
     """
     with (
-        driver(testbed.process_group, testbed.logs / "driver.log") as load,
+        open_driver(testbed.process_group, testbed.logs / "driver.log") as driver,
         testbed.open_servers(index, lanes) as servers,
         _kept_on(testbed.machine.driver_cores),
     ):
-        yield LiveRound(testbed, index, servers, load, began)
+        yield LiveRound(testbed, index, servers, driver, began)
 
 
 @contextmanager

@@ -35,7 +35,17 @@ class Round(Protocol):
         """Returns why a Lane's server is gone, or None while it runs."""
 
 
-class Sink(Protocol):
+class ObservationSink(Protocol):
+    """Where every value that is measured outside slices is written at once."""
+
+    def observe(self, observation: Observation) -> None:
+        """Writes one value."""
+
+    def sync(self) -> None:
+        """Waits until all of it is on the disk."""
+
+
+class Sink(ObservationSink, Protocol):
     """Where everything that happens is written at once."""
 
     def describe(self, manifest: Manifest) -> None:
@@ -46,12 +56,6 @@ class Sink(Protocol):
 
     def fail(self, failure: Failure) -> None:
         """Writes that a Lane is left out."""
-
-    def observe(self, observation: Observation) -> None:
-        """Writes one value that was measured outside slices."""
-
-    def sync(self) -> None:
-        """Waits until all of it is on the disk."""
 
 
 class Watcher(Protocol):
@@ -70,6 +74,8 @@ class Watcher(Protocol):
         """Hears that a Lane is left out."""
 
 
+Heard = Callable[[str, float], None]
+"""Hears what is measured outside slices, and how much of it is done."""
 OpenRound = Callable[[int, tuple[Lane, ...]], AbstractContextManager[Round]]
 Attempt = Callable[[Slice, int], bool]
 """Measures a Slice, told how many repeats are left, and returns whether it has to be measured again."""

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from bench.analysis import sweep
 from bench.analysis.knee import STILL_GROWING, within_slo
 from bench.analysis.summary import fold
-from bench.cli.sweep_option import MIN_RATE_RPS, parse_sweep
+from bench.cli.sweep_option import parse_sweep
 from bench.driver.arrival_schedule import Schedule
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Experiment, Sweep
-from bench.model.load import Closed, Load, Open, Phase
+from bench.model.load import MIN_RATE_RPS, Closed, Load, Open, Phase
 from bench.model.metrics import Better, Unit
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import SliceRecord
@@ -179,7 +179,7 @@ def test_overload_is_a_result() -> None:
     assert last.validity.status is Status.OVERLOADED
     (overloaded,) = last.validity.reasons
     assert overloaded.code is Code.OVERLOADED
-    expected = {"served_rps": RPS[A], "offered_rps": 20_000, "dropped": 3 * 19_000 * whole.preset.window_s}
+    expected = {"served_rps": RPS[A], "rate_rps": 20_000, "dropped": 3 * 19_000 * whole.preset.window_s}
     assert overloaded.values == pytest.approx(expected)
     assert last.throughput_rps
     assert last.throughput_rps.point == pytest.approx(RPS[A])

@@ -64,7 +64,7 @@ def test_without_a_run_nothing_is_proposed(tmp_path: Path) -> None:
     """One line, and what to do."""
     result = call("plan", "--detect", "3%", "--out", tmp_path)
     assert result.exit_code == 2
-    assert re.fullmatch(rf"bench: {tmp_path}/latest: .*`make bench`.*\n", result.stderr)
+    assert re.fullmatch(rf"bench: {tmp_path}/latest: .*`bench run`.*\n", result.stderr)
 
 
 def test_a_sweep_is_nothing_to_go_by(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.cli.sweep_option import MAX_RATE_RPS, parse_slo_ms, parse_sweep, with_sweep
+from bench.cli.sweep_option import parse_slo_ms, parse_sweep, with_sweep
 from bench.model.config_errors import ConfigError
 from bench.model.experiment import Sweep
-from bench.model.load import Closed, Load, Open
+from bench.model.load import MAX_RATE_RPS, Closed, Load, Open
 from tests.builders.runs import experiment, twinned
 
 RATES = st.integers(80, 2000).map(lambda number: number / 8)

@@ -184,7 +184,7 @@ def test_the_charts_of_a_sweep_stand_alone(variant: str) -> None:
         for fact in (CHARTS[name], "n = 3 rounds", "Example", "bench 0.1.0", "gunicorn 27.0.1", "0.25 s"):
             assert fact in said
         assert ("closed(1, 2, 4" if variant == "users" else "open(100, 200") in said
-        assert ("users" if variant == "users" else "offered rate, requests/s") in figure.axes[-1].get_xlabel()
+        assert ("users" if variant == "users" else "rate, requests/s") in figure.axes[-1].get_xlabel()
         assert ("requests/s" if name == "sweep_throughput" else "ms") in figure.axes[0].get_ylabel()
         assert {axes.get_xscale() for axes in figure.axes} == {axes.get_yscale() for axes in figure.axes} == {"log"}
 

@@ -73,7 +73,7 @@ def measured(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Seen:
     seen = Seen()
     with prepared(root, lanes, cold_starts=cold_starts) as testbed:
         before = set(psutil.Process().children(recursive=True))
-        footprint.measure(testbed, seen, seen)
+        footprint.measure(testbed, seen, seen.observing)
         assert set(psutil.Process().children(recursive=True)) <= before
     return seen
 
@@ -123,7 +123,7 @@ def test_an_app_that_does_not_start_has_a_reason(project: Path, broken: str, tim
     config.write_text(config.read_text() + f"[serving]\nready_timeout_s = {timeout_s}\n")
     seen = Seen()
     with prepared(project, [FLASK], cold_starts=3) as testbed:
-        footprint.measure(testbed, seen, seen)
+        footprint.measure(testbed, seen, seen.observing)
     missing = observations.missing(seen.of(FLASK))
     assert set(missing) >= STARTED
     assert {missing[metric].code for metric in STARTED} == {Code.SAID}
@@ -178,7 +178,7 @@ def test_a_system_that_does_not_tell_when_it_booted_ends_no_run(project: Path, m
             assert [facts.workers for facts in servers.facts] == [1]
             assert servers.pids[UVICORN][0] == servers.running[UVICORN].process.pid
             assert counters.rss_bytes(servers.pids[UVICORN]) == counters.UNREADABLE
-        footprint.measure(testbed, seen, seen)
+        footprint.measure(testbed, seen, seen.observing)
     assert set(seen.estimates(UVICORN)) == STARTED | AT_REST
 
 

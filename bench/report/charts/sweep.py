@@ -200,11 +200,11 @@ def _legend(axes: Axes, rows: Sequence[SweepRow], looks: Sequence[Look], names: 
 def _scale(report: Report, panels: Sequence[Axes], points: Sequence[float]) -> None:
     """Gives all panels the same logarithmic axes: across, the loads of the sweep; upwards, as far as points lie."""
     sweep = report.manifest.experiment.sweep
-    offered = [load.value for load in sweep.loads] if sweep else [1.0]
+    values = [load.value for load in sweep.loads] if sweep else [1.0]
     for axes in panels:
-        axes.set(xscale="log", xlim=(offered[0] / X_MARGIN, offered[-1] * X_MARGIN))
+        axes.set(xscale="log", xlim=(values[0] / X_MARGIN, values[-1] * X_MARGIN))
         axes.set(yscale="log", ylim=(min(points, default=1.0) / Y_MARGIN, max(points, default=1.0) * Y_MARGIN))
-        ticks = FixedLocator(offered) if len(offered) <= MOST_TICKS else LogLocator(subs=(1, 2, 5))
+        ticks = FixedLocator(values) if len(values) <= MOST_TICKS else LogLocator(subs=(1, 2, 5))
         for axis, locator in ((axes.xaxis, ticks), (axes.yaxis, LogLocator(subs=(1, 2, 5)))):
             axis.set_major_locator(locator)
             axis.set_minor_locator(NullLocator())
