@@ -70,7 +70,10 @@ def test_the_knee_of_users_is_where_the_bounds_cross(rps: float, idle_ms: float)
     knee = folded(whole, sweep_records(whole, dict.fromkeys(RPS, rps), idle_ms))[A].knee
     crossing = max(1.0, rps * idle_ms / 1000)
     if crossing > 128 * STILL_GROWING:
-        assert (knee.at, knee.reason) == (None, reason(Code.STILL_GROWING, load="256 users"))
+        assert knee.at is None
+        assert knee.reason is not None
+        assert knee.reason.values == {"load": "256 users"}
+        assert knee.reason.code in (Code.STILL_GROWING, Code.MAXIMUM_UNKNOWN)  # the server may be just short of full
     elif crossing < 128:
         assert knee.at == pytest.approx(crossing, rel=0.05)  # a window holds whole requests
         assert knee.low is not None and knee.at is not None and knee.high is not None  # noqa: PT018 - all or none
