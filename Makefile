@@ -46,17 +46,19 @@ bench: setup ## measure every Lane and report; PRESET=quick takes a minute
 test: setup ## run the tests
 	@$(BIN)/pytest $(ARGS)
 
-check: setup ## check everything without editing: format, lint, types, tests of layering and docs
+check: setup ## check everything without editing: format, lint, types, dead code, tests of layering, docs and schemas
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/pytest tests/test_layering.py tests/test_docs.py
+	@$(BIN)/vulture
+	@$(BIN)/pytest tests/test_layering.py tests/test_docs.py tests/test_words.py
 
-fix: setup ## format, mend what can be mended by itself, write the JSON Schemas and the table of reasons
+fix: setup ## format, mend what can be mended by itself, write the JSON Schemas, and the tables of reasons and of exports
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/python docs/schemas/write.py
 	@$(BIN)/python docs/write_reasons.py
+	@$(BIN)/python docs/write_exports.py
 
 report: setup ## make all reports of the latest run again
 	@$(BIN)/bench report latest

@@ -249,7 +249,7 @@ def render(comparison: Comparison) -> str:
         lines.append(_row(f"{first} : {other}", [ours.rps / theirs.rps for ours, theirs in pairs], ".2f"))
     lines.append(_row(f"open({OPEN_RATE_RPS}/s) late p50, ms", [late.p50_ms for late in comparison.lateness], ".3f"))
     lines.append(_row(f"open({OPEN_RATE_RPS}/s) late p99, ms", [late.p99_ms for late in comparison.lateness], ".3f"))
-    lines.append(_row(f"open({OPEN_RATE_RPS}/s) missed", [late.dropped for late in comparison.lateness], ".0f"))
+    lines.append(_row(f"open({OPEN_RATE_RPS}/s) dropped", [late.dropped for late in comparison.lateness], ".0f"))
     return "\n".join(lines)
 
 

@@ -41,7 +41,7 @@ from bench.analysis import histograms
 from bench.model.load import Closed, Load, Open
 from bench.model.metrics import PERCENTILES
 from bench.model.protocol import Request, Setup, SliceOrder, SliceResult, Target
-from bench.run.driver_client import Driver, driver
+from bench.run.driver_client import Driver, open_driver
 from bench.servers import counters, machine
 from bench.servers.processes import open_process_group
 
@@ -148,7 +148,7 @@ def rig(connections: int, cores: Sequence[int], targets: Sequence[Target] = ()) 
     with (
         open_process_group() as process_group,
         tempfile.TemporaryDirectory() as logs,
-        driver(process_group, Path(logs, "log")) as process,
+        open_driver(process_group, Path(logs, "log")) as process,
     ):
         if targets:
             process.setup(Setup(tuple(targets), connections, connections, driver_cores))
@@ -176,8 +176,8 @@ def figures(path: str, turns: Sequence[Turn]) -> Iterator[Figure]:
             histograms.percentile_ms(reported, percentile),
         ]
         yield Figure(path, str(load), "service", name, *found)
-    if isinstance(load, Open):
-        truth = np.concatenate([from_intended_ms(turn.served, load.rate_rps) for turn in turns])
+    if (rate_rps := load.rate_rps) is not None:
+        truth = np.concatenate([from_intended_ms(turn.served, rate_rps) for turn in turns])
         reported = histograms.merged([turn.result.latency_from_intended_us or "" for turn in turns])
         for name, percentile in percentiles(len(truth)):
             found = [quantile(truth, percentile), histograms.percentile_ms(reported, percentile)]
@@ -248,8 +248,9 @@ Contenders = dict[str, Callable[[], float]]
 def contenders(running: Rig, name: str, url: str, load: Load, seconds: float) -> Contenders:
     """Returns who can offer this load, the driver first."""
     able: Contenders = {"driver": lambda: _median_ms(running.turn(name, load, seconds))}
-    if isinstance(load, Closed) and shutil.which("wrk"):
-        able["wrk"] = lambda: wrk_median_ms(url, load.users, seconds)
+    users = load.under_way
+    if users and shutil.which("wrk"):
+        able["wrk"] = lambda: wrk_median_ms(url, users, seconds)
     k6 = find_k6()
     if k6:
         able["k6"] = lambda: k6_median_ms(k6, url, load, seconds)
@@ -312,11 +313,11 @@ def k6_options(load: Load, seconds: float) -> dict[str, object]:
     """Returns k6's options for a load. It keeps connections alive, one for each of its users, as the driver does."""
     duration = f"{round(1000 * seconds)}ms"
     scenario: dict[str, object] = {"executor": "constant-vus", "duration": duration}
-    if isinstance(load, Closed):
-        scenario["vus"] = load.users
-    else:
+    if load.rate_rps:
         rate = {"executor": "constant-arrival-rate", "rate": round(load.rate_rps), "preAllocatedVUs": CONNECTIONS}
         scenario |= rate
+    else:
+        scenario["vus"] = load.under_way
     return {"scenarios": {"load": scenario}, "discardResponseBodies": True}
 
 

@@ -23,6 +23,7 @@ from bench.model import quotients
 from bench.model.estimate import Estimate
 from bench.model.experiment import Lane
 from bench.model.load import Closed, Phase
+from bench.model.metrics import Better, Unit
 from bench.model.records import SliceRecord
 from bench.model.schedule import Slice
 from bench.run import session
@@ -166,7 +167,7 @@ def differences(values: Sequence[float], others: Sequence[float]) -> list[float]
 
 def estimate(logs: Sequence[float]) -> Estimate:
     """Returns the ratio whose logarithms these are."""
-    return intervals.log_estimate([exp(value) for value in logs], "ratio", "")
+    return intervals.log_estimate([exp(value) for value in logs], Unit.RATIO, Better.NEITHER)
 
 
 def said(ratio: Estimate) -> str:

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from runpy import run_path
 
@@ -14,14 +13,17 @@ from jsonschema import Draft202012Validator
 
 from bench.cli import COMMANDS as NAMES
 from bench.cli import Later
+from bench.model.config_schema import NAMED_TABLES, TABLES
+from bench.model.experiment import App
 from tests.builders.repositories import git
 
 COMMANDS = {name: Later(name).load() for name in NAMES}
 PROJECT = Path(__file__).parent.parent
-PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *(PROJECT / "docs").glob("*.md")])
+PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")])
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE))
 CALL = re.compile(r"(?:- |run: )?(?:\.venv/bin/)?bench ([a-z].*)")
 """A call of bench, in a step of a CI job too."""
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -32,6 +34,14 @@ def code(page: Path) -> list[str]:
     fenced = re.findall(r"^ *```[a-z]*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     spans = re.findall(r"`([^`\n]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL))
     return [line.strip() for block in fenced for line in block.splitlines()] + spans
+
+
+def test_the_pages_name_what_is_looked_for() -> None:
+    """Commands, options, targets, files and links: the tests below are not about nothing."""
+    named = "\n".join(line for page in PAGES for line in code(page))
+    for kind in (r"^bench \w+ .*--\w", r"^make \w", r"(?<![\w./-])bench/\w+/"):
+        assert len(re.findall(kind, named, re.MULTILINE)) > 3, kind
+    assert len([found for page in PAGES for found in LINK.findall(page.read_text()) if "://" not in found]) > 10
 
 
 @pages
@@ -51,7 +61,7 @@ def test_every_command_and_option_that_is_named_exists(page: Path) -> None:
         assert command, f"{page.name}: bench {name}"
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         options = {word.partition("=")[0] for word in words if word.startswith("--")}
-        assert options <= known, f"{page.name}: bench {line}"
+        assert options <= known | {"--help"}, f"{page.name}: bench {line}"
 
 
 @pages
@@ -68,7 +78,7 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
 @pages
 def test_every_link_leads_somewhere(page: Path) -> None:
     """Relative links, pictures too, name files of the repository."""
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+    for target in LINK.findall(page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
@@ -123,27 +133,26 @@ def commit(folder: Path, message: str) -> str:
 
 
 def test_every_key_of_the_configuration_is_described() -> None:
-    """docs/configuration.md has a line for each key of bench.toml and app.toml, under its table."""
+    """docs/configuration.md has a row for each key of bench.toml and app.toml under its table, and for no other key."""
     sections = re.split(r"^##+ ", (PROJECT / "docs" / "configuration.md").read_text(), flags=re.MULTILINE)
-    described = {section.splitlines()[0]: section for section in sections}
-    files = [PROJECT / "bench.toml", PROJECT / "bench" / "defaults.toml"]
-    tables = [item for file in files for item in tomllib.loads(file.read_text()).items()]
-    for table, content in tables:
-        titles = (f"`[{table}]`", f"`[{table}.NAME]`")
-        (section,) = (text for title, text in described.items() if title.startswith(titles))
-        entries = content.values() if f"[{table}.NAME]" in section else [content]
-        for key in {key for entry in entries for key in entry}:
-            assert f"`{key}`" in section, f"{table}.{key}"
-    for app in (PROJECT / "apps").glob("*/app.toml"):
-        for key in tomllib.loads(app.read_text()):
-            assert re.search(rf"`\[?{key}\]?`", described["app.toml"]), key
+    rows = {section.splitlines()[0]: re.findall(r"^\| `\[?(\w+)\]?` \|", section, re.M) for section in sections}
+    tables = {f"`[{name}]`": kind for name, kind in TABLES.items()}
+    named = {f"`[{name}.NAME]`": kind for name, kind in NAMED_TABLES.items() if kind is not App}
+    for title, kind in {**tables, **named, "app.toml": App}.items():
+        described = rows[title]
+        assert len(described) == len(set(described)), title
+        assert set(described) == set(kind.__struct_fields__) - {"name"}, title  # type: ignore[attr-defined]
 
 
 def test_nothing_names_a_registry_or_a_place_on_somebodys_machine() -> None:
     """Locks have no host in them, and stored runs no absolute path."""
-    for lock in [*PROJECT.glob("requirements/*.txt"), *PROJECT.glob("apps/*/requirements.txt")]:
+    locks = [*PROJECT.glob("requirements/*.txt"), *PROJECT.glob("apps/*/requirements.txt")]
+    assert len(locks) >= 7
+    for lock in locks:
         assert "://" not in lock.read_text(), lock
-    for stored in [*(PROJECT / "results" / "example").rglob("*.json*"), *(PROJECT / "tests" / "data").rglob("*.json*")]:
+    runs = [*(PROJECT / "results" / "example").rglob("*.json*"), *(PROJECT / "tests" / "data").rglob("*.json*")]
+    assert {"summary.json", "slices.jsonl", "history-v1.jsonl"} <= {stored.name for stored in runs}
+    for stored in runs:
         assert not re.search(r'"/(home|root|work|Users|tmp)/', stored.read_text()), stored
 
 
@@ -151,8 +160,10 @@ def test_server_packages_have_one_version_in_all_locks() -> None:
     """Every App's lock pins what the servers' lock pins."""
     pin = re.compile(r"^([a-z0-9_-]+==[^ \\]+)(.*?) ?\\?$", re.MULTILINE)
     servers = {found[0] for found in pin.findall((PROJECT / "requirements" / "servers.txt").read_text())}
+    locks = list(PROJECT.glob("apps/*/requirements.txt"))
     assert servers
-    for lock in PROJECT.glob("apps/*/requirements.txt"):
+    assert len(locks) >= 4
+    for lock in locks:
         assert servers <= {found[0] for found in pin.findall(lock.read_text())}, lock
 
 
@@ -160,6 +171,12 @@ def test_every_reason_is_in_the_table() -> None:
     """docs/reasons.md is what the docstrings of the codes say; `make fix` writes it again."""
     written = run_path(str(PROJECT / "docs" / "write_reasons.py"))["page"]()
     assert (PROJECT / "docs" / "reasons.md").read_text(encoding="utf-8") == written
+
+
+def test_every_export_is_in_the_table() -> None:
+    """docs/exports.md has the rows of the code; `make fix` writes them again."""
+    written = run_path(str(PROJECT / "docs" / "write_exports.py"))["page"]()
+    assert (PROJECT / "docs" / "exports.md").read_text(encoding="utf-8") == written
 
 
 def test_the_published_schemas_are_those_of_the_types() -> None:

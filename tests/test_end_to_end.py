@@ -16,14 +16,15 @@ import msgspec
 import psutil
 import pytest
 
+from bench.model.estimate import Status
 from bench.model.load import Phase
 from bench.model.reason import Code, Reason
 from bench.report.wording import said
 from bench.run import store
+from tests.builders.commands import PROJECT, with_environments
 
 HANG_S = 300
 """What takes longer than this will never end; a busy machine takes its time."""
-PROJECT = Path(__file__).parent.parent
 SCHEMAS = PROJECT / "docs" / "schemas"
 BENCH = str(Path(sys.executable).parent / "bench")
 SHORT = """
@@ -65,11 +66,8 @@ STARTING = BRIEF.replace("presets.brief", "presets.starting") + "cold_starts = 1
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Returns a copy of the project with presets for tests, and the environments that are made already."""
-    (tmp_path / "bench.toml").write_text((PROJECT / "bench.toml").read_text() + SHORT + WHOLE + BRIEF + LONG + STARTING)
-    shutil.copytree(PROJECT / "apps", tmp_path / "apps")
-    made = PROJECT / ".bench"
-    made.mkdir(exist_ok=True)
-    (tmp_path / ".bench").symlink_to(made)
+    with_environments(tmp_path)
+    (tmp_path / "bench.toml").open("a").write(SHORT + WHOLE + BRIEF + LONG + STARTING)
     return tmp_path
 
 
@@ -116,7 +114,7 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
     folder = (project / "results" / "latest").resolve()
     stored = store.read(folder)
     assert len(stored.records) == LANES * 3  # a slice of each phase
-    assert {record.load.rate_rps for record in stored.records if record.phase is Phase.FIXED}.__len__() == 1  # type: ignore[union-attr]
+    assert len({record.load for record in stored.records if record.phase is Phase.FIXED}) == 1  # one rate for all
     assert json.loads((folder / "summary.json").read_text()) == summary
     for name in ("manifest.json", "summary.json"):
         jsonschema.validate(json.loads((folder / name).read_text()), schema(name))
@@ -129,9 +127,13 @@ def test_every_lane_is_measured_and_reported(project: Path) -> None:
         assert "Flask" in (folder / report).read_text()
     assert {path.name for path in (folder / "exports").iterdir()} > {"junit.xml", "pyperf.json", "slices.parquet"}
     assert str(project) not in (folder / "manifest.json").read_text()
-    (remembered,) = (project / "results" / "history.jsonl").read_text().splitlines()
-    assert json.loads(remembered)["run_id"] == folder.name
-    jsonschema.validate(json.loads(remembered), schema("history.jsonl"))
+    history = project / "results" / "history.jsonl"
+    remembered = history.read_text().splitlines() if history.exists() else []
+    refused = [line for line in done.stderr.splitlines() if line.startswith(f"bench: {folder.name}: ")]
+    assert len(remembered) + len(refused) == 1, done.stderr  # on a machine that is too busy no Lane is valid
+    for line in remembered:
+        assert json.loads(line)["run_id"] == folder.name
+        jsonschema.validate(json.loads(line), schema("history.jsonl"))
 
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     again = bench(project, "report", "latest", "--json")
@@ -151,13 +153,14 @@ def test_a_sweep_is_measured_and_reported(project: Path, loads: str) -> None:
     assert [each["lane"] for each in summary["sweeps"]] == list(lanes)
     for each in summary["sweeps"]:
         assert all(point["throughput_rps"]["point"] > 0 for point in each["points"])
-        assert each["knee"]["at"] is not None or each["knee"]["reason"]
+        assert (each["knee"]["at"] is None) == (each["knee"]["reason"] is not None)
         assert each["within_slo"]["reasons"]
         if loads.startswith("rate"):
             first, last = each["points"]
             assert first["dropped"] == 0
             assert last["dropped"] > 0
-            assert last["validity"]["status"] in ("overloaded", "driver-bound")
+            # which of server and driver is the limit at 100,000/s depends on the machine
+            assert last["validity"]["status"] in {Status.OVERLOADED, Status.DRIVER_BOUND}
             assert last["latency_ms"] == {}
     folder = (project / "results" / "latest").resolve()
     jsonschema.validate(json.loads((folder / "summary.json").read_text()), schema("summary.json"))
@@ -223,7 +226,9 @@ def test_broken_lanes_fail_alone(project: Path) -> None:
     assert throughput["n"] == 3
     assert throughput["low"] < throughput["high"]
     (folder,) = (path for path in (project / "results").iterdir() if not path.is_symlink())
-    for line in (folder / "failures.jsonl").read_text().splitlines():
+    lines = (folder / "failures.jsonl").read_text().splitlines()
+    assert len(lines) == len(expected)
+    for line in lines:
         jsonschema.validate(json.loads(line), schema("failures.jsonl"))
 
 
@@ -306,6 +311,7 @@ def test_a_run_that_was_interrupted_during_its_footprint_is_not_complete(project
     lacking = msgspec.convert(summary["lacking"], tuple[Reason, ...])
     assert [part.code for part in lacking] == [Code.FOOTPRINT_LACKING]
     assert "first_response_ms" in str(lacking[0].values["metrics"])
+    assert len(summary["lanes"]) > 0
     assert all("throughput_rps" in lane["metrics"] for lane in summary["lanes"])
     assert said(lacking[0]) in (folder / "report.html").read_text()
     assert not (project / "results" / "latest").exists()
@@ -364,10 +370,10 @@ def test_serve_launches_a_lane_for_a_person_to_look_at(project: Path) -> None:
 
 def test_an_app_that_cannot_be_served_is_exit_code_3(project: Path) -> None:
     """Its own log is on standard error, and the last line names the Lane."""
-    (project / "apps" / "raw_hello" / "raw_hello.py").write_text("raise ImportError('this app is broken')")
+    (project / "apps" / "raw_hello" / "raw_hello.py").write_text("raise ImportError('broken')")
     done = bench(project, "serve", "raw_hello@uvicorn")
     assert done.returncode == 3
-    assert "ImportError: this app is broken" in done.stderr
+    assert "ImportError: broken" in done.stderr
     assert "serving" not in done.stderr
     last = done.stderr.splitlines()[-1]
     assert re.match(r"bench: raw_hello@uvicorn: .*\bexit code 1\b", last)

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import uv
 
+from tests.builders.packages import HANG_S, PROJECT, build, copied_checkout, run_uv
 from tests.builders.repositories import git
 
-PROJECT = Path(__file__).parent.parent
-HANG_S = 300
 BENCH_TOML = """\
 workloads.hello = { path = "/price/{name}", body = "{name}: 10", content_type = "text/plain; charset=utf-8" }
 [apps.shop]
@@ -35,24 +33,19 @@ def app(environ, start_response):
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copied_checkout(tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.fixture(scope="module")
+def bench(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Returns the command of a bench that is installed as a wheel, far from its checkout."""
     folder = tmp_path_factory.mktemp("installed")
-    source = folder / "source"
-    source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE", "hatch_build.py"):
-        shutil.copy(PROJECT / name, source)
-    shutil.copytree(PROJECT / "bench", source / "bench", ignore=shutil.ignore_patterns("__pycache__"))
-    do("build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", str(folder), str(source))
-    (wheel,) = folder.glob("*.whl")
-    do("venv", "--python", sys.executable, str(folder / "venv"))
-    locked = ("--constraint", str(PROJECT / "requirements" / "dev.txt"))
-    do("pip", "install", "--python", str(folder / "venv" / "bin" / "python"), *locked, str(wheel))
+    wheel = build("wheel", checkout, folder)
+    run_uv("venv", "--python", sys.executable, folder / "venv")
+    locked = ("--constraint", PROJECT / "requirements" / "dev.txt")
+    run_uv("pip", "install", "--python", folder / "venv" / "bin" / "python", *locked, wheel)
     return folder / "venv" / "bin" / "bench"
-
-
-def do(*arguments: str) -> None:
-    subprocess.run([uv.find_uv_bin(), "--quiet", *arguments], check=True, timeout=HANG_S)
 
 
 @pytest.fixture
@@ -72,10 +65,10 @@ def commit_all(shop: Path) -> None:
     git(shop, "commit", "--quiet", "--message", "shop")
 
 
-def test_ten_lines_measure_an_app_of_ones_own(bench: Path, shop: Path) -> None:
+def test_ten_lines_measure_an_app_of_ones_own(checkout: Path, bench: Path, shop: Path) -> None:
     """`bench run` in another project serves its App, checks its workload, and writes every report.
 
-    The project is at a commit, and an installed bench is at none.
+    The project is at its commit, and bench at the one that it was built from.
     """
     assert len(BENCH_TOML.splitlines()) <= 10
     commit_all(shop)
@@ -89,8 +82,8 @@ def test_ten_lines_measure_an_app_of_ones_own(bench: Path, shop: Path) -> None:
     assert summary["totals"]["errors"] == 0
     folder = shop / "results" / "latest"
     manifest = json.loads((folder / "manifest.json").read_text())
-    commit = git(shop, "rev-parse", "--short=12", "HEAD")
-    assert (manifest["bench_revision"], manifest["project_revision"]) == (None, commit)
+    commits = [git(repository, "rev-parse", "--short=12", "HEAD") for repository in (checkout, shop)]
+    assert [manifest["bench_revision"], manifest["project_revision"]] == commits
     assert (folder / "report.html").is_file()
     assert (folder / "charts" / "throughput.png").is_file()
 

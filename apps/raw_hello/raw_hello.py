@@ -1,4 +1,4 @@
-"""The hello app as bare WSGI and ASGI callables: the ceiling for every framework on the same server."""
+"""The hello app as bare WSGI and ASGI callables: what the server alone costs, with no framework."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any

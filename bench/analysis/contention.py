@@ -6,12 +6,13 @@ from msgspec import Struct
 
 from bench.analysis import lateness
 from bench.analysis.discard import DISCARD_STEAL
+from bench.model import quotients
 from bench.model.estimate import BUSY_SHARE, Status, Validity
 from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
 
 USUAL_WAIT = 1.5
-"""A server's threads wait for each other, about as long for a request at any load; so many times that is too long."""
+"""A server's threads wait for each other, about as long per request at any load. Above this it is unusual."""
 
 
 class Shares(Struct, frozen=True):
@@ -26,29 +27,23 @@ class Shares(Struct, frozen=True):
 
 def shares_of(records: Sequence[SliceRecord], workers: int) -> Shares:
     """Returns what server and driver did with their cores in these slices."""
-    server, waited = busy_share(records, "server_cpu_ns"), busy_share(records, "server_run_queue_ns")
+    server, waited, driver, driver_waited = (
+        quotients.share_of_core(counter, *records)
+        for counter in ("server_cpu_ns", "server_run_queue_ns", "driver_cpu_ns", "driver_run_queue_ns")
+    )
     known = [record for record in records if record.steal_s is not None]
     slice_s = sum(record.slice_s for record in known)
     return Shares(
         server=None if server is None else server / workers,
         server_waited=None if waited is None else waited / workers,
-        driver=busy_share(records, "driver_cpu_ns"),
-        driver_waited=busy_share(records, "driver_run_queue_ns"),
+        driver=driver,
+        driver_waited=driver_waited,
         steal=sum(record.steal_s or 0.0 for record in known) / slice_s if slice_s > 0 else None,
     )
 
 
-def busy_share(records: Sequence[SliceRecord], counter: str) -> float | None:
-    """Returns the share of wall time that a ``*_ns`` counter covers; None where it is unknown."""
-    known = [record for record in records if getattr(record, counter) is not None]
-    slice_s = sum(record.slice_s for record in known)
-    if not slice_s > 0:
-        return None
-    return float(sum(getattr(record, counter) for record in known) / 1e9 / slice_s)
-
-
-def robbed(shares: Shares) -> Validity | None:
-    """Judges what the hypervisor took: more than discards a slice, in so many slices that not all could be repeated."""
+def stolen(shares: Shares) -> Validity | None:
+    """Judges steal: above what discards a slice, in more slices than could be repeated."""
     if shares.steal is None or shares.steal <= DISCARD_STEAL:
         return None
     return Validity(Status.STARVED, (reason(Code.STOLEN, steal_share=shares.steal),))
@@ -79,7 +74,7 @@ def _held_up(code: Code, shares: Shares, ran: float | None, waited: float | None
 
 def own_wait_ms(saturated: Sequence[SliceRecord]) -> float | None:
     """Returns how long a server's own threads may keep a request waiting, by slices in which it had its cores."""
-    wait_ms = _wait_ms(saturated)
+    wait_ms = quotients.queued_ms_per_request(*saturated)
     return None if wait_ms is None else USUAL_WAIT * wait_ms
 
 
@@ -88,7 +83,7 @@ def kept_waiting(records: Sequence[SliceRecord], own_ms: float | None) -> Validi
 
     Of that its own threads may have done ``own_ms``; where that is not known, nothing is found.
     """
-    waited_ms = _wait_ms(records)
+    waited_ms = quotients.queued_ms_per_request(*records)
     if waited_ms is None or own_ms is None:
         return None
     latency_ms = lateness.median_latency_ms(records)
@@ -96,10 +91,3 @@ def kept_waiting(records: Sequence[SliceRecord], own_ms: float | None) -> Validi
         return None
     found = reason(Code.SERVER_WAITED, waited_ms=waited_ms, own_ms=own_ms, latency_ms=latency_ms)
     return Validity(Status.STARVED, (found,))
-
-
-def _wait_ms(records: Sequence[SliceRecord]) -> float | None:
-    """Returns how long the server's threads waited for a core, by right answers; None where it is unknown."""
-    known = [record for record in records if record.server_run_queue_ns is not None]
-    answers = sum(record.requests_in_slice for record in known)
-    return sum(record.server_run_queue_ns or 0 for record in known) / 1e6 / answers if answers else None

@@ -1,4 +1,7 @@
-"""From slices to metrics: a fold for each metric, over the slices of one Lane in one Round."""
+"""From slices to metrics: a fold for each metric, over the slices of one Lane in one Round.
+
+Percentiles and counters are folded as their rows say; all others have their fold in ``FOLDS``.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -10,12 +13,11 @@ from bench.analysis import histograms
 from bench.analysis.autocorrelation import Floats
 from bench.model import quotients
 from bench.model.load import Phase
-from bench.model.metrics import METRICS, Metric, Source
+from bench.model.metrics import METRICS, Folding, Metric, Source
 from bench.model.records import SliceRecord
 
 MIN_BEYOND_IN_ROUND = 1
-"""Of the answers that have to be expected beyond a percentile, so many in each round."""
-MIB = 2**20
+"""A percentile takes at least so many answers beyond it in each round."""
 
 Records = Sequence[SliceRecord]
 ByRound = Mapping[int, float]
@@ -61,15 +63,27 @@ def round_values(records: Records) -> RoundValues:
 
 def of_lane_values(rounds: Mapping[int, Records]) -> dict[str, ByRound]:
     """Returns every metric of one Lane, given its slices that count by Round."""
+    merged = {family: _merged(*where, rounds) for family, where in METRICS.histograms().items()}
     return {
-        metric.name: _percentiles(metric, rounds) if metric.histogram else _folded(metric, rounds)
+        metric.name: _percentiles(metric, merged[metric.family]) if metric.family else _folded(metric, rounds)
         for metric in METRICS.from_sources(Source.SLICES)
     }
 
 
 def _folded(metric: Metric, rounds: Mapping[int, Records]) -> ByRound:
-    values = {index: FOLDS[metric.name](of_phase(metric, records)) for index, records in rounds.items()}
+    values = {index: folded(metric, of_phase(metric, records)) for index, records in rounds.items()}
     return {index: value for index, value in values.items() if value is not None}
+
+
+def folded(metric: Metric, records: Records) -> float | None:
+    """Returns a metric that is no percentile, given the slices that it comes from; None where they have none."""
+    if metric.folding is None:
+        return FOLDS[metric.name](records)
+    assert metric.counter is not None, "the Registry refuses a folding without a counter"
+    if metric.folding is Folding.PER_REQUEST:
+        return quotients.per_request(metric.counter, metric.divisor, *records)
+    known = [value for record in records if (value := getattr(record, metric.counter)) is not None]
+    return _positive(max(known, default=0) / metric.divisor)
 
 
 def of_phase(metric: Metric, records: Records) -> Records:
@@ -77,13 +91,22 @@ def of_phase(metric: Metric, records: Records) -> Records:
     return [record for record in records if metric.phase in (None, record.phase)]
 
 
-def _percentiles(metric: Metric, rounds: Mapping[int, Records]) -> ByRound:
+def _merged(phase: Phase, histogram: str, rounds: Mapping[int, Records]) -> dict[int, HdrHistogram]:
+    """Returns the sum of the histograms of a phase's slices by Round, where there is such a slice."""
+    own = {index: [record for record in records if record.phase is phase] for index, records in rounds.items()}
+    return {
+        index: histograms.merged([text for record in of_round if (text := getattr(record, histogram)) is not None])
+        for index, of_round in own.items()
+        if of_round
+    }
+
+
+def _percentiles(metric: Metric, merged: Mapping[int, HdrHistogram]) -> ByRound:
     """Returns a percentile by Round; nothing where the run has too few answers beyond it, or one of its rounds none.
 
     All rounds of a Lane have a percentile or none has: leaving out the poor ones would favour the fast ones.
     """
     assert metric.percentile is not None
-    merged = {index: histogram_of(metric, records) for index, records in rounds.items() if of_phase(metric, records)}
     if not is_known([histogram.total_count for histogram in merged.values()], metric.percentile):
         return {}
     return {index: histograms.percentile_ms(histogram, metric.percentile) for index, histogram in merged.items()}
@@ -105,27 +128,13 @@ def is_known(answers_by_round: Sequence[int], percentile: float) -> bool:
     )
 
 
-def _most_mib(sizes: Iterable[int | None]) -> float | None:
-    most = max((size for size in sizes if size is not None), default=0)
-    return _positive(most / MIB)
-
-
-def _error_ratio(records: Records) -> float | None:
-    errors = sum(sum(record.errors.values()) for record in records)
-    answers = errors + sum(record.requests_in_slice for record in records)
-    return errors / answers if answers else None
-
-
 def _positive(value: float) -> float | None:
-    """Returns a value, or None where it is not above zero: it is neither a divisor nor has it a logarithm."""
+    """Returns a value, or None if it is not above zero: then it is no divisor and has no logarithm."""
     return value if value > 0 else None
 
 
 FOLDS: dict[str, Fold] = {
     "throughput_rps": lambda records: quotients.throughput_rps(*records),
-    "cpu_us_per_request": lambda records: quotients.cpu_us_per_request(*records),
-    "rss_mib": lambda records: _most_mib(record.server_rss_bytes for record in records),
-    "pss_mib": lambda records: _most_mib(record.server_pss_bytes for record in records),
-    "error_ratio": _error_ratio,
+    "error_ratio": lambda records: quotients.error_ratio(*records),
 }
-"""The folds of all metrics that come from slices, but for percentiles, which their rows describe whole."""
+"""The folds of metrics that come from slices and whose rows do not describe them whole."""

@@ -1,13 +1,22 @@
 """Histograms of latencies: their sums, percentiles and means."""
 
+import zlib
 from collections.abc import Sequence
 from functools import cache, reduce
 
 import numpy as np
+from hdrh.codec import HdrCookieException, HdrHistogramSettingsException, HdrLengthException
 from hdrh.histogram import HdrHistogram
 
 from bench.analysis.autocorrelation import Floats
+from bench.model.errors import WrongUsage
 from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
+
+_DAMAGE = (HdrCookieException, HdrLengthException, HdrHistogramSettingsException)
+
+
+class DamagedHistogram(WrongUsage):
+    """A slice's histogram is none; the message shows how it begins."""
 
 
 def merged(encoded: Sequence[str]) -> HdrHistogram:
@@ -17,7 +26,13 @@ def merged(encoded: Sequence[str]) -> HdrHistogram:
 
 
 def _added(total: HdrHistogram, encoded: str) -> HdrHistogram:
-    total.add(HdrHistogram.decode(encoded))
+    try:
+        total.add(HdrHistogram.decode(encoded))
+    except (*_DAMAGE, ValueError, zlib.error) as error:
+        raise DamagedHistogram(
+            f"slices: found {encoded[:20]!r}, expected a histogram in base64 as HdrHistogram encodes it "
+            f"({type(error).__name__}); remove the line that has it from slices.jsonl"
+        ) from None
     return total
 
 

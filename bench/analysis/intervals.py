@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from bench.analysis import autocorrelation, student_t
 from bench.analysis.autocorrelation import Floats
 from bench.model.estimate import CONFIDENCE, Estimate
+from bench.model.metrics import Better, Unit
 
 LARGEST_LOG = 700.0
 """An interval that reaches further knows nothing, and its end would be infinite."""
@@ -25,17 +26,17 @@ MIN_ROUNDS = 3
 """With fewer, the t-interval is wider than anyone could use: none is given."""
 
 
-def log_estimate(values: Sequence[float], unit: str, better: str, *, rho: float = 0.0) -> Estimate:
+def log_estimate(values: Sequence[float], unit: Unit, better: Better, *, rho: float = 0.0) -> Estimate:
     """Returns the geometric mean of positive values, one a round, with its t-interval on the logarithms."""
     return _estimate(np.log(np.asarray(values, dtype=float)), unit, better, _exp, rho)
 
 
-def linear_estimate(values: Sequence[float], unit: str, better: str, *, rho: float = 0.0) -> Estimate:
+def linear_estimate(values: Sequence[float], unit: Unit, better: Better, *, rho: float = 0.0) -> Estimate:
     """Returns the mean of values, one a round, with its t-interval: for differences, which may be negative."""
     return _estimate(np.asarray(values, dtype=float), unit, better, float, rho)
 
 
-def median_estimate(values: Sequence[float], unit: str, better: str) -> Estimate:
+def median_estimate(values: Sequence[float], unit: Unit, better: Better) -> Estimate:
     """Returns the median of independent values, with the narrowest symmetric interval between two order statistics.
 
     The interval from the k-th lowest to the k-th highest of n values covers the median with a probability that is
@@ -51,7 +52,7 @@ def median_estimate(values: Sequence[float], unit: str, better: str) -> Estimate
     return Estimate(middle, ordered[outside - 1], ordered[-outside], n, unit, better)
 
 
-def exact_estimate(values: Sequence[float], unit: str, better: str) -> Estimate:
+def exact_estimate(values: Sequence[float], unit: Unit, better: Better) -> Estimate:
     """Returns the median of values that have no noise worth an interval: its ends are the lowest and the highest."""
     return Estimate(float(np.median(values)), min(values), max(values), len(values), unit, better)
 
@@ -65,7 +66,12 @@ def ratio_estimate(
     Multiple comparisons among means, JASA 56, 1961).
     """
     logs = np.array([log(a / b) for a, b in zip(numerators, denominators, strict=True)])
-    return _estimate(logs, "ratio", "", _exp, rho, comparisons)
+    return _estimate(logs, Unit.RATIO, Better.NEITHER, _exp, rho, comparisons)
+
+
+def ratio_of(values: Sequence[float], *, rho: float = 0.0) -> Estimate:
+    """Returns the geometric mean of ratios, one a round."""
+    return log_estimate(values, Unit.RATIO, Better.NEITHER, rho=rho)
 
 
 def unpaired_ratio_estimate(
@@ -79,12 +85,12 @@ def unpaired_ratio_estimate(
     """
     difference, n = float(numerators.mean() - denominators.mean()), min(len(numerators), len(denominators))
     if n < MIN_ROUNDS:
-        return Estimate(_exp(difference), None, None, n, "ratio", "")
+        return Estimate.ratio(_exp(difference), None, None, n)
     parts = [_of_mean(logs, rho) for logs, rho in zip((numerators, denominators), rhos, strict=True)]
     variance = sum(part for part, _ in parts)
     freedom = variance**2 / sum(part**2 / freedom for part, freedom in parts) if variance else 1.0
     half = float(_quantiles(freedom, comparisons)) * sqrt(variance)
-    return Estimate(_exp(difference), _exp(difference - half), _exp(difference + half), n, "ratio", "")
+    return Estimate.ratio(_exp(difference), _exp(difference - half), _exp(difference + half), n)
 
 
 def _of_mean(values: Floats, rho: float) -> tuple[float, float]:
@@ -111,7 +117,7 @@ def _exp(value: float) -> float:
 
 
 def _estimate(
-    values: Floats, unit: str, better: str, back: Callable[[float], float], rho: float, comparisons: int = 1
+    values: Floats, unit: Unit, better: Better, back: Callable[[float], float], rho: float, comparisons: int = 1
 ) -> Estimate:
     mean, n = float(values.mean()), len(values)
     if n < MIN_ROUNDS:

@@ -79,7 +79,7 @@ def _valid(cells: Sequence[Cell], metric: str) -> bool:
 
 
 def _resemblances(values: RoundValues, cells: Mapping[str, tuple[Cell, ...]]) -> dict[str, Resemblance]:
-    """Returns by metric how much a round resembles the next, as the valid Lanes show that were there in all rounds."""
+    """Returns by metric how much a round resembles the next, by the valid Lanes that have all rounds."""
     found = {}
     for metric in METRICS.from_sources(Source.SLICES):
         array = values.array(metric.name, [lane for lane in values.by_lane if _valid(cells[lane], metric.name)])

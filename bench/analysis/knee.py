@@ -14,13 +14,14 @@ from msgspec import to_builtins
 from bench.analysis import contention, intervals, saturation
 from bench.analysis.sweep_point import RoundSlices, slices_of, throughputs_rps
 from bench.model.estimate import Status, is_busy
-from bench.model.load import Load
+from bench.model.load import KneeMethod, Load
+from bench.model.metrics import OBJECTIVE
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import SliceRecord
 from bench.model.sweep import Knee, SweepPoint, WithinSlo
 
 STILL_GROWING = 1.05
-"""Where the largest load gets so many times the throughput of the one before it, the maximum is not in the sweep."""
+"""If the largest load gets more than this times the throughput of the one before, the sweep misses the maximum."""
 
 
 def knee(points: Sequence[SweepPoint], by_load: Mapping[Load, RoundSlices], workers: int) -> Knee:
@@ -28,7 +29,11 @@ def knee(points: Sequence[SweepPoint], by_load: Mapping[Load, RoundSlices], work
     doubtful = [each for each in points if each.validity.status in (Status.FAILING, Status.NOT_MEASURED)]
     if doubtful:
         return no_knee(_not_valid(doubtful[0]))
-    return _crossing(points, by_load, workers) if not points[0].load.is_open else _last_served(points)
+    match points[0].load.knee_method:
+        case KneeMethod.CROSSING:
+            return _crossing(points, by_load, workers)
+        case KneeMethod.LAST_SERVED:
+            return _last_served(points)
 
 
 def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
@@ -42,7 +47,7 @@ def within_slo(points: Sequence[SweepPoint], slo_ms: float) -> WithinSlo:
             passed_over = best is None and each is not points[0]
             below = [reason(Code.NO_P99_BELOW, load=_data(each.load))] if passed_over else []
             return within(best, breach, *below)
-        best = each if "p99" in each.latency_ms else best
+        best = each if OBJECTIVE in each.latency_ms else best
     return within(best, reason(Code.SWEEP_ENDED if best else Code.NO_P99))
 
 
@@ -91,7 +96,7 @@ def _deciding(measured: Sequence[SweepPoint], best: SweepPoint) -> Iterator[Swee
 def _saturates(first: SweepPoint, best: SweepPoint) -> bool:
     """Returns whether a sweep begins beyond its knee: N / X(N) is then no R0. With one user it always is."""
     full = is_busy(first.server_cpu_share) or STILL_GROWING * _rps(first) >= _rps(best)
-    return full and first.load.value > 1
+    return full and first.load.under_way != 1
 
 
 def _last_served(points: Sequence[SweepPoint]) -> Knee:
@@ -106,7 +111,7 @@ def _last_served(points: Sequence[SweepPoint]) -> Knee:
         if not served:
             return no_knee(reason(Code.ALREADY_BEYOND, status=each.validity.status, load=_data(each.load)))
         if each.validity.status is Status.OVERLOADED:
-            return Knee(at=_rate(served[-1]), low=_rate(served[-1]), high=_rate(each), reason=None)
+            return Knee(at=served[-1].load.value, low=served[-1].load.value, high=each.load.value, reason=None)
     return no_knee(reason(Code.STILL_SERVED, load=_data(points[-1].load)))
 
 
@@ -125,7 +130,7 @@ def _breach(each: SweepPoint, slo_ms: float) -> Reason | None:
     """Returns what a point has against it; None where p99 is within the objective, or not known."""
     if each.validity.status is not Status.VALID:
         return _not_valid(each)
-    p99 = each.latency_ms.get("p99")
+    p99 = each.latency_ms.get(OBJECTIVE)
     if p99 is None:
         return None
     if p99.high is None:
@@ -155,7 +160,3 @@ def _data(load: Load) -> dict[str, float | str]:
 
 def _rps(each: SweepPoint) -> float:
     return each.throughput_rps.point if each.throughput_rps else 0.0
-
-
-def _rate(each: SweepPoint) -> float:
-    return each.load.value

@@ -12,7 +12,7 @@ LATE_MS = 0.1
 LATE_SHARE = 0.05
 """... or to 5 %, whichever is more."""
 LATE_TAIL_SHARE = 0.5
-"""In the tail one hiccup of the machine is enough; a p99 of which the driver's lateness is more is not the server's."""
+"""In the tail one hiccup of the machine is enough. Above this share of driver's lateness, a p99 is not the server's."""
 
 
 def tolerance_ms(latency_ms: float) -> float:

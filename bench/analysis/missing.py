@@ -8,7 +8,7 @@ from bench.analysis.folds import MIN_BEYOND_IN_ROUND, counts, of_phase
 from bench.model import footprint_plan, schedule
 from bench.model.experiment import Experiment
 from bench.model.load import Phase
-from bench.model.metrics import INSTRUCTIONS, METRICS, Metric, Source
+from bench.model.metrics import METRICS, Metric, Source
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import Failure, Observation, SliceRecord, Stage
 
@@ -127,5 +127,7 @@ def _counts_lacking(experiment: Experiment, observations: Sequence[Observation],
     if not experiment.preset.instructions:
         return None
     lanes = {lane.name for lane in experiment.lanes if not lane.twin} - homeless
-    missing = lanes - {each.lane for each in observations if each.metric == INSTRUCTIONS}
+    found = {(each.lane, each.metric) for each in observations}
+    wanted = [metric.name for metric in METRICS.from_sources(Source.INSTRUCTIONS)]
+    missing = [lane for lane in lanes if any((lane, metric) not in found for metric in wanted)]
     return reason(Code.COUNTS_LACKING, missing=len(missing), lanes=len(lanes)) if missing else None

@@ -34,7 +34,7 @@ def missing(observations: Sequence[Observation]) -> dict[str, Reason]:
 
 
 def partial(observations: Sequence[Observation]) -> dict[str, tuple[Reason, ...]]:
-    """Returns of how many values a metric is, and why there are no more, where it has values and a reason."""
+    """Returns how many values a metric has and why it has no more, if it has both values and a reason."""
     found = [(metric, [each.value for each in seen], _reasons(seen)) for metric, seen in _by_metric(observations)]
     return {
         metric: (reason(Code.FEWER_VALUES, *reasons, n=len(values) - values.count(None)),)

@@ -50,7 +50,7 @@ def cpu_times_known(shares: Shares) -> bool:
 
 
 def users_under_way(saturated: Sequence[SliceRecord]) -> Validity | None:
-    """Judges by Little's law whether the users that were to be offered were there.
+    """Judges by Little's law whether all users of the load were there.
 
     Throughput times mean latency is how many requests were under way (Little, A proof for the queuing formula L = λW,
     Operations Research 9, 1961). A user who has none is with the driver.

@@ -1,6 +1,6 @@
 """From a run's slices to its Report: estimates, validity, standings and CPU splits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -18,6 +18,7 @@ from bench.analysis import observations as observed
 from bench.analysis.curves import curve, trace
 from bench.analysis.folds import Records, RoundValues, counts
 from bench.analysis.judged_rounds import JudgedRounds, judged
+from bench.model import quotients
 from bench.model.estimate import Estimate
 from bench.model.experiment import Experiment, Group, Lane
 from bench.model.formats import FORMAT_VERSION
@@ -57,9 +58,19 @@ def fold(
     """Folds a run, complete or not."""
     experiment = manifest.experiment
     rounds = judged(experiment, records, failures)
-    splits = {lane.name: cpu_split.cpu_split(rounds, lane) for lane in cpu_split.with_own_cost(experiment)}
+    splits = {
+        row.name: {lane.name: cpu_split.split(rounds, lane, row) for lane in cpu_split.with_own_cost(experiment)}
+        for row in METRICS.from_sources(Source.DIFFERENCE)
+    }
     lanes = tuple(
-        _lane_summary(rounds, lane, records, observations, splits.get(lane.name)) for lane in experiment.lanes
+        _lane_summary(
+            rounds,
+            lane,
+            records,
+            observations,
+            {metric: of_lanes[lane.name] for metric, of_lanes in splits.items() if lane.name in of_lanes},
+        )
+        for lane in experiment.lanes
     )
     measured = [lane.lane for lane in lanes if lane.metrics]
     lacking = missing.lacking(experiment, records, failures, observations)
@@ -74,7 +85,7 @@ def fold(
             totals=_totals(experiment, records),
             lanes=lanes,
             groups=tuple(_group_summary(group, rounds) for group in experiment.groups),
-            cpu_splits=tuple(cpu_split.shown(rounds, splits.values())),
+            cpu_splits=tuple(cpu_split.shown(rounds, splits[OWN_COST].values())),
             failures=tuple(failures),
             sweeps=sweep.fold(
                 experiment, records, {name: validity.worst(found) for name, found in rounds.cells.items()}
@@ -93,14 +104,15 @@ def _lane_summary(
     lane: Lane,
     records: Sequence[SliceRecord],
     observations: Sequence[Observation],
-    split: CpuSplit | Unknown | None,
+    splits: Mapping[str, CpuSplit | Unknown],
 ) -> LaneSummary:
+    """Summarises one Lane, given what its differences were split into, by metric."""
     own = [record for record in records if record.lane == lane.name]
     own_observations = [observation for observation in observations if observation.lane == lane.name]
     estimates, cells = _estimates(rounds, lane), rounds.cells[lane.name]
     planned = () if rounds.experiment.sweep else (Phase.SATURATED, Phase.FIXED)
-    own_cost = {OWN_COST: split.framework} if isinstance(split, CpuSplit) else {}
-    no_own_cost = {OWN_COST: split.reason} if isinstance(split, Unknown) else {}
+    differences = {metric: split.framework for metric, split in splits.items() if isinstance(split, CpuSplit)}
+    no_differences = {metric: split.reason for metric, split in splits.items() if isinstance(split, Unknown)}
     return LaneSummary(
         lane=lane.name,
         app=lane.app.name,
@@ -110,8 +122,8 @@ def _lane_summary(
         raw=lane.app.raw,
         twin=lane.twin,
         groups=rounds.experiment.groups_of(lane.name),
-        metrics={**estimates, **own_cost, **observed.estimates(own_observations)},
-        missing={**missing.reasons(own, estimates, planned), **no_own_cost, **observed.missing(own_observations)},
+        metrics={**estimates, **differences, **observed.estimates(own_observations)},
+        missing={**missing.reasons(own, estimates, planned), **no_differences, **observed.missing(own_observations)},
         cells=cells,
         validity=validity.worst(cells),
         code_lines_by_file=observed.code_lines_by_file(own_observations),
@@ -163,14 +175,14 @@ def _group_summary(group: Group, rounds: JudgedRounds) -> GroupSummary:
 
 def _totals(experiment: Experiment, records: Records) -> RunTotals:
     counted = [record for record in records if counts(record)]
-    rates = [record.load.value for record in counted if record.phase is Phase.FIXED]
+    rates = [record.load.rate_rps for record in counted if record.phase is Phase.FIXED]
     return RunTotals(
         rounds=len({record.round for record in counted}),
         rounds_planned=experiment.preset.rounds,
         wall_s=max((record.at_s + record.slice_s for record in counted), default=0.0),
         measured_s=_sum([record.window_s for record in counted]),
         requests=sum(record.requests for record in counted),
-        errors=sum(sum(record.errors.values()) for record in records),
+        errors=quotients.errors(*records),
         dropped=sum(record.dropped for record in counted),
         repeated=sum(record.discarded is not None for record in records),
         not_repeated=sum(record.not_repeated is not None for record in counted),

@@ -10,14 +10,13 @@ from bench.analysis.folds import is_known
 from bench.model import quotients
 from bench.model.estimate import Estimate, Status, Validity, is_busy
 from bench.model.load import Load
-from bench.model.metrics import PERCENTILES, Better, Unit
+from bench.model.metrics import METRICS, PERCENTILES, SWEPT, THROUGHPUT, latency_at_rate
 from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
 from bench.model.sweep import SweepPoint
 
 SERVED_SHARE = 0.95
 """A rate is served where so much of what came due in windows is got through in them, and nothing was left unsent."""
-SHOWN = ("p50", "p90", "p99")
 
 RoundSlices = Mapping[int, Sequence[SliceRecord]]
 """What one Lane did under one Load: its slices, by round."""
@@ -27,18 +26,18 @@ def point(load: Load, rounds: RoundSlices, workers: int, own_wait_ms: float | No
     """Folds what one Lane did under one Load; its own threads may have kept a request waiting for ``own_wait_ms``."""
     records = slices_of(rounds)
     by_round = list(throughputs_rps(rounds).values())
-    throughput = intervals.log_estimate(by_round, Unit.REQUESTS_PER_S, Better.HIGHER) if by_round else None
+    throughput = _estimate(THROUGHPUT, by_round) if by_round else None
     shares = contention.shares_of(records, workers)
     found = (
         _wrong(rounds)
-        or contention.robbed(shares)
+        or contention.stolen(shares)
         or _limit(load, records, shares, throughput)
         or _disturbed(load, records, shares, own_wait_ms)
     )
     return SweepPoint(
         load=load,
         throughput_rps=throughput,
-        latency_ms={} if load.is_open and _queues(load, records, shares) else _latencies(rounds),
+        latency_ms={} if _queue_grows(load, records, shares) else _latencies(rounds),
         server_cpu_share=shares.server,
         driver_cpu_share=shares.driver,
         dropped=sum(record.dropped for record in records),
@@ -75,12 +74,15 @@ def _latencies(rounds: RoundSlices) -> dict[str, Estimate]:
     ]
     answers = [histogram.total_count for histogram in by_round]
     return {
-        name: intervals.log_estimate(
-            [histograms.percentile_ms(each, PERCENTILES[name]) for each in by_round], Unit.MS, Better.LOWER
-        )
-        for name in SHOWN
+        name: _estimate(latency_at_rate(name), [histograms.percentile_ms(each, PERCENTILES[name]) for each in by_round])
+        for name in SWEPT
         if is_known(answers, PERCENTILES[name])
     }
+
+
+def _estimate(metric: str, by_round: Sequence[float]) -> Estimate:
+    """Returns what a metric is under the Load of a point, in its unit."""
+    return intervals.log_estimate(by_round, METRICS[metric].unit, METRICS[metric].better)
 
 
 def _served(load: Load, records: Sequence[SliceRecord]) -> bool:
@@ -90,9 +92,9 @@ def _served(load: Load, records: Sequence[SliceRecord]) -> bool:
     return answers >= SERVED_SHARE * due and not any(record.dropped for record in records)
 
 
-def _queues(load: Load, records: Sequence[SliceRecord], shares: Shares) -> bool:
-    """Returns whether latency grows for as long as the load lasts: the rate is not served, or fills the server."""
-    return not _served(load, records) or is_busy(shares.server)
+def _queue_grows(load: Load, records: Sequence[SliceRecord], shares: Shares) -> bool:
+    """Returns whether latency grows for as long as the load lasts: nothing bounds it, and it fills the server."""
+    return load.under_way is None and (not _served(load, records) or is_busy(shares.server))
 
 
 def _wrong(rounds: RoundSlices) -> Validity | None:
@@ -111,12 +113,12 @@ def _limit(load: Load, records: Sequence[SliceRecord], shares: Shares, throughpu
     """Judges what limited a point: the driver, which makes it say nothing of the server, or overload."""
     if full := saturation.driver_full(shares):
         return full
-    if _served(load, records):
+    if load.rate_rps is None or _served(load, records):
         return None
     found = reason(
         Code.OVERLOADED,
         served_rps=throughput.point if throughput else 0.0,
-        offered_rps=load.value,
+        rate_rps=load.rate_rps,
         dropped=sum(record.dropped for record in records),
     )
     return Validity(Status.OVERLOADED, (found,))
@@ -128,8 +130,8 @@ def _disturbed(
     """Judges what else was in a point's figures, as in those of a cell of its kind of load."""
     if is_busy(shares.server):
         filled = Validity(Status.UNSTABLE, (reason(Code.RATE_FILLS_SERVER, server_share=shares.server),))
-        return filled if load.is_open else saturation.users_under_way(records)
+        return filled if load.under_way is None else saturation.users_under_way(records)
     if not saturation.cpu_times_known(shares):
         return validity.without_cpu_times()
-    driver = lateness.late(records) if load.is_open else contention.held_up_driver(shares)
+    driver = lateness.late(records) if load.is_scheduled else contention.held_up_driver(shares)
     return driver or contention.kept_waiting(records, own_wait_ms)

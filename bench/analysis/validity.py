@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bench.analysis import contention, lateness, saturation
 from bench.analysis.contention import Shares
+from bench.model import quotients
 from bench.model.estimate import Status, Validity, is_busy
 from bench.model.load import Phase
 from bench.model.metrics import METRICS
@@ -82,11 +83,11 @@ def _judge(phase: Phase, records: Sequence[SliceRecord], failure: Failure | None
     shares = contention.shares_of(own, workers)
     match phase:
         case Phase.SATURATED:
-            return contention.robbed(shares) or saturation.limit(own, shares)
+            return contention.stolen(shares) or saturation.limit(own, shares)
         case Phase.FIXED:
             saturated = [record for record in records if record.phase is Phase.SATURATED and not record.discarded]
             own_wait_ms = _own_wait_ms(saturated, workers)
-            return contention.robbed(shares) or _punctual(own, shares) or contention.kept_waiting(own, own_wait_ms)
+            return contention.stolen(shares) or _punctual(own, shares) or contention.kept_waiting(own, own_wait_ms)
         case _:  # the Lanes of a Duet share a core, and all that disturbs it; a sweep is judged point by point
             return None
 
@@ -104,7 +105,7 @@ def failed_with_log(failure: Failure) -> Reason:
 
 def wrong(records: Sequence[SliceRecord]) -> Iterator[Reason]:
     """Yields what is to be said of wrong answers, if there were any."""
-    errors = sum(sum(record.errors.values()) for record in records)
+    errors = quotients.errors(*records)
     if errors:
         kinds = tuple(sorted({kind for record in records for kind in record.errors}))
         answers = errors + sum(record.requests_in_slice for record in records)
@@ -112,7 +113,7 @@ def wrong(records: Sequence[SliceRecord]) -> Iterator[Reason]:
 
 
 def silent_rounds(rounds: Iterable[int], records: Sequence[SliceRecord]) -> Reason:
-    """Returns that Rounds, of which these are the slices that count, had no right answer, and what their slices say."""
+    """Says that these Rounds had no right answer in ``records``, their slices that count, and why."""
     said = [record.unknown["requests"] for record in records if "requests" in record.unknown]
     return reason(Code.SILENT_ROUNDS, *said[:1], rounds=tuple(sorted(rounds)), slices=len(records))
 

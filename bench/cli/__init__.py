@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from bench import __version__
-from bench.cli.errors import in_one_line
+from bench.cli.errors import in_one_line, one_line
 
 COMMANDS = {
     "check": "Say whether a stored run became slower than another one.",
@@ -28,7 +28,7 @@ COMMANDS = {
     "serve": "Serve one Lane in the foreground, as a run launches it.",
     "verify": "Check the workload and the parity of every Lane, without load.",
 }
-COMPLETE = "_BENCH_COMPLETE"
+COMPLETION = "_BENCH_COMPLETE"
 """The variable by which a shell asks what a line could go on with."""
 
 
@@ -51,6 +51,13 @@ class Commands(click.Group):
         name, command, others = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, Later) else command, others
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Reads the options before the command."""
+        try:
+            return super().make_context(*args, **options)
+        except click.UsageError as error:
+            raise one_line(error) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command."""
         with in_one_line(ctx):
@@ -58,7 +65,7 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Runs the program, or answers a shell that completes a line."""
-        if COMPLETE in os.environ:
+        if COMPLETION in os.environ:
             from bench.cli import completion
 
             completion.register()

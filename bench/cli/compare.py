@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_S = 86_400.0
-BUDGET_HELP = "Seconds to spend; four rounds are measured in any case, of most regressions eight. Default: 120."
-PRECISION_HELP = "Half an interval's width to stop at. Default: a third of --max-regression."
+BUDGET_HELP = "Seconds to spend. At least four rounds are measured, eight for most regressions. Default: 120."
+PRECISION_HELP = "Stop when half of each interval is so narrow. Default: a third of --max-regression."
 PRECISION_SHARE = 1 / 3
 """Of what is allowed: an interval that narrow tells a regression of twice the allowed from none."""
 
@@ -41,15 +41,29 @@ PRECISION_SHARE = 1 / 3
     help="Only this App; may be repeated. Default: those that differ.",
     shell_complete=completion.apps,
 )
-@click.option("--base-with", type=Requirement(), multiple=True, help="In BASE, this instead of what is locked.")
-@click.option("--head-with", type=Requirement(), multiple=True, help="In HEAD, this instead of what is locked.")
+@click.option(
+    "--base-with",
+    type=Requirement(),
+    multiple=True,
+    help="Install this in BASE, instead of what is locked; may be repeated.",
+)
+@click.option(
+    "--head-with",
+    type=Requirement(),
+    multiple=True,
+    help="Install this in HEAD, instead of what is locked; may be repeated.",
+)
 @click.option("--base-python", default=sys.executable, help="BASE's interpreter: a path, or a version such as 3.13.")
 @click.option("--head-python", default=sys.executable, help="HEAD's interpreter: a path, or a version such as 3.13.")
 @max_regression_option
 @max_instructions_option
 @click.option("--precision", type=Percent(), help=PRECISION_HELP)
 @click.option("--budget", type=click.FloatRange(min=10, max=MOST_S), default=120.0, help=BUDGET_HELP, callback=finite)
-@click.option("--instructions/--no-instructions", default=True, help="Count instructions, where there is valgrind.")
+@click.option(
+    "--instructions/--no-instructions",
+    default=True,
+    help="Count instructions per request, too, if there is valgrind. Default: yes.",
+)
 @seed_option
 @config_option
 @out_option

@@ -4,22 +4,44 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 
 from bench.model.errors import BenchError, ExitCode
 
 
+class OneLine(click.ClickException):
+    """Wrong usage, without the four lines that click has for it."""
+
+    exit_code = ExitCode.WRONG_USAGE
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Prints the line."""
+        click.echo(f"bench: {self.message}", file=file, err=True)
+
+
+def one_line(error: click.UsageError) -> click.ClickException:
+    """Returns what click says of wrong usage as one line; where no command was named, click shows the help."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error
+    path = error.ctx.command_path if error.ctx else "bench"
+    command = path.partition(" ")[2]
+    message = " ".join(error.format_message().split())
+    return OneLine(f"{f'{command}: ' if command else ''}{message} See `{path} --help`.")
+
+
 @contextmanager
 def in_one_line(ctx: click.Context) -> Iterator[None]:
-    """Ends the context's command with one line and an exit code where its body raises; what is click's stays so.
+    """Ends the context's command with one line and an exit code where its body raises.
 
     A mistake of bench itself has its traceback before the line; Python would end with 1, which says that something
     became slower. Where nobody reads what is printed there is no line.
     """
     try:
         yield
+    except click.UsageError as error:
+        raise one_line(error) from None
     except (click.ClickException, click.Abort, click.exceptions.Exit):
         raise
     except BenchError as error:

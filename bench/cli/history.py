@@ -23,12 +23,12 @@ from bench.cli.output import show, tell
 def command(*, results: Path, runs: tuple[str, ...], as_json: bool) -> None:
     """Show the trend of every Lane over all runs, and where it changed.
 
-    Figures are relative to raw, and from the runs that are like the latest one.
+    Figures are relative to raw. Only runs with the latest run's machine, preset and conditions are in a trend.
     """
     from bench.model.formats import to_json
     from bench.regression import history_file, trends
     from bench.report import charts
-    from bench.report.charts.history import NAME, history_chart
+    from bench.report.charts.history import HISTORY_CHART, history_chart
     from bench.report.history import terminal
     from bench.run import store
 
@@ -38,8 +38,8 @@ def command(*, results: Path, runs: tuple[str, ...], as_json: bool) -> None:
     series = trends.series(chosen.records)
     found = trends.history(chosen, series)
     drawn = charts.render(history_chart(found, series))
-    store.write_files(results, {f"{NAME}.{kind}": content for kind, content in drawn.items()})
-    show(terminal(found, f"chart: {results / NAME}.svg, .png"), to_json(found), as_json=as_json)
+    store.write_files(results, {f"{HISTORY_CHART}.{kind}": content for kind, content in drawn.items()})
+    show(terminal(found, f"chart: {results / HISTORY_CHART}.svg, .png"), to_json(found), as_json=as_json)
 
 
 def _add(results: Path, folder: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import config_option, json_option
+from bench.cli.options import Name, config_option, json_option
 from bench.cli.output import show
 
 KINDS = ("apps", "servers", "groups", "lanes", "presets", "workloads")
@@ -12,7 +12,7 @@ KINDS = ("apps", "servers", "groups", "lanes", "presets", "workloads")
 
 
 @click.command("list")
-@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.argument("kind", type=Name(KINDS), required=False)
 @config_option
 @json_option
 def command(*, kind: str | None, config: Path, as_json: bool) -> None:

@@ -12,10 +12,13 @@ from bench.cli.output import show
 from bench.model.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bench.model.protocol import Target
 
 ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
-DEFAULT_USERS = 16
+DEFAULT: "Mapping[str, float]" = {"users": 16}
+"""What is done without an option of a load."""
 MAX_CONNECTIONS = 64
 URL_TEXT = re.compile(r"[!-~]+\Z")
 """ASCII that is seen: anything else in a URL is percent-encoded (RFC 3986, 2)."""
@@ -25,28 +28,29 @@ URL_TEXT = re.compile(r"[!-~]+\Z")
 @click.argument("url")
 @click.option("--users", type=click.IntRange(min=1), help="Closed load: so many users, each waiting for its answer.")
 @click.option("--rate", type=ABOVE_ZERO, callback=finite, help="Open load: so many requests a second.")
-@click.option("--seconds", type=ABOVE_ZERO, callback=finite, default=10.0, help="Default: 10.")
+@click.option("--seconds", type=ABOVE_ZERO, callback=finite, default=10.0, help="How long. Default: 10.")
 @json_option
-def command(*, url: str, users: int | None, rate: float | None, seconds: float, as_json: bool) -> None:
+def command(*, url: str, seconds: float, as_json: bool, **values: float | None) -> None:
     """Load any http URL with the driver alone, as hey and wrk do.
 
     Without --users and --rate it is a closed load of 16 users.
     """
-    if users and rate:
-        raise click.UsageError("found --users and --rate, expected one of them: a load is closed or open")
+    given = {name: value for name, value in values.items() if value} or DEFAULT
+    if len(given) > 1:
+        raise click.UsageError(f"found {' and '.join(f'--{name}' for name in given)}, expected one of them")
     target = _target(url)
 
     import msgspec
 
     from bench.analysis.load_result import load_result
-    from bench.model.load import Closed, Open
+    from bench.model.load import BY_NAME
     from bench.report.plain import load_text
     from bench.run import session
 
-    offered = Open(rate) if rate else Closed(users or DEFAULT_USERS)
-    connections = users or (MAX_CONNECTIONS if rate else DEFAULT_USERS)
-    result, driver_cpu_share = session.load_url(target, offered, connections, seconds)
-    outcome = load_result(url, offered, result, driver_cpu_share)
+    ((name, value),) = given.items()
+    load = BY_NAME[name].of(value)
+    result, driver_cpu_share = session.load_url(target, load, load.connections(MAX_CONNECTIONS), seconds)
+    outcome = load_result(url, load, result, driver_cpu_share)
     show(load_text(outcome), msgspec.json.encode(outcome), as_json=as_json)
     if outcome.requests == 0:
         sys.exit(ExitCode.NOT_MEASURED)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli import completion
+from bench.model.suggest import one_of
 
 if TYPE_CHECKING:
     from bench.model.experiment import Experiment, Sweep
@@ -54,6 +55,14 @@ class Requirement(click.ParamType[str]):
         return text
 
 
+class Name(click.Choice[str]):
+    """One of a few names; a message on another one says which it may be."""
+
+    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:  # noqa: ARG002 - click calls it so
+        """Returns what was found and expected."""
+        return f"found {str(value)!r}, expected {one_of(str(value), self.choices)}"
+
+
 def finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
     """Refuses what float() reads and no clock can count: nan, inf."""
     if value is not None and not math.isfinite(value):
@@ -61,7 +70,9 @@ def finite(_context: click.Context, _option: click.Parameter, value: float | Non
     return value
 
 
-config_option = click.option("--config", type=FOLDER, default=Path("bench.toml"), help="Default: bench.toml.")
+config_option = click.option(
+    "--config", type=FOLDER, default=Path("bench.toml"), help="The project. Default: bench.toml."
+)
 out_option = click.option(
     "--out", "results", type=FOLDER, default=Path("results"), help="Folder of runs. Default: results."
 )
@@ -83,10 +94,10 @@ lane_option = click.option(
     shell_complete=completion.lanes,
 )
 max_regression_option = click.option(
-    "--max-regression", type=Percent(), default=0.03, help="Of time and throughput. Default: 3%."
+    "--max-regression", type=Percent(), default=0.03, help="Allowed in time and throughput. Default: 3%."
 )
 max_instructions_option = click.option(
-    "--max-instructions", type=Percent(), default=0.005, help="Of instructions. Default: 0.5%."
+    "--max-instructions", type=Percent(), default=0.005, help="Allowed in instructions. Default: 0.5%."
 )
 github_option = click.option(
     "--github", is_flag=True, help="Write annotations, and the summary of the job, for GitHub Actions."
@@ -109,7 +120,9 @@ def sweep_options(command: Command) -> Command:
 
     slo = click.option("--slo", help="Objective for p99 in a sweep: 500us, 10ms, 0.5s. Default: 10ms.")
     loads = click.option(
-        "--sweep", "loads", help="Throughput and latency against load: users=1..256, rate=100..20000, rate=500,1000."
+        "--sweep",
+        "loads",
+        help="Throughput and latency against load, such as users=1..256, rate=100..20000, rate=500,1000.",
     )
     return loads(slo(with_sweep_or_none))
 

@@ -14,7 +14,7 @@ from bench.model.errors import ExitCode
 @click.command("plan")
 @measuring_options
 @sweep_options
-@click.option("--detect", type=Percent(), help="Propose rounds that tell such a difference apart, e.g. 3%.")
+@click.option("--detect", type=Percent(), help="Propose how many rounds find such a difference, e.g. 3%.")
 @out_option
 def command(*, as_json: bool, detect: float | None, results: Path, **asked: Any) -> None:
     """Show what a run would do, and how long it will take.

@@ -62,7 +62,7 @@ def _measured(testbed: "Testbed", manifest: "Manifest", sink: "Run") -> bool:
     try:
         with run_progress(progress_console(), testbed.experiment) as watcher:
             session.measure(testbed, manifest, sink, watcher)
-            footprint.measure(testbed, sink, watcher)
+            footprint.measure(testbed, sink, watcher.observing)
             if testbed.experiment.preset.instructions:
                 session.count_instructions(testbed, sink, watcher.observing)
     except (KeyboardInterrupt, NothingToMeasure, DriverFailed) as problem:

@@ -29,7 +29,8 @@ def command(*, lane_name: str, config: Path) -> None:
     any_preset = next(iter(project.config.presets))  # a Lane is launched in the same way under all of them
     experiment = select_lanes(project.experiment(any_preset, seed=1), [lane_name])
     if len(experiment.lanes) > 1:
-        raise ConfigError(f"lane: found {lane_name!r}, which names {len(experiment.lanes)} lanes, expected one")
+        names = ", ".join(lane.name for lane in experiment.lanes)
+        raise ConfigError(f"lane: found {lane_name!r}, which names {names}; expected one of them")
     with session.open_testbed(project, experiment) as testbed:
         for failure in testbed.failures:
             raise NothingToMeasure(failure.reason.found_of(failure.lane))

@@ -1,63 +1,21 @@
 """Parses ``--sweep`` and ``--slo``, once, into a Sweep that an Experiment and its settings have room for."""
 
 import re
-from collections.abc import Callable, Iterator
-from itertools import count, takewhile
+from itertools import takewhile
 
 import msgspec
-from msgspec import Struct
 
 from bench.model.config_errors import ConfigError
 from bench.model.experiment import Experiment, Sweep, without
-from bench.model.load import Closed, Load, Open
+from bench.model.load import BY_NAME, LOADS, Load, SweepSteps
 
 MS_PER_UNIT = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 DEFAULT_SLO = "10ms"
 MAX_LOADS = 64
 """More are a mistake: a round would take minutes for each Lane."""
-MIN_RATE_RPS = 10.0
-"""In the longest window 20 requests come due at this rate: one more or less is the 5 % by which a rate is served."""
-MAX_RATE_RPS = 100_000.0
-"""Several times what the driver can send; the schedule of a much higher rate alone would keep it busy."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s)", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
-
-
-def _one_two_five(low: float) -> Iterator[float]:
-    """Yields 1, 2 and 5 times the powers of ten, from the power that is not above ``low`` on."""
-    for power in count(int(f"{low:e}".partition("e")[2])):
-        yield from (float(f"{digit}e{power}") for digit in (1, 2, 5))
-
-
-def _powers_of_two(_low: float) -> Iterator[float]:
-    return (2.0**power for power in count())
-
-
-class _Kind(Struct, frozen=True):
-    """How loads of one kind are swept: what a value makes, which values there are, and those between two ends."""
-
-    load: Callable[[float], Load]
-    fits: Callable[[float], bool]
-    expected: str
-    between: Callable[[float], Iterator[float]]
-
-
-_KINDS = {
-    Closed.name: _Kind(
-        load=lambda users: Closed(int(users)),
-        fits=lambda users: users >= 1 and users.is_integer(),
-        expected="a whole number of users from 1 on",
-        between=_powers_of_two,
-    ),
-    Open.name: _Kind(
-        load=Open,
-        fits=lambda rate_rps: MIN_RATE_RPS <= rate_rps <= MAX_RATE_RPS,
-        expected=f"{MIN_RATE_RPS:g} to {MAX_RATE_RPS:,.0f} requests a second",
-        between=_one_two_five,
-    ),
-}
-"""The loads that can be swept, by what they are called in the option."""
 
 
 def parse_sweep(text: str) -> tuple[Load, ...]:
@@ -67,15 +25,17 @@ def parse_sweep(text: str) -> tuple[Load, ...]:
     ten. Raises ConfigError.
     """
     name, _, values = text.partition("=")
-    if name not in _KINDS:
-        raise ConfigError(f"--sweep: found {text!r}, expected users=1..256, rate=100..20000 or a list: rate=500,1000")
-    kind, (first, is_range, last) = _KINDS[name], values.partition("..")
-    numbers = [_number(text, kind, part) for part in ((first, last) if is_range else values.split(","))]
+    if name not in BY_NAME:
+        ranges = ", ".join(kind.sweep_steps.example for kind in LOADS)
+        raise ConfigError(f"--sweep: found {text!r}, expected {ranges} or a list such as users=1,8,64")
+    kind, (first, is_range, last) = BY_NAME[name], values.partition("..")
+    steps = kind.sweep_steps
+    numbers = [_number(text, steps, part) for part in ((first, last) if is_range else values.split(","))]
     if is_range:
-        numbers = _range(text, kind, *numbers)
+        numbers = _range(text, steps, *numbers)
     if len(set(numbers)) > MAX_LOADS:
         raise ConfigError(f"--sweep: found {len(set(numbers))} loads in {text!r}, expected at most {MAX_LOADS}")
-    return tuple(kind.load(number) for number in sorted(set(numbers)))
+    return tuple(kind.of(number) for number in sorted(set(numbers)))
 
 
 def parse_slo_ms(text: str) -> float:
@@ -104,16 +64,16 @@ def with_sweep(file: str, whole: Experiment, sweep: Sweep) -> Experiment:
     return experiment
 
 
-def _number(text: str, kind: _Kind, part: str) -> float:
+def _number(text: str, steps: SweepSteps, part: str) -> float:
     """Returns one value of a sweep."""
     number = float(part) if _NUMBER.fullmatch(part) else 0.0
-    if not 0 < number < float("inf") or not kind.fits(number):
-        raise ConfigError(f"--sweep: found {part!r} in {text!r}, expected {kind.expected}")
+    if not 0 < number < float("inf") or not steps.fits(number):
+        raise ConfigError(f"--sweep: found {part!r} in {text!r}, expected {steps.expected}")
     return number
 
 
-def _range(text: str, kind: _Kind, low: float, high: float) -> list[float]:
+def _range(text: str, steps: SweepSteps, low: float, high: float) -> list[float]:
     if low >= high:
         raise ConfigError(f"--sweep: found {text!r}, expected a range from a lower to a higher value")
-    between = takewhile(lambda step: step < high, kind.between(low))
+    between = takewhile(lambda step: step < high, steps.between(low))
     return [low, *(step for step in between if step > low), high]

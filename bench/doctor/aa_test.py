@@ -5,14 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from bench.analysis import intervals, summary, validity
+from bench.analysis import intervals, validity
 from bench.analysis.intervals import MIN_ROUNDS
+from bench.analysis.judged_rounds import judged
 from bench.doctor import sample_size
 from bench.doctor.diagnosis import AaTest, Resolution
 from bench.model import schedule
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Experiment, Lane
 from bench.model.load import Phase
+from bench.model.metrics import Better, Unit
 from bench.model.reason import Code, Reason, Unknown, reason
 from bench.model.records import Failure, Manifest, SliceRecord
 
@@ -47,14 +49,14 @@ def judge(
         causes = [failed(failure) for failure in failures] or _silences(records)
         return Unknown(reason(Code.AA_SHORT, *causes[:1], rounds=len(log_ratios), expected=MIN_ROUNDS))
     spread = sample_size.spread_of_twins(log_ratios)
-    cells = [cell for of in summary.fold(manifest, records, failures).report.summary.lanes for cell in of.cells]
+    cells = [cell for of_lane in judged(manifest.experiment, records, failures).cells.values() for cell in of_lane]
     against = _untold(validity.worst([cell for cell in cells if cell.phase is Phase.SATURATED]))
     return AaTest(
         lane=lane,
         rounds=len(log_ratios),
         wall_s=max(record.at_s + record.slice_s for record in records),
         validity=validity.worst(cells),
-        ratio=intervals.log_estimate([float(np.exp(np.mean(of_round))) for of_round in log_ratios], "ratio", ""),
+        ratio=intervals.ratio_of([float(np.exp(np.mean(of_round))) for of_round in log_ratios]),
         spread=spread,
         difference=None if against else _difference(whole, spread),
         resolution=None if against else _at_preset(whole, spread.point),
@@ -85,7 +87,7 @@ def _difference(whole: Experiment, spread: Estimate) -> Estimate:
     point, low, high = (
         None if end is None else _at_preset(whole, end).difference for end in (spread.point, spread.low, spread.high)
     )
-    return Estimate(point or 0.0, low, high, spread.n, "ratio - 1", "lower")
+    return Estimate(point or 0.0, low, high, spread.n, Unit.RATIO_BEYOND_1, Better.LOWER)
 
 
 def _at_preset(whole: Experiment, spread: float) -> Resolution:

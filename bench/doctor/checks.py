@@ -48,7 +48,7 @@ def steal_share(steal_s: float | None, took_s: float) -> float | None:
 
 
 def of_steal(share: float | None) -> Finding:
-    """Returns what there is to say of the steal, a ``steal_share``: it is a problem where it would spoil slices."""
+    """Returns what there is to say of the steal, a ``steal_share``: it is a problem where it discards slices."""
     severities = {DISCARD_STEAL: Severity.PROBLEM, NOTICEABLE_STEAL: Severity.ADVICE}
     return _finding(
         What.STEAL,

@@ -44,7 +44,7 @@ class Memory:
 
 
 def examine(testbed: Testbed, whole: Experiment, watcher: Watcher) -> Diagnosis:
-    """Returns what there is to say of this machine; ``site`` is that of the A/A of the Experiment ``whole``."""
+    """Returns what there is to say of this machine; ``testbed`` is that of the A/A of ``whole``."""
     seen = host.read()  # before the A/A, which is load too
     cores, began = (*testbed.machine.server_cores, *testbed.machine.driver_cores), time.monotonic()
     before = counters.steal_s(cores)
@@ -69,11 +69,13 @@ def propose(results: Path, difference: float) -> Proposal:
     """Returns the rounds that tell a difference apart, judged by the latest run. Raises Unreadable."""
     latest = results / store.LATEST
     if not (latest / store.MANIFEST).is_file():
-        raise store.Unreadable(f"{latest}: found no run, expected one whose spread to go by; run `make bench` first")
+        raise store.Unreadable(
+            f"{latest}: found no run, expected one that shows how far rounds spread; measure one with `bench run`"
+        )
     run = store.read(latest)
     if run.manifest.experiment.sweep:
         raise store.Unreadable(
-            f"{latest}: found a sweep, expected a run whose spread to go by, as a sweep ranks nothing; run `make bench`"
+            f"{latest}: found a sweep, expected a run that shows how far rounds spread; measure one with `bench run`"
         )
     return sample_size.propose(run.manifest, run.records, run.failures, difference)
 

@@ -14,10 +14,9 @@ from pathlib import Path
 import psutil
 
 from bench.doctor.diagnosis import Host
+from bench.servers.counters import PROC
 
-PROC = Path("/proc")
 SYS = Path("/sys")
-
 PACKAGES = ("locust", "gevent", "httptools", "hdrhistogram", "msgspec", "numpy", "pandas", "scipy", "uv")
 """What measures, and what makes figures of it."""
 PROGRAMS = {"valgrind": "--version", "wrk": "-v"}

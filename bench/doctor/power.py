@@ -2,8 +2,8 @@
 
 The spread is the standard deviation of ln(ratio of two Lanes) from round to round, and a difference of 0.03 means that
 one Lane has 1.03 times the other's throughput. A Group tells two Lanes apart where the interval of their ratio, one
-of as many as it has pairs, excludes 1 (``compare.differs``), and where the ratio is beyond the noise floor if it has
-one (``compare.standings``).
+of as many as it has pairs, excludes 1 (``ranking.differs``), and where the ratio is beyond the noise floor if it has
+one (``ranking.standings``).
 """
 
 from math import expm1

@@ -16,6 +16,7 @@ from bench.model import quotients, schedule
 from bench.model.estimate import CONFIDENCE, Estimate
 from bench.model.experiment import Experiment, Group
 from bench.model.load import Phase
+from bench.model.metrics import Better, Unit
 from bench.model.reason import Code, reason
 from bench.model.records import Failure, Manifest, SliceRecord
 from bench.model.summary import Ratio
@@ -157,4 +158,4 @@ def _deviation(variance: float, freedom: int, rounds: int) -> Estimate:
     """Returns a standard deviation with its interval (NIST/SEMATECH e-Handbook, section 1.3.5.8: chi-squared)."""
     tail = (1 - CONFIDENCE) / 2
     low, high = (float(np.sqrt(variance * freedom / chdtri(freedom, share))) for share in (tail, 1 - tail))
-    return Estimate(float(np.sqrt(variance)), low, high, rounds, "log ratio", "lower")
+    return Estimate(float(np.sqrt(variance)), low, high, rounds, Unit.LOG_RATIO, Better.LOWER)

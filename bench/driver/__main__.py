@@ -34,12 +34,12 @@ def serve(orders: BinaryIO, results: BinaryIO) -> None:
     setup = orders.readline()
     if not setup:
         return
-    stage = Engine(msgspec.json.decode(setup, type=Setup))
-    _send(results, stage.ready())
+    engine = Engine(msgspec.json.decode(setup, type=Setup))
+    _send(results, engine.ready())
     # Reading blocks the whole process, gevent and all: between slices nothing is to run.
     for order in orders:
-        _send(results, stage.play(msgspec.json.decode(order, type=SliceOrder)))
-    stage.close()
+        _send(results, engine.play(msgspec.json.decode(order, type=SliceOrder)))
+    engine.close()
 
 
 def _send(results: BinaryIO, message: Ready | SliceResults) -> None:

@@ -2,7 +2,7 @@
 
 NS_PER_S = 1_000_000_000
 AHEAD_NS = 200_000
-"""So long before a request is due its sender is up already, as timers wake an idle core later than they are set to."""
+"""A sender wakes up so long before its request is due, because timers wake an idle core later than they are set to."""
 AHEAD_SHARE = 0.2
 """Of an interval, at most: what is spent on waiting is not there for answers."""
 

@@ -11,8 +11,8 @@ import gevent
 from locust.env import Environment
 
 from bench.driver.counts import Counts
-from bench.driver.loads import ClosedLoad, FirstCalls, Load, make_load
 from bench.driver.loop_lag import LoopLagProbe
+from bench.driver.players import FirstCalls, Player, make_player
 from bench.driver.prepared_request import Destination
 from bench.driver.timer import make_timer
 from bench.driver.users import SliceUser
@@ -48,7 +48,7 @@ class Engine:
         casts = self._casts(order)
         openings = [FirstCalls(order, destination, users).run() for destination, users in casts]
         with self._probe.watching() as loop_lag:
-            counts = _at_once([make_load(order, destination, users, self._timer) for destination, users in casts])
+            counts = _at_once([make_player(order, destination, users, self._timer) for destination, users in casts])
         lag_us = loop_lag.encoded()
         return SliceResults(
             tuple(
@@ -80,12 +80,12 @@ class Engine:
         return self._users[:count]
 
 
-def _at_once(loads: Sequence[Load]) -> list[Counts]:
-    """Runs loads side by side. One alone runs right here; two open ones would need a timer each."""
-    if len(loads) == 1:
-        return [loads[0].run()]
-    assert all(isinstance(load, ClosedLoad) for load in loads)
-    return [running.get() for running in [gevent.spawn(load.run) for load in loads]]
+def _at_once(players: Sequence[Player]) -> list[Counts]:
+    """Runs players side by side. One alone runs right here, and has the timer."""
+    if len(players) == 1:
+        return [players[0].run()]
+    assert not any(player.needs_timer for player in players)
+    return [running.get() for running in [gevent.spawn(player.run) for player in players]]
 
 
 def _pin(cores: tuple[int, ...]) -> None:

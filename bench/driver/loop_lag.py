@@ -1,4 +1,4 @@
-"""How late the hub comes to what is due: the driver's own share in the latencies that it records."""
+"""How late the event loop comes to what is due: the driver's own share in the latencies that it records."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ INTERVAL_NS = 5_000_000
 class LoopLagProbe:
     """Looks at the clock on an absolute schedule, and records how late each look comes.
 
-    What holds the hub up is late for every look that falls due meanwhile, as it is for every request. A schedule that
+    What holds the loop up is late for every look that falls due meanwhile, as it is for every request. A schedule that
     waited for the last look would see a stall once, however long, and percentiles would lose it.
     """
 

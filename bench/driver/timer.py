@@ -75,7 +75,7 @@ class TimerfdTimer:
 
 
 class GeventTimer:
-    """A timer of gevent's, for systems without timerfd: late by up to a millisecond, as it rounds up to one."""
+    """A timer of gevent's, for systems without timerfd: late by up to a millisecond, to which it rounds up."""
 
     def __init__(self) -> None:
         self._hub = get_hub()

@@ -107,7 +107,7 @@ def build_experiment(config: Config, apps: Iterable[App], *, preset: str, seed: 
     if not any(members.values()):
         raise ConfigError(
             f"{config.file}: groups: found no Lane, expected one or more in them; "
-            "add an App that is not a baseline, or name its native server in its app.toml"
+            "add an App without raw = true, or name its native server in its app.toml"
         )
     return Experiment(
         lanes=tuple(sorted({lane.name: lane for lanes in members.values() for lane in lanes}.values(), key=_is_twin)),
@@ -183,7 +183,7 @@ def _twin(config: Config, group: str, app_name: str, lanes: list[Lane]) -> Lane:
     names = dict.fromkeys(lane.app.name for lane in lanes if not lane.adapter)
     raise ConfigError(
         f"{config.file}: groups.{group}.twin: found {app_name!r}, expected an App that plays in this Group without "
-        f"an adapter: {', '.join(names)}"
+        f"an adapter: {one_of(app_name, names)}"
     )
 
 

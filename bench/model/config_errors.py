@@ -22,10 +22,9 @@ RENAMED = {
     ("workload",): "workloads.hello",
     ("presets", "*", "guard_s"): "settle_s",
     ("apps", "*", "baseline"): "raw",
-    ("baseline",): "raw",
 }
 """Keys of older versions, where they stood, and what they are called now. ``*`` is any name."""
-TYPES = {
+TYPE_NAMES = {
     "string": "a string",
     "integer": "a whole number",
     "number": "a number",
@@ -139,7 +138,7 @@ def _expected(path: Path, error: Any) -> str:
         case "type" | "minProperties" if table := _table(path):
             return table
         case "type":
-            return TYPES[demanded]
+            return TYPE_NAMES[demanded]
         case "pattern":
             return PATTERNS[demanded]
         case "enum":

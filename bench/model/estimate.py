@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from bench.model.metrics import Better, Unit
 from bench.model.reason import Reason
 
 CONFIDENCE = 0.95
@@ -17,8 +18,13 @@ class Estimate(Struct, frozen=True):
     low: float | None
     high: float | None
     n: int
-    unit: str
-    better: str
+    unit: Unit
+    better: Better
+
+    @classmethod
+    def ratio(cls, point: float, low: float | None, high: float | None, n: int) -> "Estimate":
+        """Returns that of a ratio, of which it depends on what is divided whether more or less is better."""
+        return cls(point, low, high, n, Unit.RATIO, Better.NEITHER)
 
 
 class Status(StrEnum):

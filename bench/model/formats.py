@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from bench import __version__
 from bench.model import footprint_plan
 from bench.model.errors import BenchError, WrongUsage
 from bench.model.history import HistoryRecord
@@ -114,7 +115,9 @@ def _upgrades(kind: type[Struct]) -> tuple[Upgrades, ...]:
 
 def _newer(document: Document) -> str:
     wrote = document.get("bench_version")
-    return f"use bench {_short(wrote)} or newer" if isinstance(wrote, str) else "use a newer bench"
+    if isinstance(wrote, str) and wrote != __version__:
+        return f"use bench {_short(wrote)} or newer"
+    return "use a newer bench"
 
 
 def _short(text: str) -> str:

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from bench.model.errors import BenchError, WrongUsage
+from bench.model.errors import BenchError, ExitCode, WrongUsage
 from bench.model.estimate import Estimate
 from bench.model.metrics import METRICS
 
-Positive = Annotated[float, Meta(gt=0)]
+PositiveNumber = Annotated[float, Meta(gt=0)]
 Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z$")]
 """In UTC and to the second, so that the order of the texts is that of the times: ``2026-03-01T10:15:00Z``."""
 
@@ -19,6 +19,12 @@ class NoHistory(BenchError):
 
 class DamagedHistory(WrongUsage):
     """A line is not what it should be; the message names the file, the line, what was found and what to do."""
+
+
+class OtherHistory(DamagedHistory):
+    """A line was written by a newer bench, in a format that this one does not know."""
+
+    exit_code = ExitCode.NOT_MEASURED
 
 
 class MachineIdentity(Struct, frozen=True, kw_only=True):
@@ -34,19 +40,19 @@ class MachineIdentity(Struct, frozen=True, kw_only=True):
 class Reading(Struct, frozen=True, array_like=True, gc=False):
     """A figure of one run with its 95 % interval, ``[point, low, high]``; null where there were too few rounds."""
 
-    point: Positive
-    low: Positive | None
-    high: Positive | None
+    point: PositiveNumber
+    low: PositiveNumber | None
+    high: PositiveNumber | None
 
 
 class HistoryRecord(Struct, frozen=True, kw_only=True):
     """One line of ``history.jsonl``: what a complete run found of each Lane that can be trusted, by metric.
 
-    Readings are of the Lane divided by raw on the same Server and Adapter in the same run; instructions per request are
-    counted, and stand as they are. ``project_revision`` is the commit of the Apps' repository. ``conditions`` is the
-    digest of the machine and of what was asked of all Lanes (workload, serving, loads, length of a Slice),
-    ``fixed_rate_rps`` the rate at which latencies were measured, None where there was none. The first lines say
-    neither.
+    Readings are the Lane's divided by raw's, on the same Server and Adapter in the same run. What is counted, such as
+    instructions per request, stands as it is. ``project_revision`` is the commit of the Apps' repository.
+    ``conditions`` is the digest of the machine and of what was asked of all Lanes: Workload, serving, loads, length of
+    a Slice. ``fixed_rate_rps`` is the rate at which latencies were measured, None if there was none. The first lines
+    say neither of the two.
     """
 
     format_version: int
@@ -71,9 +77,9 @@ class HistoryRecord(Struct, frozen=True, kw_only=True):
 class LevelStep(Struct, frozen=True, kw_only=True):
     """A change of a metric's level that stayed. ``ratio`` is after:before.
 
-    Most likely it came between the runs ``before`` and ``after``; with 95 % it lies between the two runs of
-    ``between``, so in the ``commits``: a range as git takes it, one commit where it is the same at both, None where one
-    is not known. ``uncommitted`` is whether one of the two runs had changes that are in no commit.
+    It most likely came between the runs ``before`` and ``after``. With 95 % it lies between the two runs of
+    ``between``, so in the ``commits``: a range for git, or one commit if both have the same; None if one is not known.
+    ``uncommitted`` says whether one of the two runs had changes that are in no commit.
     """
 
     ratio: Estimate
@@ -98,8 +104,8 @@ class Trend(Struct, frozen=True, kw_only=True):
 class History(Struct, frozen=True, kw_only=True):
     """``bench history --json``: the trends of the ``runs`` that are like the latest one.
 
-    Left out are those on ``other_machines``, and of those on this one the ones under ``other_conditions``; those at
-    ``other_rates`` than ``fixed_rate_rps``, the latest one's, are left out of latencies only.
+    Runs on ``other_machines`` and under ``other_conditions`` are left out. Runs at ``other_rates`` than
+    ``fixed_rate_rps``, the latest run's, are left out of latencies only.
     """
 
     format_version: int

@@ -52,7 +52,7 @@ class Ready(Struct, frozen=True):
 
 
 class SliceOrder(Struct, frozen=True):
-    """LoadSettings ``load`` to each Lane for ``settle_s``, which is not counted, and then for ``window_s``, which is.
+    """Offers ``load`` to each Lane for ``settle_s``, which is not counted, and then for ``window_s``, which is.
 
     More than one Lane is a Duet: all are loaded at the same time, with a closed load, by users of their own. An open
     load sends what is overdue until ``send_limit_s`` after the window; what is unsent then is dropped.
@@ -88,6 +88,10 @@ class SliceResult(Struct, frozen=True):
     latency_from_intended_us: str | None = None
     send_lateness_us: str | None = None
     loop_lag_us: str | None = None
+
+
+HISTOGRAMS = tuple(name for name in SliceResult.__struct_fields__ if name.endswith("_us"))
+"""The fields of a SliceResult that are histograms: those in us."""
 
 
 class SliceResults(Struct, frozen=True):

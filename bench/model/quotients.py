@@ -1,15 +1,14 @@
 """What is divided by what: the one place for each quotient of what slices saw. Of several slices, sums come first.
 
-A quotient is above zero or None: 0 is neither a divisor nor has it a logarithm.
+What may be averaged by its logarithm is above zero or None.
 """
 
-from collections.abc import Sequence
 from math import fsum
 
 from bench.model.protocol import SliceResult
 from bench.model.records import SliceRecord
 
-NS_PER_US = 1000
+NS_PER_MS, NS_PER_S = 1e6, 1e9
 
 
 def throughput_rps(*slices: SliceResult | SliceRecord) -> float | None:
@@ -22,20 +21,39 @@ def served_rps(*slices: SliceRecord) -> float | None:
     return _quotient(sum(each.answers_in_window or 0 for each in slices), fsum(each.window_s for each in slices))
 
 
-def cpu_ns_per_request(*slices: SliceRecord) -> float | None:
-    """Returns the server's CPU time for a right answer; None without one, or where a slice's CPU time is not known."""
-    return _quotient(_cpu_ns(slices), sum(each.requests_in_slice for each in slices))
+def per_request(counter: str, divisor: int, *slices: SliceRecord) -> float | None:
+    """Returns what a field counted over whole slices, in units of ``divisor``, for a right answer.
+
+    None without one, or where a slice does not know it: the others would be divided by answers not theirs.
+    """
+    counts = [getattr(each, counter) for each in slices]
+    counted = 0 if None in counts else sum(counts)
+    return _quotient(counted / divisor, sum(each.requests_in_slice for each in slices))
 
 
-def cpu_us_per_request(*slices: SliceRecord) -> float | None:
-    """Returns the same in us."""
-    return _quotient(_cpu_ns(slices) / NS_PER_US, sum(each.requests_in_slice for each in slices))
+def queued_ms_per_request(*slices: SliceRecord) -> float | None:
+    """Returns how long the server's threads waited for a core, by right answers; None where no slice knows."""
+    known = [each for each in slices if each.server_run_queue_ns is not None]
+    answers = sum(each.requests_in_slice for each in known)
+    return sum(each.server_run_queue_ns or 0 for each in known) / NS_PER_MS / answers if answers else None
 
 
-def _cpu_ns(slices: Sequence[SliceRecord]) -> int:
-    """Returns the sum of CPU times; 0 where one is not known, as the others would be divided by answers not theirs."""
-    known = [each.server_cpu_ns for each in slices if each.server_cpu_ns is not None]
-    return sum(known) if len(known) == len(slices) else 0
+def share_of_core(counter: str, *slices: SliceRecord) -> float | None:
+    """Returns the share of wall time that a ``*_ns`` counter covers, in the slices that know it; None without one."""
+    known = [each for each in slices if getattr(each, counter) is not None]
+    slice_s = sum(each.slice_s for each in known)
+    return float(sum(getattr(each, counter) for each in known) / NS_PER_S / slice_s) if slice_s > 0 else None
+
+
+def error_ratio(*slices: SliceRecord) -> float | None:
+    """Returns the wrong answers among all; None without one."""
+    answers = errors(*slices) + sum(each.requests_in_slice for each in slices)
+    return errors(*slices) / answers if answers else None
+
+
+def errors(*slices: SliceRecord) -> int:
+    """Returns how many answers were wrong or missing."""
+    return sum(sum(each.errors.values()) for each in slices)
 
 
 def _quotient(above: float, below: float) -> float | None:

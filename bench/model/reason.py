@@ -165,7 +165,7 @@ class Code(StrEnum):
     DRIVER_LATE_IN_TAIL = "driver-late-in-tail"
     """By ``late_ms`` at p99, which is most of the p99 of ``latency_ms``, in most rounds."""
     OVERLOADED = "overloaded"
-    """Of ``offered_rps`` the Lane served ``served_rps``; ``dropped`` requests were never sent."""
+    """Of ``rate_rps`` the Lane served ``served_rps``; ``dropped`` requests were never sent."""
 
     # Who had the cores
     STOLEN = "stolen"

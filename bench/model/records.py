@@ -15,11 +15,13 @@ class SliceRecord(SliceResult, frozen=True, kw_only=True):
     """One row of the tidy table: one Lane in one Slice of one Round, with what the driver and the kernel saw of it.
 
     ``requests_in_slice`` and the CPU and run-queue times cover the whole slice with its settle (``slice_s``), so that
-    one divides by the other without an error at the edges. None means that a value is not known, and ``unknown`` says
-    why, by field; under ``requests`` it says why there is no right answer in the window. ``clock_step_s`` is how far
-    the wall clock moved against the monotonic one, which all times are of. ``discarded`` is why a slice does not count
-    and was measured again, by the one whose ``repeat_of`` is its index. ``not_repeated`` is what would have discarded a
-    slice that counts as it is: a warm-up is not repeated, and any other is not where its Round's repeats are used up.
+    one divides by the other without an error at the edges. A value of None is not known, and ``unknown`` says why, by
+    field; under ``requests`` it says why there is no right answer in the window. All times are of the monotonic clock;
+    ``clock_step_s`` is how far the wall clock moved against it.
+
+    ``discarded`` is why a slice does not count; the slice whose ``repeat_of`` is its index replaces it.
+    ``not_repeated`` is why a slice should have been discarded that counts as it is: it is a warm-up, or its Round had
+    no repeats left.
     """
 
     round: int
@@ -46,7 +48,8 @@ class SliceRecord(SliceResult, frozen=True, kw_only=True):
 class Observation(Struct, frozen=True, kw_only=True):
     """One value that was measured of a Lane outside slices: of its footprint, or its instructions per request.
 
-    ``value`` is in the metric's unit, or None with its ``reason``; that of a ``part`` stands beside that of the whole.
+    ``value`` is in the metric's unit, or None with its ``reason``. A value of a ``part``, such as the lines of
+    one file, stands beside that of the whole.
     """
 
     lane: str
@@ -57,7 +60,10 @@ class Observation(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuses a metric without a row; of a stored one msgspec says where it stands."""
-        METRICS.require(self.metric)
+        if not METRICS.require(self.metric).is_observed:
+            raise ValueError(f"found the metric {self.metric!r}, expected one that is measured outside slices")
+        if self.value is not None and self.value < 0:
+            raise ValueError(f"found {self.value:g} of {self.metric}, expected 0 or more")
 
 
 class Stage(StrEnum):
@@ -128,9 +134,9 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
     Revisions are commits, with ``+`` where something was not committed. ``bench_revision`` is that of bench's own
     checkout, or the one that an installed bench was built from; ``project_revision`` is that of the project. Each is
-    None where it is unknown, as outside of git.
-    ``latency_end`` is when latencies end, None where the format does not tell: those of two runs can be compared where
-    it is the same. ``irremovable_differences`` are those between the answers of Lanes that no setting removes.
+    None where it is unknown, as outside of git. ``latency_end`` is when latencies end, None where the format does not
+    tell: those of two runs can be compared where it is the same. ``irremovable_differences`` are those between the
+    answers of Lanes that no setting removes.
     """
 
     format_version: int

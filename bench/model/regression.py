@@ -22,9 +22,9 @@ class Verdict(StrEnum):
 class Evidence(Struct, frozen=True):
     """HEAD:BASE of one metric, and what follows from it.
 
-    ``bound`` is the largest difference, either way, that the interval leaves open (0.02 for 2 %): a comparison with no
-    difference has none larger. ``visible`` is the regression that an interval of this width finds more often than not:
-    what is allowed, and half of the width. Both are None without an interval.
+    ``bound`` is the largest difference, either way, that the interval leaves open (0.02 for 2 %). ``visible`` is the
+    regression that an interval of this width finds more often than not: what is allowed, and half of the width. Both
+    are None without an interval.
     """
 
     metric: str
@@ -115,7 +115,7 @@ class LaneCheck(Struct, frozen=True, kw_only=True):
 class Check(Struct, frozen=True, kw_only=True):
     """``bench check --json``: two stored runs from one machine, Lane by Lane. ``max_*`` are shares: 0.03 for 3 %.
 
-    ``noise_floors`` are shares, by metric, the larger one of the two runs; below it nothing is slower or faster.
+    ``noise_floors`` are shares by metric, of the two runs the larger one. Below it nothing is slower or faster.
     """
 
     format_version: int

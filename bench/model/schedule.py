@@ -14,22 +14,22 @@ from bench.model.load import Closed, Load, Open, Phase
 from bench.model.protocol import SEND_LIMIT_S
 
 SERVER_START_S = 0.4
-"""Expected cost of starting and checking one Lane, beside the others, on two cores; used for the expected time only."""
+"""Expected time to start and check one Lane, beside the others, on two cores; used for the expected time only."""
 ROUND_START_S = 2.5
-"""Expected cost of starting a driver and ending a round."""
+"""Expected time to start a driver and to end a round."""
 SLICE_GAP_S = 0.01
 """Expected time between two slices: the last answers arrive, and the counters are read."""
 INSTRUCTIONS_S = 90.0
-"""Expected cost of counting the instructions of all callables, at most."""
+"""Expected time to count the instructions of all callables, at most."""
 REPORT_S = 8.0
-"""Expected cost of the report, and of the environments."""
+"""Expected time for the report, and for the environments."""
 
 SWEEP_SEND_LIMIT_S = 0.1
-"""In a sweep overload is to be seen, not to be worked off: what is unsent so long after a window is missed."""
+"""In a sweep overload should show, not be worked off: what is unsent so long after a window is dropped."""
 SWEEP_ROUND_REQUESTS, SWEEP_RUN_REQUESTS = 105, 525
-"""So many requests a Round, and a run, has every rate of a sweep, so that its p99 can be told ..."""
+"""The requests of every rate of a sweep, in a Round and in a run: enough for a p99 ..."""
 SWEEP_WINDOW_S = 2.0
-"""... or as many as are due in so long a window."""
+"""... or as many as are due in a window of this length, if these are fewer."""
 SWEEP_SETTLE_S = 2.0
 """The settle of a sweep's closed load lasts until each user has its first answer, and no longer than this."""
 EXPECTED_RPS = 1000.0
@@ -57,9 +57,9 @@ class Slice(Struct, frozen=True):
 
 
 class RoundPlan(Struct, frozen=True, kw_only=True):
-    """What a comparison measures of one App in each Round: slices of so many seconds, for each Lane so many.
+    """What a comparison measures of one App in each Round: how many slices of each kind, and how long they are.
 
-    ``repeats`` is the most discarded Slices that are measured again.
+    At most ``repeats`` discarded Slices are measured again.
     """
 
     users: int
@@ -80,9 +80,9 @@ class RoundPlan(Struct, frozen=True, kw_only=True):
         return self.duets * self.duet_s + in_turn * self.window_s + slices * (self.settle_s + SLICE_GAP_S)
 
     def within(self, most_s: float) -> "RoundPlan":
-        """Returns one with fewer slices where this one takes longer than that; each kind of slice is there still.
+        """Returns a plan that takes no longer, with fewer slices if need be. Keeps at least one slice of each kind.
 
-        Duets go last: they tell smaller differences apart than all others, for the same time.
+        Duets go last: in the same time they find smaller differences than all others.
         """
         least = replace(self, duets=1, saturated=1, fixed=1)
         found = next((round_plan for round_plan in self._fewer() if round_plan.expected_s <= most_s), least)
@@ -207,8 +207,8 @@ def _swept(preset: Preset, index: int, lane: str, load: Load, slowest_rps: float
     settle_s, window_s = preset.settle_s, preset.window_s
     if load.under_way:  # until then the first requests, all sent at once, wait less than the later ones will
         settle_s = max(settle_s, min(SWEEP_SETTLE_S, load.under_way / slowest_rps))
-    if load.is_open:
-        needed_s = max(SWEEP_ROUND_REQUESTS, SWEEP_RUN_REQUESTS / preset.rounds) / load.value
+    if load.rate_rps:
+        needed_s = max(SWEEP_ROUND_REQUESTS, SWEEP_RUN_REQUESTS / preset.rounds) / load.rate_rps
         window_s = max(window_s, min(SWEEP_WINDOW_S, needed_s))
     return Slice(index, Phase.SWEEP, (lane,), load, settle_s, window_s, send_limit_s=SWEEP_SEND_LIMIT_S)
 

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 ALIKE = 0.6
 """How like a name has to be to be proposed, as difflib's ratio: twice the equal characters over all characters."""
-SHOWN = 6
+MOST_SHOWN = 6
 """So many names are shown, and the others counted: a message is one line."""
 
 
@@ -22,7 +22,7 @@ def one_of(word: str, known: Collection[str], *, patterns: Collection[str] = ())
     ``patterns`` are what else may be meant, but are not shown among the names.
     """
     names = list(known)
-    cut = f", … and {len(names) - SHOWN} more; `bench list` shows all" if len(names) > SHOWN + 1 else ""
-    shown = names[:SHOWN] if cut else names
+    cut = f", … and {len(names) - MOST_SHOWN} more; `bench list` shows all" if len(names) > MOST_SHOWN + 1 else ""
+    shown = names[:MOST_SHOWN] if cut else names
     meant = closest(word, [*names, *patterns])
     return f"one of {', '.join(shown)}{cut}{f'; did you mean {meant!r}?' if meant else ''}"

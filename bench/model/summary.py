@@ -20,8 +20,8 @@ class LaneSummary(Struct, frozen=True, kw_only=True):
     """All that a run says of one Lane.
 
     ``validity`` is the worst of its ``cells``. A metric that could not be measured is absent from ``metrics``, and
-    ``missing`` says why where there is more to say than that the run had no such slices. ``partial`` says of metrics
-    which Rounds are not in their mean, or of how many values they are, and why.
+    ``missing`` says why, unless the run had no such slices at all. ``partial`` says which Rounds are not in a metric's
+    mean, or how few values it has, and why.
     """
 
     lane: str
@@ -107,8 +107,8 @@ class AdapterCost(Struct, frozen=True, kw_only=True):
 class RunTotals(Struct, frozen=True, kw_only=True):
     """The run as a whole: ``requests`` and ``dropped`` of the measured slices, ``errors`` of the warm-up too.
 
-    ``repeated`` slices were discarded and measured again; ``not_repeated`` ones would have been, but their Round had no
-    repeats left, so they count.
+    ``repeated`` slices were discarded and measured again. ``not_repeated`` ones should have been, but their Round had
+    no repeats left: they count.
     """
 
     rounds: int
@@ -148,10 +148,10 @@ class Summary(Struct, frozen=True, kw_only=True):
 class LoadResult(Struct, frozen=True, kw_only=True):
     """What `bench load` found: one load against one URL.
 
-    Latencies are in ms; a percentile that too few answers lie beyond is absent. ``latency_ms`` is from sending to the
-    whole answer; for an open load ``latency_from_intended_ms`` counts from when the request was due, and
+    Latencies are in ms; a percentile is absent if too few answers lie beyond it. ``latency_ms`` is from sending to the
+    whole answer. For an open load ``latency_from_intended_ms`` counts from when the request was due, and
     ``send_lateness_ms`` is how late the driver sent it. ``driver_cpu_share`` is of one core: the driver has one thread,
-    so near 1 it was the limit. It is never pinned.
+    so near 1 it was the limit. It is not pinned here.
     """
 
     url: str

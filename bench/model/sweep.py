@@ -25,11 +25,11 @@ class SweepPoint(Struct, frozen=True, kw_only=True):
 
 
 class Knee(Struct, frozen=True, kw_only=True):
-    """The load from which on more load buys waiting and hardly any throughput: ``at`` users, or requests a second.
+    """The load from which on more load buys waiting and hardly any throughput: ``at`` in the unit of its Load.
 
-    For users ``low`` and ``high`` are a 95 % interval. For rates they are the highest rate that was served with time to
-    spare and the next of the sweep that was not served; ``at`` is the first of them. ``at`` is None where there is no
-    knee to be seen, and ``reason`` says why.
+    Where bounds cross ``low`` and ``high`` are a 95 % interval. By the last served they are the highest load that was
+    served with time to spare and the next of the sweep that was not; ``at`` is the first of them. ``at`` is None where
+    there is no knee to be seen, and ``reason`` says why.
     """
 
     at: float | None

@@ -12,7 +12,7 @@ from bench.analysis import discard, validity
 from bench.model import quotients, schedule
 from bench.model.estimate import Estimate
 from bench.model.experiment import Experiment
-from bench.model.metrics import INSTRUCTIONS
+from bench.model.metrics import METRICS
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import Failure, LaneFacts, Observation, SliceRecord, Stage
 from bench.model.regression import Evidence, Verdict
@@ -21,7 +21,7 @@ from bench.regression import ratios, verdict
 from bench.regression.ratios import Allowed, AppRound, Pair
 from bench.run.runner import NothingToMeasure, OpenRound, Round, Sink, measure_with_repeats
 
-MIN_ROUNDS = 4
+ROUNDS_AT_LEAST = 4
 """Fewer say little of how much one start differs from the next."""
 FIRST_SHARE = 0.5
 """The share of the budget after which a regression is measured again, and counted again, so that there is time to."""
@@ -53,7 +53,7 @@ class AbWatcher(Protocol):
         """Hears how much of the budget is spent, and half the width of the widest interval, as a share."""
 
 
-Count = Callable[[], Sequence[Observation]]
+CountInstructions = Callable[[], Sequence[Observation]]
 """Counts the instructions of all Lanes: nothing where they were not asked for."""
 
 
@@ -91,7 +91,7 @@ class AbRunner:
         self,
         plan: AbPlan,
         open_round: OpenRound,
-        count: Count,
+        count: CountInstructions,
         sink: Sink,
         watcher: AbWatcher,
         clock: Callable[[], float],
@@ -128,9 +128,9 @@ class AbRunner:
 
         Returns the second count of instructions, where the first one was slower.
         """
-        slower = {metric for _, metric in first.slower}
-        counted_again = self._counted() if INSTRUCTIONS in slower else ()
-        self._measure(first.round_plan, self._plan.terms.budget_s, first=first.rounds if slower - {INSTRUCTIONS} else 0)
+        slower, counts = {metric for _, metric in first.slower}, {*METRICS.counted()}
+        counted_again = self._counted() if slower & counts else ()
+        self._measure(first.round_plan, self._plan.terms.budget_s, first=first.rounds if slower - counts else 0)
         return counted_again
 
     def _judge(self, first: FirstPass, counted_again: Sequence[Observation]) -> AbResult:
@@ -159,12 +159,12 @@ class AbRunner:
 
     def _fitting(self, left_s: float) -> RoundPlan:
         """Returns what a Round has, such that two measurements of the fewest Rounds fit into what counts leave."""
-        return schedule.round_plan(self._plan.experiment, len(self._plan.pairs), left_s / (2 * MIN_ROUNDS))
+        return schedule.round_plan(self._plan.experiment, len(self._plan.pairs), left_s / (2 * ROUNDS_AT_LEAST))
 
     def _measure(self, round_plan: RoundPlan, until_s: float, *, first: int) -> None:
         """Measures Rounds, from ``first`` on, until they are precise enough or the next one would not fit."""
         round_s, known = 0.0, self._steering(first)
-        while len(self._folded) - first < MIN_ROUNDS or (
+        while len(self._folded) - first < ROUNDS_AT_LEAST or (
             self._spent_s + round_s <= until_s and not verdict.is_precise(known, self._plan.terms.precision)
         ):
             began_s = self._spent_s
@@ -265,17 +265,15 @@ class AbRunner:
         allowed = self._plan.terms.allowed
         cells = ratios.cells(pair, self._records, self._plan.experiment.serving.workers)
         by_rounds = ratios.judge(self._ratios(pair), cells, allowed.time)
-        return (*ratios.judge_instructions(pair, counted, allowed.instructions), *by_rounds)
+        return (*ratios.judge_counts(pair, counted, allowed.instructions), *by_rounds)
 
     def _confirmed(self, pair: Pair, first: FirstPass, counted_again: Sequence[Observation]) -> Iterator[Evidence]:
         """Yields the evidence of all Rounds; what is slower has to be so in both measurements.
 
         The Rounds after the first pass measured it again with fresh processes, whether or not it had shown by then.
         """
-        before: dict[str, Estimate | None] = {**self._ratios(pair, end=first.rounds)}
-        again: dict[str, Estimate | None] = {**self._ratios(pair, first.rounds)}
-        before[INSTRUCTIONS] = ratios.instructions(pair, first.counted)
-        again[INSTRUCTIONS] = ratios.instructions(pair, counted_again)
+        before = {**self._ratios(pair, end=first.rounds), **ratios.counts(pair, first.counted)}
+        again = {**self._ratios(pair, first.rounds), **ratios.counts(pair, counted_again)}
         for found in self._evidence(pair, first.counted):
             suspect = found.verdict is Verdict.SLOWER or (pair.app, found.metric) in first.slower
             if suspect and found.verdict is not Verdict.INVALID:
@@ -287,7 +285,7 @@ class AbRunner:
 
 def _seen_twice(found: Evidence, before: Estimate | None, again: Estimate | None, limit: float) -> Evidence:
     """Returns a regression as it is where two measurements saw it, and else undecided."""
-    together = again if found.metric == INSTRUCTIONS else found.ratio  # two counts are not pooled
+    together = again if METRICS[found.metric].is_counted else found.ratio  # two counts are not pooled
     if verdict.confirmed(found.metric, before, again, together, limit):
         return found
     return replace(found, verdict=Verdict.UNDECIDED, reasons=(_why_not(found.metric, before, again, limit),))

@@ -4,19 +4,19 @@ A series is first cut where a step explains most, and its parts again, into more
 segmentation; Vostrikova, Detecting "disorder" in multidimensional random processes, Soviet Mathematics Doklady 24,
 1981). Then every cut is tested between its neighbours, and the weakest is taken back until none fails, as Inclán and
 Tiao do (Use of cumulative sums of squares for retrospective detection of changes of variance, JASA 89, 1994, section
-3). Testing while cutting would find nothing in a level that came and went: one step is then no good description.
+3). Testing while cutting would find nothing in a level that came and went, which one step does not describe.
 
 The test takes the largest of abs(S_k) / (s sqrt(n)), where S_k is the sum of the first k values less their mean, and s²
 the long-run variance. Without a step its limit is Kolmogorov's distribution, however the noise is distributed
 (Ploberger and Krämer, The CUSUM test with OLS residuals, Econometrica 60, 1992; Aue and Horváth, Structural breaks in
 time series, Journal of Time Series Analysis 34, 2013, section 2).
 
-Noise is AR(1): s² = v (1 + rho) / (1 - rho). Both are taken from what is left when the most likely step is taken away,
-or else a step would look like noise that lingers. That makes them too small. What v lacks are two means, each of which
+Noise is AR(1): s² = v (1 + rho) / (1 - rho). Both are taken from what the most likely step leaves. Otherwise a step
+would look like noise that lingers. That makes them too small. What v lacks are two means, each of which
 takes (1 + rho) / (1 - rho) values, and one for the choice of the place. What rho lacks is (BIAS + BIAS_SLOPE rho) / n,
 in the manner of Kendall (Note on bias in the estimation of autocorrelation, Biometrika 41, 1954), for two means of
-which the place was chosen. Then rho is taken one standard error, sqrt((1 - rho²) / n), higher: what is too low cries
-wolf, and what is too high only waits for more runs. ``benchmarks/changepoints.py`` shows what all this comes to.
+which the place was chosen. Then rho is taken one standard error, sqrt((1 - rho²) / n), higher. Too low: false alarms.
+Too high: late detection. ``benchmarks/changepoints.py`` measures how often the whole is right.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ from bench.model.estimate import CONFIDENCE, Estimate
 ALPHA = 0.01
 """False alarms per series without a step. A test has its share: the part of the series that it is made on."""
 MOST_STEPS = 20
-"""Of a series, or half the root of its length: more cuts only leave less on both sides to test one by."""
+"""In a series, or half the root of its length: more cuts only leave fewer values on both sides of each."""
 MIN_SEGMENT = 5
 """Runs on either side of a step: fewer are no level yet."""
 BIAS, BIAS_SLOPE = 4.0, 8.0
@@ -171,7 +171,7 @@ def _step(logs: Floats, start: int, at: int, end: int) -> Step:
     error = sqrt(fit.long_run_variance * (1 / (at - start) + 1 / (end - at)))
     half = float(stdtrit(max(1.0, fit.effective - 2), (1 + CONFIDENCE) / 2)) * error
     low, point, high = (exp(fit.change + way * half) for way in (-1, 0, 1))
-    ratio = Estimate(point, low, high, end - start, "ratio", "")
+    ratio = Estimate.ratio(point, low, high, end - start)
     return Step(at=at, earliest=start + int(likely[0]), latest=start + int(likely[-1]), ratio=ratio)
 
 

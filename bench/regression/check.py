@@ -12,7 +12,7 @@ from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Lane
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
-from bench.model.metrics import INSTRUCTIONS, METRICS
+from bench.model.metrics import METRICS
 from bench.model.reason import Code, Reason, reason
 from bench.model.regression import Check, Evidence, LaneCheck, Verdict
 from bench.regression import verdict
@@ -23,7 +23,7 @@ RUN, BASELINE = "RUN", "BASELINE"
 """How the two runs are called where something is said of one."""
 
 
-def findings(run: Folded, lane: str, metric: str) -> Iterator[Validity]:
+def validities(run: Folded, lane: str, metric: str) -> Iterator[Validity]:
     """Yields what was found of a Lane's metric, and of raw's, which it is divided by."""
     experiment = run.manifest.experiment
     cells = {found.lane: found.cells for found in run.summary.lanes}
@@ -87,7 +87,7 @@ def _common_contenders(run: Folded, baseline: Folded) -> list[str]:
         raise NotComparable(f"lanes: found none beside raw that are {which}; expected one at least")
     if not any(experiment.raw(experiment.lane(name)) for name in lanes):
         raise NotComparable(
-            f"raw: found no App with raw = true on the servers of the lanes {which}; expected one, as every lane "
+            f"raw: found no App with raw = true on the servers of the Lanes {which}; expected one, as every Lane "
             "is compared relative to it"
         )
     return lanes
@@ -137,23 +137,22 @@ def _judged(
         verdict.judge(metric, of_lane.get(lane), allowed.time, _findings(lane, metric, run, baseline))
         for metric, of_lane in ratios.items()
     ]
-    return (*_instructions(lane, run, baseline, allowed), *by_rounds)
+    return (*_counts(lane, run, baseline, allowed), *by_rounds)
 
 
 def _findings(lane: str, metric: str, run: Folded, baseline: Folded) -> list[tuple[str, Validity]]:
     """Returns what was found of a Lane's metric and of raw's in both runs, each with the run that it is of."""
     return [
-        (name, found) for name, side in ((RUN, run), (BASELINE, baseline)) for found in findings(side, lane, metric)
+        (name, found) for name, side in ((RUN, run), (BASELINE, baseline)) for found in validities(side, lane, metric)
     ]
 
 
-def _instructions(lane: str, run: Folded, baseline: Folded, allowed: Allowed) -> list[Evidence]:
-    """Judges the instructions per request where both runs counted them; they are exact, and need no raw."""
-    counts = [_metric(side, lane, INSTRUCTIONS) for side in (run, baseline)]
-    if counts[0] is None or counts[1] is None:
-        return []
-    ratio = verdict.exact(counts[1].point, counts[0].point)
-    return [verdict.judge(INSTRUCTIONS, ratio, allowed.instructions, [])]
+def _counts(lane: str, run: Folded, baseline: Folded, allowed: Allowed) -> Iterator[Evidence]:
+    """Judges what both runs counted, such as instructions; counts are exact, and need no raw."""
+    for metric in METRICS.counted():
+        new, old = (_metric(side, lane, metric) for side in (run, baseline))
+        if new and old:
+            yield verdict.judge(metric, verdict.exact(old.point, new.point), allowed.instructions, [])
 
 
 def _metric(run: Folded, lane: str, metric: str) -> Estimate | None:

@@ -14,7 +14,7 @@ from bench.model.records import LaneFacts, LatencyEnd, Manifest
 Fields = Mapping[str, str]
 LONGEST = 60
 """A value that is longer is cut in a message."""
-SHOWN = 3
+NAMED_AT_MOST = 3
 """So many further fields are named."""
 PRESET = ("settle_s", "window_s")
 """How long a Slice is changes what it shows; how many there are does not."""
@@ -52,7 +52,11 @@ def _refusal(run: Manifest, baseline: Manifest, names: list[str]) -> str:
     first, others = names[0], names[1:]
     ours, theirs = (_line(of_both.get(first)) for of_both in _fields_of_both(run, baseline))
     start = _first_difference(ours, theirs)
-    more = f" (and {len(others)} more: {', '.join(others[:SHOWN])}{', …' if others[SHOWN:] else ''})" if others else ""
+    more = (
+        f" (and {len(others)} more: {', '.join(others[:NAMED_AT_MOST])}{', …' if others[NAMED_AT_MOST:] else ''})"
+        if others
+        else ""
+    )
     return (
         f"{first}: found {_cut(ours, start)} in run {run.run_id}, {_cut(theirs, start)} in baseline "
         f"{baseline.run_id}{more}; expected the same, measure a new baseline"
@@ -76,7 +80,7 @@ def fields(manifest: Manifest, lanes: Collection[str]) -> Fields:
     found = _conditions(manifest)
     found |= {f"driver_versions.{name}": version for name, version in manifest.driver_versions.items()}
     found["bench_version"] = manifest.bench_version
-    found["latency_end"] = str(manifest.latency_end)
+    found["latency_end"] = manifest.latency_end or "unknown"
     found["sweep"] = str(experiment.sweep)
     for facts in manifest.lanes:
         if facts.lane in lanes:

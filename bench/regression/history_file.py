@@ -8,7 +8,7 @@ import msgspec
 
 from bench.model import formats
 from bench.model.formats import HISTORY_VERSION
-from bench.model.history import DamagedHistory, HistoryRecord
+from bench.model.history import DamagedHistory, HistoryRecord, OtherHistory
 
 HISTORY = "history.jsonl"
 
@@ -63,7 +63,7 @@ def _record(where: str, line: bytes, decoder: msgspec.json.Decoder[HistoryRecord
         document = msgspec.json.decode(line)
         return formats.decoded(HistoryRecord, document, formats.version_of(HistoryRecord, document))
     except formats.FutureFormat as error:
-        raise DamagedHistory(f"{where}: {error}") from None
+        raise OtherHistory(f"{where}: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, formats.NoFormat) as error:
         raise DamagedHistory(
             f"{where}: {error}; remove the line, and add its run again with `bench history --add RUN`"

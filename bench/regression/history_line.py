@@ -12,9 +12,9 @@ from bench.model.history import (
     NoHistory,
     Reading,
 )
-from bench.model.metrics import INSTRUCTIONS, METRICS
+from bench.model.metrics import METRICS
 from bench.regression import comparability
-from bench.regression.check import findings, resemblance
+from bench.regression.check import resemblance, validities
 
 DIGITS = 5
 """Significant ones of a ratio: finer than any run can tell, and lines stay short."""
@@ -73,7 +73,7 @@ def _lanes(run: Folded) -> dict[str, dict[str, Reading]]:
     names = sorted(lane.name for lane in normalise.contenders(run.manifest.experiment))
     readings = {
         name: {metric: _rounded(of_lanes[name]) for metric, of_lanes in ratios.items() if name in of_lanes}
-        | _instructions(run, name)
+        | dict(_counts(run, name))
         for name in names
     }
     return {name: of_lane for name, of_lane in readings.items() if of_lane}
@@ -83,16 +83,17 @@ def _ratios(run: Folded, metric: str) -> Iterator[tuple[str, Estimate]]:
     """Yields a metric of each Lane relative to raw, paired by Round, where both can be trusted."""
     rho = resemblance(run, metric)
     for lane, by_round in normalise.to_raw(run.manifest.experiment, run.values, metric).items():
-        if all(found.status is Status.VALID for found in findings(run, lane, metric)):
-            yield lane, intervals.log_estimate(list(by_round.values()), "ratio", "", rho=rho)
+        if all(found.status is Status.VALID for found in validities(run, lane, metric)):
+            yield lane, intervals.ratio_of(list(by_round.values()), rho=rho)
 
 
-def _instructions(run: Folded, lane: str) -> dict[str, Reading]:
-    """Returns the count, where there is one and the Lane answered rightly."""
+def _counts(run: Folded, lane: str) -> Iterator[tuple[str, Reading]]:
+    """Yields what was counted, such as instructions, where the Lane answered rightly."""
     found = next(found for found in run.summary.lanes if found.lane == lane)
-    count = found.metrics.get(INSTRUCTIONS)
-    trusted = validity.of_metric(found.cells, INSTRUCTIONS).status is Status.VALID
-    return {INSTRUCTIONS: Reading(count.point, count.low, count.high)} if count and trusted else {}
+    for metric in METRICS.counted():
+        count = found.metrics.get(metric)
+        if count and validity.of_metric(found.cells, metric).status is Status.VALID:
+            yield metric, Reading(count.point, count.low, count.high)
 
 
 def _rounded(estimate: Estimate) -> Reading:

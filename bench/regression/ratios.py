@@ -10,7 +10,7 @@ from bench.analysis.folds import ByRound, Records
 from bench.model.estimate import Estimate
 from bench.model.experiment import Side
 from bench.model.load import Phase
-from bench.model.metrics import INSTRUCTIONS, METRICS, Metric
+from bench.model.metrics import METRICS, Metric
 from bench.model.records import Failure, Observation
 from bench.model.regression import Evidence, Verdict
 from bench.model.summary import Cell
@@ -30,14 +30,14 @@ class Pair(Struct, frozen=True):
 
 
 class Allowed(Struct, frozen=True):
-    """The largest regressions that are none, as shares: 0.03 for 3 %."""
+    """The largest regressions that are none, as shares: 0.03 for 3 %. ``instructions`` is of all that is counted."""
 
     time: float
     instructions: float
 
     def of(self, metric: str) -> float:
         """Returns the largest one of a metric."""
-        return self.instructions if metric == INSTRUCTIONS else self.time
+        return self.instructions if METRICS[metric].is_counted else self.time
 
 
 class LaneRound(Struct, frozen=True):
@@ -121,17 +121,16 @@ def judge(known: Mapping[str, Estimate], found: Mapping[Side, Sequence[Cell]], a
     )
 
 
-def judge_instructions(pair: Pair, counted: Iterable[Observation], allowed: float) -> tuple[Evidence, ...]:
-    """Returns the evidence of an App's instructions per request; nothing where they could not be counted."""
-    ratio = instructions(pair, counted)
-    return (verdict.judge(INSTRUCTIONS, ratio, allowed, []),) if ratio else ()
+def judge_counts(pair: Pair, counted: Iterable[Observation], allowed: float) -> tuple[Evidence, ...]:
+    """Returns the evidence of what was counted of an App, such as instructions; nothing of what could not be."""
+    return tuple(verdict.judge(metric, ratio, allowed, []) for metric, ratio in counts(pair, counted).items())
 
 
-def instructions(pair: Pair, counted: Iterable[Observation]) -> Estimate | None:
-    """Returns HEAD:BASE of instructions per request; None where a side has none: a comparison's notes say why."""
-    values = {observation.lane: observation.value for observation in counted if observation.metric == INSTRUCTIONS}
-    base, head = values.get(pair.base), values.get(pair.head)
-    return verdict.exact(base, head) if base and head else None
+def counts(pair: Pair, counted: Iterable[Observation]) -> dict[str, Estimate]:
+    """Returns HEAD:BASE by metric of what was counted of both sides; a comparison's notes say why one has no count."""
+    values = {(each.metric, each.lane): each.value for each in counted}
+    sides = {name: (values.get((name, pair.base)), values.get((name, pair.head))) for name in METRICS.counted()}
+    return {name: verdict.exact(base, head) for name, (base, head) in sides.items() if base and head}
 
 
 def failed(failure: Failure) -> tuple[Evidence, ...]:
@@ -147,7 +146,7 @@ def _of_duets(pair: Pair, metric: Metric, duets: Records) -> float | None:
     """
     values: dict[int, dict[str, float]] = {}
     for record in duets:
-        if (value := folds.FOLDS[metric.name]([record])) is not None:
+        if (value := folds.folded(metric, [record])) is not None:
             values.setdefault(record.slice, {})[record.lane] = value
     whole = [by_lane for by_lane in values.values() if {pair.base, pair.head} <= by_lane.keys()]
     logs = [log(by_lane[pair.head] / by_lane[pair.base]) for by_lane in whole]
@@ -163,7 +162,7 @@ def _lane_round(records: Records) -> LaneRound:
             histogram = folds.histogram_of(metric, own)
             answers[metric.name] = histogram.total_count
             values[metric.name] = histograms.percentile_ms(histogram, metric.percentile)
-        elif own and (value := folds.FOLDS[metric.name](own)) is not None:
+        elif own and (value := folds.folded(metric, own)) is not None:
             values[metric.name] = value
     return LaneRound(values, answers)
 

@@ -25,7 +25,7 @@ from bench.regression.changepoints import Step
 
 SHORT = 7
 """Digits of a commit that are shown."""
-UNCOMMITTED = "+"
+UNCOMMITTED_MARK = "+"
 """What a revision ends in when changes were not committed; git knows no such name."""
 
 _Rows = tuple[list[int], list[Reading]]
@@ -182,7 +182,7 @@ def _level_step(step: Step, runs: Sequence[HistoryRecord]) -> LevelStep:
         after=runs[step.at].run_id,
         between=(first.run_id, last.run_id),
         commits=_commits(*revisions),
-        uncommitted=any(revision is not None and revision.endswith(UNCOMMITTED) for revision in revisions),
+        uncommitted=any(revision is not None and revision.endswith(UNCOMMITTED_MARK) for revision in revisions),
     )
 
 
@@ -190,5 +190,5 @@ def _commits(first: str | None, last: str | None) -> str | None:
     """Returns a range as git takes it, or one commit where it is the same."""
     if first is None or last is None:
         return None
-    before, after = (revision.removesuffix(UNCOMMITTED) for revision in (first, last))
+    before, after = (revision.removesuffix(UNCOMMITTED_MARK) for revision in (first, last))
     return before[:SHORT] if before == after else f"{before[:SHORT]}..{after[:SHORT]}"

@@ -10,12 +10,12 @@ from bench.analysis import intervals
 from bench.analysis.ranking import common_rounds
 from bench.model.estimate import Estimate, Validity, inverted
 from bench.model.estimate import Status as Trust
-from bench.model.metrics import INSTRUCTIONS, METRICS, Better
+from bench.model.metrics import METRICS, Better
 from bench.model.reason import Code, Reason, reason
 from bench.model.regression import Evidence, Judged, Verdict
 
 EXACT = 0.001
-"""Counts of instructions are the same to this share from one count to the next, so that is their interval."""
+"""Counts, even of instructions, are the same to this share from one to the next, so that is their interval."""
 
 
 def worse(metric: str, ratio: Estimate) -> Estimate:
@@ -35,9 +35,9 @@ def paired(base: Mapping[int, float], head: Mapping[int, float], comparisons: in
 
 
 def exact(base: float, head: float) -> Estimate:
-    """Returns HEAD:BASE of two counts of instructions."""
+    """Returns HEAD:BASE of two counts, such as of instructions."""
     ratio = head / base
-    return Estimate(ratio, ratio * (1 - EXACT), ratio * (1 + EXACT), 1, "ratio", "")
+    return Estimate.ratio(ratio, ratio * (1 - EXACT), ratio * (1 + EXACT), 1)
 
 
 def judge(metric: str, ratio: Estimate | None, allowed: float, found: Iterable[tuple[str, Validity]]) -> Evidence:
@@ -74,7 +74,8 @@ def is_unusable(judged: Judged) -> bool:
 
     One metric alone may be invalid for a lesser reason.
     """
-    return {found.verdict for found in judged.evidence if found.metric != INSTRUCTIONS} == {Verdict.INVALID}
+    under_load = [found for found in judged.evidence if not METRICS[found.metric].is_counted]
+    return {found.verdict for found in under_load} == {Verdict.INVALID}
 
 
 def exceeds(metric: str, ratio: Estimate, limit: float) -> bool:

@@ -20,7 +20,7 @@ from bench.run.git import OWN, WORKTREE, RevisionFailed
 
 PREFIX = "bench-compare-"
 """What the folders that worktrees are made in begin with."""
-LOCK = ".lock"
+IN_USE = ".lock"
 """A file in such a folder that is locked for as long as its comparison lives."""
 LEFT_OUT = ("__pycache__", ".git")
 """What a side may have at any depth that is no file of the user's: bytecode, made from files that are compared, and
@@ -34,14 +34,14 @@ def temporary_place() -> Iterator[Path]:
         shutil.rmtree(left_over, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as name, (Path(name) / "new").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        (Path(name) / "new").rename(Path(name) / LOCK)  # nobody finds it before it is locked
+        (Path(name) / "new").rename(Path(name) / IN_USE)  # nobody finds it before it is locked
         yield Path(name).resolve()
 
 
 def _is_abandoned(place: Path) -> bool:
     """Returns whether nobody holds the lock of a temporary folder any more."""
     try:
-        with (place / LOCK).open() as lock:
+        with (place / IN_USE).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False

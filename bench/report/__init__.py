@@ -1,14 +1,15 @@
 """Renders a Report: terminal tables, Markdown, one HTML page, charts, exports. Values in, text or figures out; no I/O.
 
-``words``, ``facts`` and ``groups`` say things once, so that ``text``, ``markdown``, ``html`` and ``charts`` agree.
+``wording``, ``context`` and ``group_table`` say things once, so that the terminal, Markdown, HTML and charts agree.
 """
 
+from bench.model.metrics import CPU, METRICS
 from bench.model.summary import Report
 
 CHARTS = {
     "throughput": "Saturated throughput",
     "latency": "Latency at a fixed rate, by percentile",
-    "cpu": "CPU time per request",
+    "cpu": METRICS[CPU].short,
     "throughput_over_time": "Throughput over the run",
     "footprint": "Footprint: what a choice costs beside speed",
     "sweep_throughput": "Throughput against load",

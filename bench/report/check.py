@@ -41,7 +41,9 @@ def markdown(check: Check) -> str:
 def noise_floor(check: Check) -> str:
     """Says below what size nothing is told apart, metric by metric: what Lanes differ from their twins by."""
     floors = [f"{METRICS[metric].short} {share(noise)}" for metric, noise in check.noise_floors.items() if noise]
-    return f"Noise floor, what a Lane differs from its twin by: {listed(floors) or 'not known, as no App ran twice'}."
+    return (
+        f"Noise floor, how far a Lane differs from its twin: {listed(floors) or 'not known, because no App ran twice'}."
+    )
 
 
 def conditions(check: Check) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from bench.model.estimate import Status
 from bench.model.experiment import Lane, Server
 from bench.model.load import Closed, Open, Phase
 from bench.model.load import listed as listed_loads
-from bench.model.metrics import METRICS, THROUGHPUT
+from bench.model.metrics import CPU, METRICS, THROUGHPUT, Place
 from bench.model.records import Failure, LaneFacts, LatencyEnd, Machine
 from bench.model.summary import LaneSummary, Report
 from bench.report import missing
@@ -21,15 +21,15 @@ from bench.report.wording import said
 
 UNPINNED = "NOT PINNED: servers and load driver shared cores and slowed each other; take every number as a hint."
 RAW = "raw: the same server with no framework; it is not ranked."
-GROUP_READING = ("A Group holds the lanes that may be ranked together: compare within a Group, not across Groups.",)
+GROUP_READING = ("A Group holds the Lanes that may be ranked together: compare within a Group, not across Groups.",)
 RANK_READING = (
-    "Throughput is what a closed load got out of a lane once it was saturated. Latencies are at one rate, the same for "
-    "every lane, and count from the moment at which a request was due, so that waiting is not hidden. p99 is the time "
+    "Throughput is what a closed load got out of a Lane once it was saturated. Latencies are at one rate, the same for "
+    "every Lane, and count from the moment at which a request was due, so that waiting is not hidden. p99 is the time "
     "within which 99 % of the requests were answered.",
     "The service time, from sending to the answer, is the thin line in the latency chart, and stands below the latency "
     "in the tables of every metric. Where the two lie apart, requests had to wait: for a connection, or for a stall.",
-    "± is the wider half of a 95 % interval over rounds, each with fresh processes. Lanes marked = are tied: this run "
-    "can't tell their difference from chance. More rounds may.",
+    "± is the wider half of a 95 % interval over rounds, each with fresh processes. Lanes marked = are tied: they "
+    "do not differ by more than the noise of this run. More rounds may show a difference.",
 )
 COMMON_READING = (
     "raw is the same server with no framework. What a framework costs is its CPU time per request above raw's, "
@@ -45,7 +45,7 @@ SWEEP_READING = (
     "(95 % of it got through, nothing left unsent, the server below 90 % of its cores) and the next that was not.",
     "The objective holds up to a load if the upper end of p99's interval is within it there and at every lower load. "
     "A closed load sends no request while its users wait, so its p99 hides what an open load's shows: decide by rates.",
-    "Overloaded: less was served than offered. Its latency grows for as long as the load lasts, and is left out.",
+    "Overloaded: less was served than came due. Its latency grows for as long as the load lasts, and is left out.",
 )
 """How to read a sweep."""
 LATENCY_ENDS = {
@@ -116,10 +116,7 @@ def caption(report: Report, chart: str) -> tuple[str, ...]:
 def what_was_measured(report: Report) -> tuple[str, ...]:
     """Returns all that was measured, with what and on what, a sentence a fact."""
     of_sweep = (f"Throughput and latency: {load(report, Phase.SWEEP)}",)
-    of_others = (
-        f"Throughput and CPU: {load(report, Phase.SATURATED)}",
-        f"Latency (p50, p99): {load(report, Phase.FIXED)}",
-    )
+    of_others = (f"{_measured_in(phase)}: {load(report, phase)}" for phase in (Phase.SATURATED, Phase.FIXED))
     return (
         intervals(report),
         *(of_sweep if report.summary.sweeps else of_others),
@@ -134,10 +131,18 @@ def what_was_measured(report: Report) -> tuple[str, ...]:
     )
 
 
+def _measured_in(phase: Phase) -> str:
+    """Names the figures of the Groups' tables that come from a phase, as a sentence begins."""
+    rows = [METRICS[name] for name in METRICS.shown_in(Place.GROUP_TABLE)]
+    named = listed([row.short for row in rows if row.phase is phase])
+    return named[:1].upper() + named[1:]
+
+
 def adapter_costs(report: Report) -> tuple[str, ...]:
     """Says what each Adapter costs a request, with its interval: measured on raw, and no framework's."""
+    unit = METRICS[CPU].unit.behind
     return tuple(
-        f"The adapter {of.adapter} on {of.server} costs {number(of.cost.point)} µs of CPU a request "
+        f"The adapter {of.adapter} on {of.server} costs {number(of.cost.point)}{unit} of CPU a request "
         f"({interval(of.cost)}), measured on raw, beside what the framework costs."
         for of in report.summary.adapter_costs
     )
@@ -153,7 +158,7 @@ def intervals(report: Report) -> str:
 
 def _of_totals(report: Report) -> str:
     totals = intervals(report).replace("intervals", "intervals of the totals, below the bars,", 1)
-    return f"{totals} Totals are geometric means and parts mean differences, so that these add up to them but nearly."
+    return f"{totals} Totals are geometric means and parts mean differences, so the parts add up only nearly."
 
 
 def _merged(report: Report) -> str:
@@ -178,17 +183,17 @@ def _single(report: Report) -> str:
 
 
 def load(report: Report, phase: Phase) -> str:
-    """Says what load a phase offered, and for how long."""
+    """Says which load a phase had, and for how long."""
     experiment = report.manifest.experiment
     preset = experiment.preset
     if phase is Phase.SWEEP and experiment.sweep:
-        longer = " (longer for low rates)" if experiment.sweep.loads[0].is_open else ""
+        longer = " (longer for low rates)" if experiment.sweep.loads[0].rate_rps else ""
         return (
-            f"{listed_loads(experiment.sweep.loads)}; a slice of {preset.window_s:g} s{longer} a lane, load and round."
+            f"{listed_loads(experiment.sweep.loads)}; a slice of {preset.window_s:g} s{longer} a Lane, load and round."
         )
     slices = preset.fixed_slices if phase is Phase.FIXED else preset.saturated_slices
-    offered = _open(report) if phase is Phase.FIXED else f"{Closed(experiment.load.users)}, saturating"
-    return f"{offered}; {_plural(slices, 'slice')} of {preset.window_s:g} s a lane and round."
+    said = _open(report) if phase is Phase.FIXED else f"{Closed(experiment.load.users)}, saturating"
+    return f"{said}; {_plural(slices, 'slice')} of {preset.window_s:g} s a Lane and round."
 
 
 def servers(report: Report) -> str:
@@ -206,7 +211,7 @@ def versions(report: Report) -> str:
     frameworks = [(lane.app.title, lane.app.package) for lane in lanes if lane.app.package]
     adapters = [(package, package) for lane in lanes if lane.adapter for package in lane.adapter.packages]
     if not report.manifest.lanes:
-        return "Versions: unknown, as no lane came up."
+        return "Versions: unknown, as no Lane came up."
     said = [_versioned(report, title, package) for title, package in _each(frameworks + adapters)]
     python = " / ".join(_each(facts.python for facts in report.manifest.lanes))
     return one_line(f"Versions: {', '.join([*said, f'Python {python}'])}.")
@@ -256,14 +261,11 @@ def totals(report: Report) -> str:
     busy = whole.driver_cpu_share
     driver_said = "" if busy is None else f" The driver was busy for {100 * busy:.0f} % of it."
     if whole.repeated:
-        driver_said += (
-            f" {_plural(whole.repeated, 'slice')} discarded by others on this machine {_were(whole.repeated)} repeated."
-        )
+        slices = f"{_plural(whole.repeated, 'slice')} {_were(whole.repeated)}"
+        driver_said += f" {slices} discarded because of other work on this machine, and measured again."
     if whole.not_repeated:
-        driver_said += (
-            f" {_plural(whole.not_repeated, 'slice')} discarded when no repeats were left {_count(whole.not_repeated)}"
-            " nevertheless."
-        )
+        slices = _plural(whole.not_repeated, "disturbed slice")
+        driver_said += f" No repeats were left for {slices}, counted all the same."
     return (
         f"{whole.requests:,} right answers, {_plural(whole.errors, 'error')} and {whole.dropped:,} dropped requests "
         f"in {number(whole.measured_s)} s of measured windows ({number(whole.wall_s)} s of rounds).{driver_said}"
@@ -302,7 +304,7 @@ def _open(report: Report) -> str:
     rate = report.summary.totals.fixed_rate_rps
     if rate is None:
         return "open, but no rate was found"
-    return f"{Open(rate)} for every lane, {_of_slowest(report, rate)}"
+    return f"{Open(rate)} for every Lane, {_of_slowest(report, rate)}"
 
 
 def _of_slowest(report: Report, rate_rps: float) -> str:
@@ -345,10 +347,6 @@ def _cores(cores: Iterable[int]) -> str:
 
 def _were(count: int) -> str:
     return "was" if count == 1 else "were"
-
-
-def _count(count: int) -> str:
-    return "counts" if count == 1 else "count"
 
 
 def _plural(count: int, noun: str) -> str:

@@ -12,25 +12,25 @@ NOT_READABLE = "not readable"
 
 def title(finding: Finding) -> str:
     """Returns what was looked at."""
-    return WORDS[finding.what].title
+    return FINDING_WORDS[finding.what].title
 
 
 def found(finding: Finding) -> str:
     """Says what was found."""
     if finding.severity is Severity.UNKNOWN:
         return NOT_READABLE
-    words = WORDS[finding.what].found
+    words = FINDING_WORDS[finding.what].found
     return words(finding) if callable(words) else filled(words, finding.values)
 
 
 def expected(finding: Finding) -> str:
     """Says what should be found."""
-    return filled(WORDS[finding.what].expected, finding.values)
+    return filled(FINDING_WORDS[finding.what].expected, finding.values)
 
 
 def advice(finding: Finding) -> str:
     """Says what to do where something else was found."""
-    return filled(WORDS[finding.what].advice, finding.values)
+    return filled(FINDING_WORDS[finding.what].advice, finding.values)
 
 
 class Words(Struct, frozen=True):
@@ -82,7 +82,7 @@ def _ratio(finding: Finding) -> str:
     return filled("{ratio:.3f}" + interval, finding.values)
 
 
-WORDS: Mapping[What, Words] = {
+FINDING_WORDS: Mapping[What, Words] = {
     What.CORES: Words(
         "cores",
         _cores,

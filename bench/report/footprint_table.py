@@ -64,7 +64,7 @@ def notes(report: Report) -> tuple[str, ...]:
     """Returns why metrics are missing, a sentence a reason, and where the marks of doubt are explained."""
     rows = footprints(report)
     doubtful = [row.title for row in rows if any(row.doubtful(metric) for metric in METRICS.shown_in(Place.FOOTPRINT))]
-    why = f"{DOUBT} {listed(doubtful)}: something was found against it under load, see its Group." if doubtful else ""
+    why = f"{DOUBT} {listed(doubtful)}: not valid under load, see its Group." if doubtful else ""
     return (*filter(None, [why]), *missing.sentences({row.title: row.lane for row in rows}, at_starts()))
 
 
@@ -75,27 +75,13 @@ def code_files(report: Report) -> list[tuple[str, str, int]]:
 
 
 def described(report: Report) -> tuple[str, ...]:
-    """Returns what the columns mean, a sentence for several of them."""
-    shown = set(columns(report))
-    said = (
-        ({"first_response_ms"}, _of_starts(report)),
-        (
-            {"idle_pss_mib", "pss_per_worker_mib"},
-            "Memory is the PSS of all of a server's processes: with one worker after its first response, what a third "
-            "worker adds to two, and with one worker under load, beside the other servers, which share some of its "
-            "pages, the most that was seen.",
-        ),
-        (
-            {"code_lines", "packages", "installed_mib"},
-            "Code is the App's lines that are neither blank nor comment. Packages and their size are all that its lock "
-            "installs: the servers and adapters, which are all that raw has, are in every App's.",
-        ),
-        ({"response_bytes"}, "Bytes are those of one response, head and body."),
-    )
-    return tuple(sentence for metrics, sentence in said if metrics & shown)
+    """Returns what the columns mean, once for those that have a sentence in common."""
+    notes = dict.fromkeys(METRICS[metric].note for metric in columns(report))
+    return tuple(note.format(n=_starts(report)) for note in notes if note)
 
 
-def _of_starts(report: Report) -> str:
+def _starts(report: Report) -> str:
+    """Returns how many fresh starts the medians are of: ``10``, or ``2 to 10`` where some are missing."""
     medians = [
         metric.name
         for metric in METRICS.from_sources(Source.COLD_START, Source.IMPORT)
@@ -103,8 +89,4 @@ def _of_starts(report: Report) -> str:
     ]
     estimates = [row.estimate(metric) for row in footprints(report) for metric in medians]
     counts = sorted({estimate.n for estimate in estimates if estimate})
-    n = " to ".join(map(str, dict.fromkeys([*counts[:1], *counts[-1:]])))
-    return (
-        f"First response, import and idle memory: medians of n = {n} fresh starts, with files in the disk's cache; "
-        "± is the wider half of a 95 % interval."
-    )
+    return " to ".join(map(str, dict.fromkeys([*counts[:1], *counts[-1:]])))

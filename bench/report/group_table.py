@@ -108,13 +108,13 @@ class Row(Struct, frozen=True, kw_only=True):
         """Returns the metric, or None where it could not be measured."""
         return self.lane.metrics.get(metric)
 
-    def value(self, metric: str, unit: str) -> str:
+    def value(self, metric: str) -> str:
         """Returns the metric with its margin and, where it can't be trusted or is missing, why."""
         estimate, doubt = self.estimate(metric), self.doubt(metric)
         if estimate is None:
             return f"not measured: {doubt}" if doubt else "not measured"
         beside = f"({NO_INTERVAL})" if estimate.low is None else margin(estimate)
-        value = f"{number(estimate.point)}{unit} {beside}".strip()
+        value = f"{number(estimate.point)}{METRICS[metric].unit.behind} {beside}".strip()
         return f"{value}, {doubt}" if doubt else value
 
     def _marked(self, metric: str, parts: tuple[str, str]) -> tuple[str, str]:
@@ -125,9 +125,9 @@ class Row(Struct, frozen=True, kw_only=True):
     def _doubts(self) -> Iterator[tuple[Validity, str]]:
         """Yields every finding against the Lane, and under which load; nothing where it is the same under all."""
         found = {cell.validity: None for cell in self.lane.cells if cell.validity.status is not Status.VALID}
-        for finding in found:
-            under = [WHERE[cell.phase] for cell in self.lane.cells if cell.validity == finding]
-            yield finding, "" if len(under) == len(self.lane.cells) else listed(under)
+        for each in found:
+            under = [WHERE[cell.phase] for cell in self.lane.cells if cell.validity == each]
+            yield each, "" if len(under) == len(self.lane.cells) else listed(under)
 
     def _notes(self) -> Iterator[str]:
         for found, where in self._doubts():
@@ -199,19 +199,19 @@ def _no_noise(table: Table) -> Iterator[str]:
 
 
 def _other_noise(table: Table) -> Iterator[str]:
-    """Yields what the noise floors are of figures that decide about no rank."""
+    """Yields what the noise floors are of figures that decide no rank."""
     found: dict[str, float] = {}
     for floor in table.group.noise_floors:
         if floor.difference is not None and floor.metric != THROUGHPUT:
             found[floor.metric] = max(floor.difference, found.get(floor.metric, 0.0))
     if found:
         said = [f"{METRICS[metric].short} {share(most)}" for metric, most in found.items()]
-        yield f"Noise floors of figures that decide about no rank: {listed(said)}."
+        yield f"Noise floors of figures that decide no rank: {listed(said)}."
 
 
 def _noise(table: Table, floor: NoiseFloor) -> str:
     title = next((row.title for row in table.rows if row.lane.lane == floor.lane), floor.lane)
-    return f"Noise floor: {title}, run twice, served {times(floor.ratio)} the requests of itself."
+    return f"Noise floor: {title} ran twice, and one served {times(floor.ratio)} the requests of the other."
 
 
 def comparisons(table: Table) -> list[tuple[str, Estimate]]:

@@ -10,17 +10,16 @@ from rich.text import Text
 
 from bench.model.estimate import Estimate
 from bench.model.history import History, LevelStep, Reading, Trend
-from bench.model.metrics import INSTRUCTIONS, METRICS
-from bench.report.format import cell, number, one_line, times
+from bench.model.metrics import METRICS
+from bench.report.format import cell, listed, number, one_line, times
 
 WIDTHS = (12, 22, 6, 20, 16)
 """Of the columns: 80 with what lies between them."""
 UNCOMMITTED = "with uncommitted changes"
-READING = (
-    "Figures are a Lane's divided by raw's in the same run, with 95 % intervals; instructions are counted.",
+STEPS = (
     "A step is a level that changed and stayed for five runs at least: after divided by before. With 95 % it lies in "
     "these commits; where there is only one, and no uncommitted changes, the machine changed or what is installed on "
-    "it, and not the code.",
+    "it, and not the code."
 )
 
 
@@ -53,6 +52,15 @@ def conditions(history: History) -> Iterator[str]:
         )
 
 
+def reading_trends() -> tuple[str, ...]:
+    """Returns how to read the figures, and the steps."""
+    counted = listed([_name(metric) for metric in METRICS.counted()])
+    return (
+        f"Figures are a Lane's divided by raw's in the same run, with 95 % intervals; {counted} are counted.",
+        STEPS,
+    )
+
+
 def where(step: LevelStep) -> tuple[str, ...]:
     """Returns lines: the commits that a step lies between, or the runs where one is not known; what is in no commit."""
     return (step.commits or "..".join(step.between), *([UNCOMMITTED] if step.uncommitted else []))
@@ -69,7 +77,7 @@ def _blocks(history: History, chart: str) -> Iterator[RenderableType]:
     for lane, trends in groupby(history.trends, key=lambda trend: trend.lane):
         yield from (Text(one_line(lane), style="bold"), _grid(list(trends), history.latest_run))
     yield Text()
-    yield from (Text(sentence, style="dim") for sentence in (*_marks(history), *READING))
+    yield from (Text(sentence, style="dim") for sentence in (*_marks(history), *reading_trends()))
     yield from (Text(), Text(chart))
 
 
@@ -85,16 +93,20 @@ def _grid(trends: list[Trend], latest_run: str) -> Table:
 
 
 def _row(trend: Trend, latest_run: str) -> Iterator[str]:
-    yield METRICS[trend.metric].short.removesuffix(" per request")  # there is no room for that
+    yield _name(trend.metric)
     yield f"{_reading(trend.metric, trend.latest)}{'' if trend.latest_run == latest_run else ' *'}"
     yield f"{trend.runs:,}"
     yield times(trend.steps[-1].ratio) if trend.steps else ""
     yield "\n".join(where(trend.steps[-1])) if trend.steps else ""
 
 
+def _name(metric: str) -> str:
+    return METRICS[metric].trend or METRICS[metric].short
+
+
 def _reading(metric: str, reading: Reading) -> str:
-    estimate = Estimate(reading.point, reading.low, reading.high, 1, "ratio", "")
-    if metric == INSTRUCTIONS:
+    estimate = Estimate.ratio(reading.point, reading.low, reading.high, 1)
+    if METRICS[metric].is_counted:
         return cell(metric, estimate)[0]
     return times(estimate) if reading.low is not None else f"{number(reading.point)}x"
 

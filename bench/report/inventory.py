@@ -12,7 +12,7 @@ GAP = 2
 NARROWEST = 20
 """The last column has room for so many characters, however long names are; a line is then longer."""
 
-Row = tuple[str, ...]
+TextRow = tuple[str, ...]
 
 
 def inventory_text(found: Inventory, kinds: Sequence[Kind]) -> str:
@@ -22,7 +22,7 @@ def inventory_text(found: Inventory, kinds: Sequence[Kind]) -> str:
     return "\n\n".join("\n".join([kind.capitalize(), *_lines(_ROWS[kind](found), indent=GAP)]) for kind in kinds)
 
 
-def _apps(found: Inventory) -> list[Row]:
+def _apps(found: Inventory) -> list[TextRow]:
     return [(app.name, ", ".join(app.interfaces), _native(app), app.title) for app in found.apps]
 
 
@@ -30,27 +30,27 @@ def _native(app: App) -> str:
     return "raw" if app.raw else f"native on {app.native}" if app.native else "not native"
 
 
-def _servers(found: Inventory) -> list[Row]:
+def _servers(found: Inventory) -> list[TextRow]:
     return [(server.name, server.interface, ", ".join(server.packages)) for server in found.servers]
 
 
-def _groups(found: Inventory) -> list[Row]:
-    return [(group.name, f"{len(group.lanes)} lanes", group.title) for group in found.groups]
+def _groups(found: Inventory) -> list[TextRow]:
+    return [(group.name, f"{len(group.lanes)} Lanes", group.title) for group in found.groups]
 
 
-def _lanes(found: Inventory) -> list[Row]:
+def _lanes(found: Inventory) -> list[TextRow]:
     return [(lane.name, ", ".join([*lane.groups, *(["twin"] if lane.twin else [])])) for lane in found.lanes]
 
 
-def _presets(found: Inventory) -> list[Row]:
+def _presets(found: Inventory) -> list[TextRow]:
     return [(one.name, f"{one.rounds} rounds", f"about {duration(one.expected_s)}") for one in found.presets]
 
 
-def _workloads(found: Inventory) -> list[Row]:
+def _workloads(found: Inventory) -> list[TextRow]:
     return [(workload.name, workload.path) for workload in found.workloads]
 
 
-_ROWS: dict[Kind, Callable[[Inventory], list[Row]]] = {
+_ROWS: dict[Kind, Callable[[Inventory], list[TextRow]]] = {
     Kind.APPS: _apps,
     Kind.SERVERS: _servers,
     Kind.GROUPS: _groups,
@@ -60,7 +60,7 @@ _ROWS: dict[Kind, Callable[[Inventory], list[Row]]] = {
 }
 
 
-def _lines(rows: Sequence[Row], *, indent: int) -> Iterator[str]:
+def _lines(rows: Sequence[TextRow], *, indent: int) -> Iterator[str]:
     """Yields rows with their columns aligned; what does not fit of the last column goes on below it."""
     widths = [max(map(len, column)) + GAP for column in zip(*rows, strict=True)][:-1]
     before = indent + sum(widths)

@@ -32,7 +32,7 @@ def _sentences(what: str, by_lane: Mapping[str, ByMetric], metrics: Sequence[str
         for reasons, names in _by_reasons(by_lane, metric).items():
             together.setdefault((reasons, names), []).append(metric)
     for (reasons, names), of_reasons in together.items():
-        who = "all lanes" if len(names) == len(by_lane) > 1 else listed(names)
+        who = "all Lanes" if len(names) == len(by_lane) > 1 else listed(names)
         titles = "; ".join(METRICS[metric].title for metric in of_reasons)
         yield one_line(f"{what} {who}: {titles} ({all_said(reasons)}).")
 

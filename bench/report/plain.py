@@ -1,4 +1,4 @@
-"""What the smaller commands print: a plan, a verification, a server's address, a load's outcome. Plain text."""
+"""What the smaller commands print: a plan, a verification, a server's address, what a load found. Plain text."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ def plan_text(outline: Outline) -> str:
     """Returns what a run would do, and how long it will take."""
     lanes = "\n".join(f"  {lane}" for lane in outline.lanes)
     return (
-        f"{len(outline.lanes)} lanes:\n{lanes}\n"
+        f"{len(outline.lanes)} Lanes:\n{lanes}\n"
         f"{_sweep(outline.sweep) if outline.sweep else ''}"
         f"{outline.rounds} rounds of {outline.slices_per_round} slices (preset {outline.preset}, seed {outline.seed}), "
         f"about {duration(outline.expected_s)}, {duration(outline.measured_s)} of it measured"
@@ -50,19 +50,19 @@ def serving_text(url: str, locust: str, locustfile: str) -> str:
     return f"serving {url} until Ctrl-C; Locust's web UI:\n  {web_ui}"
 
 
-def load_text(outcome: LoadResult) -> str:
-    """Returns the outcome of a load, a line a figure."""
+def load_text(result: LoadResult) -> str:
+    """Returns the result of a load, a line a figure."""
     lines = [
-        f"{outcome.load} for {outcome.window_s:g} s on {outcome.url}",
-        f"throughput           {outcome.throughput_rps:,.0f} requests/s ({outcome.requests:,} right answers)",
-        f"errors               {sum(outcome.errors.values()):,}{_kinds(outcome.errors)}",
-        _percentiles("latency" if outcome.latency_from_intended_ms is None else "service time", outcome.latency_ms),
-        *_driver(outcome.driver_cpu_share),
+        f"{result.load} for {result.window_s:g} s on {result.url}",
+        f"throughput           {result.throughput_rps:,.0f} requests/s ({result.requests:,} right answers)",
+        f"errors               {sum(result.errors.values()):,}{_kinds(result.errors)}",
+        _percentiles("latency" if result.latency_from_intended_ms is None else "service time", result.latency_ms),
+        *_driver(result.driver_cpu_share),
     ]
-    if outcome.latency_from_intended_ms is not None:
-        lines.append(_percentiles("from intended start", outcome.latency_from_intended_ms))
-    if outcome.send_lateness_ms is not None:
-        lines += [_percentiles("send lateness", outcome.send_lateness_ms), f"never sent           {outcome.dropped:,}"]
+    if result.latency_from_intended_ms is not None:
+        lines.append(_percentiles("from intended start", result.latency_from_intended_ms))
+    if result.send_lateness_ms is not None:
+        lines += [_percentiles("send lateness", result.send_lateness_ms), f"dropped              {result.dropped:,}"]
     return "\n".join(lines)
 
 

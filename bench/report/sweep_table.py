@@ -6,6 +6,9 @@ from msgspec import Struct
 
 from bench.model.estimate import Estimate, Status
 from bench.model.experiment import Sweep
+from bench.model.load import KneeMethod
+from bench.model.metrics import METRICS, OBJECTIVE, SWEPT, THROUGHPUT, latency_at_rate
+from bench.model.reason import Code
 from bench.model.summary import Report
 from bench.model.sweep import LaneSweep, SweepPoint
 from bench.report.format import NO_INTERVAL, listed, margin, number
@@ -13,7 +16,16 @@ from bench.report.group_table import Row, Table, tables
 from bench.report.wording import said
 
 NOTHING = "–"  # noqa: RUF001 - a dash
-POINT_COLUMNS = ("load", "req/s", "p50 ms", "p90 ms", "p99 ms", "server CPU", "driver CPU", "unsent", "status")
+SERVED = METRICS[THROUGHPUT].column
+POINT_COLUMNS = (
+    "load",
+    SERVED,
+    *(METRICS[latency_at_rate(name)].column for name in SWEPT),
+    "server CPU",
+    "driver CPU",
+    "dropped",
+    "status",
+)
 
 TableCell = tuple[str, str]
 """A table cell: the value, and beside it how sure it is."""
@@ -31,7 +43,7 @@ class SweepRow(Struct, frozen=True, kw_only=True):
         best = max(self.sweep.points, key=lambda point: point.throughput_rps.point if point.throughput_rps else 0.0)
         return (
             _cell(best.throughput_rps),
-            _cell(self.sweep.points[0].latency_ms.get("p50")),
+            _cell(self.sweep.points[0].latency_ms.get(SWEPT[0])),
             self.knee,
             self.within_slo,
         )
@@ -43,7 +55,7 @@ class SweepRow(Struct, frozen=True, kw_only=True):
         if found.at is None:
             return NOTHING, ""
         bounds = NOTHING.join(number(end) for end in (found.low, found.high) if end is not None)
-        if self.sweep.points[0].load.is_open:
+        if self.sweep.points[0].load.knee_method is KneeMethod.LAST_SERVED:
             return bounds, ""
         return number(found.at), f"({bounds or NO_INTERVAL})"
 
@@ -53,8 +65,8 @@ class SweepRow(Struct, frozen=True, kw_only=True):
         found = self.sweep.within_slo
         if found.load is None:
             return NOTHING, ""
-        served = None if found.load.is_open else found.throughput_rps
-        return found.load.label, f"{number(served.point)} req/s" if served else ""
+        served = found.throughput_rps if found.load.rate_rps is None else None
+        return found.load.label, f"{number(served.point)} {SERVED}" if served else ""
 
     @property
     def up_to(self) -> str:
@@ -68,7 +80,7 @@ class SweepRow(Struct, frozen=True, kw_only=True):
     def is_known(self) -> bool:
         """Returns whether a load within the objective was found, or it was seen that the first one is beyond it."""
         first = self.sweep.points[0]
-        p99 = first.latency_ms.get("p99")
+        p99 = first.latency_ms.get(OBJECTIVE)
         seen = first.validity.status is Status.OVERLOADED or (p99 is not None and p99.high is not None)
         return bool(self.sweep.within_slo.load) or (self.row.valid and seen and not doubtful(first))
 
@@ -114,25 +126,30 @@ def point_cells(point: SweepPoint) -> tuple[TableCell, ...]:
     return (
         (point.load.label, ""),
         _cell(point.throughput_rps),
-        *(_cell(point.latency_ms.get(name)) for name in ("p50", "p90", "p99")),
+        *(_cell(point.latency_ms.get(name)) for name in SWEPT),
         (_share(point.server_cpu_share), ""),
         (_share(point.driver_cpu_share), ""),
-        (f"{point.dropped:,}" if point.load.is_open else NOTHING, ""),
+        (f"{point.dropped:,}" if point.load.is_scheduled else NOTHING, ""),
         (_status(point), ""),
     )
 
 
 def doubtful(point: SweepPoint) -> bool:
     """Returns whether a point's figures are in doubt. They are not where a rate was too high: that is a result."""
-    results = (Status.VALID, Status.OVERLOADED, *((Status.UNSTABLE,) if point.load.is_open else ()))
-    return point.validity.status not in results
+    too_high = any(why.code is Code.RATE_FILLS_SERVER for why in point.validity.reasons)
+    return point.validity.status not in (Status.VALID, Status.OVERLOADED) and not too_high
 
 
 def _table(report: Report, sweep: Sweep, table: Table) -> SweepTable:
     by_lane = {each.lane: each for each in report.summary.sweeps}
     rows = tuple(SweepRow(row=row, sweep=by_lane[row.lane.lane]) for row in table.rows if row.lane.lane in by_lane)
     unit = sweep.loads[0].unit
-    columns = ("most req/s", f"p50 ms at {sweep.loads[0].label}", f"knee, {unit}", f"p99 ≤ {sweep.slo_ms:g} ms up to")
+    columns = (
+        f"most {SERVED}",
+        f"{METRICS[latency_at_rate(SWEPT[0])].column} at {sweep.loads[0].label}",
+        f"knee, {unit}",
+        f"{OBJECTIVE} ≤ {sweep.slo_ms:g} ms up to",
+    )
     return SweepTable(table=table, columns=columns, rows=rows, verdict=_verdict(sweep, table, rows))
 
 

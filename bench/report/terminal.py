@@ -8,7 +8,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bench.model.load import Phase
-from bench.model.metrics import INSTRUCTIONS, METRICS, PSS, Place
+from bench.model.metrics import METRICS, Place
 from bench.model.records import Failure
 from bench.model.summary import Report
 from bench.report import EXPORTS, HTML, MARKDOWN, charts_of, context
@@ -140,12 +140,21 @@ def _reading(report: Report) -> tuple[str, ...]:
         f"{context.intervals(report)} ± is the wider half. = can't be told apart.",
         context.RAW,
         *context.adapter_costs(report),
-        f"req/s, CPU: {context.load(report, Phase.SATURATED)}",
-        f"p50, p99: {context.load(report, Phase.FIXED)}",
+        *(f"{', '.join(_columns(phase))}: {context.load(report, phase)}" for phase in (Phase.SATURATED, Phase.FIXED)),
         context.machine(report.manifest.machine),
         context.totals(report),
-        *context.absent(report, (*METRICS.shown_in(Place.GROUP_TABLE), PSS, INSTRUCTIONS)),
+        *context.absent(report, _told()),
     )
+
+
+def _columns(phase: Phase) -> list[str]:
+    """Returns the heads of the columns that a phase's load is behind."""
+    return [METRICS[name].column for name in METRICS.shown_in(Place.GROUP_TABLE) if METRICS[name].phase is phase]
+
+
+def _told() -> tuple[str, ...]:
+    """Returns the metrics of which a reader is told why they are absent: those of the tables, and what was counted."""
+    return (*METRICS.shown_in(Place.GROUP_TABLE), *METRICS.shown_in(Place.FOOTPRINT), *METRICS.counted())
 
 
 def _files(report: Report, folder: str) -> Iterator[Text]:

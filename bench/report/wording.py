@@ -98,9 +98,9 @@ def _seen_instead(values: Values) -> str:
     """Lists what came in place of right answers; nothing where nothing came, or that is not known."""
     errors, dropped, outside = (values.get(name) for name in ("errors", "dropped", "outside"))
     kinds = [f"{count} x {kind}" for kind, count in errors.items()] if isinstance(errors, dict) else []
-    unsent = f"{dropped} requests never sent" if dropped else ""
+    drops = f"{dropped} requests dropped" if dropped else ""
     elsewhere = f"{outside} right answers outside it" if outside else ""
-    return ", ".join(filter(None, (*kinds, unsent, elsewhere)))
+    return ", ".join(filter(None, (*kinds, drops, elsewhere)))
 
 
 def _lane_failed(reason: Reason) -> str:
@@ -170,8 +170,8 @@ def _round(index: Value) -> str:
 
 
 def _overloaded(reason: Reason) -> str:
-    unsent = ", {dropped:,} requests never sent" if reason.values.get("dropped") else ""
-    return filled("{served_rps:,.0f} of {offered_rps:,.10g} requests/s served" + unsent, reason.values)
+    drops = ", {dropped:,} requests dropped" if reason.values.get("dropped") else ""
+    return filled("{served_rps:,.0f} of {rate_rps:,.10g} requests/s served" + drops, reason.values)
 
 
 def _no_raw(reason: Reason) -> str:
@@ -265,7 +265,7 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     ),
     Code.SILENT_ROUNDS: _silent_rounds,
     Code.REQUESTS_DROPPED: (
-        "{dropped:,} of {due:,} requests of the fixed rate were never sent, as all connections were busy; "
+        "{dropped:,} of {due:,} requests of the fixed rate were dropped, as all connections were busy; "
         "lower load.rate_share"
     ),
     # what limited it
@@ -287,12 +287,10 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
     ),
     # at a rate
     Code.SERVER_FULL_AT_RATE: (
-        "the server used {server_share:share} of its cores, so requests queue up at this rate; offer a lower one "
-        "(load.rate_share)"
+        "the server used {server_share:share} of its cores, so requests queue up at this rate; lower load.rate_share"
     ),
     Code.DRIVER_FULL_AT_RATE: (
-        "the driver used {driver_share:share} of its core, so latencies are its own; offer a lower rate "
-        "(load.rate_share)"
+        "the driver used {driver_share:share} of its core, so latencies are its own; lower load.rate_share"
     ),
     Code.DRIVER_LATE: (
         "the driver was {late_ms:.2f} ms late, in a latency of {latency_ms:.2f} ms (medians); end what else runs on "
@@ -378,7 +376,7 @@ WORDS: Mapping[Code, str | Callable[[Reason], str]] = {
         "slower by each measurement (first {first:.3f}, second {second:.3f}), but not for certain by more than "
         "{allowed_share:percent}"
     ),
-    Code.WITHIN_NOISE_FLOOR: "within the noise floor of {noise_share:percent}, by which Lanes differ from their twins",
+    Code.WITHIN_NOISE_FLOOR: "within the noise floor: Lanes differ from their twins by {noise_share:percent}",
     Code.NOT_COUNTED: "instructions could not be counted",
     Code.ON_ONE_SIDE: "found in {side} only, so it is not compared",
     Code.FILES_DIFFER_OUTSIDE: (

@@ -24,7 +24,7 @@ class DriverFailed(ReasonedError):
 
 
 class Driver:
-    """A running driver. ``setup`` once, then ``offer`` as often as wanted."""
+    """A running driver: it is set up once, and then plays as many slices as wanted."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         self._process = process
@@ -41,7 +41,7 @@ class Driver:
         return self._receive(Ready)
 
     def play(self, order: SliceOrder) -> tuple[SliceResult, ...]:
-        """Has it offer one slice, and returns what it saw of each Lane. Raises DriverFailed."""
+        """Has it play one slice, and returns what it saw of each Lane. Raises DriverFailed."""
         self._send(order)
         return self._receive(SliceResults).results
 
@@ -73,7 +73,7 @@ class Driver:
 
 
 @contextmanager
-def driver(process_group: ProcessGroup, log: Path) -> Iterator[Driver]:
+def open_driver(process_group: ProcessGroup, log: Path) -> Iterator[Driver]:
     """Starts a fresh driver, and ends it."""
     with log.open("wb") as errors:
         process = process_group.start(

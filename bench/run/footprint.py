@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -19,6 +18,7 @@ from bench.model.reason import Code, Reason, Unknown, known, reason
 from bench.model.records import Observation
 from bench.model.schedule import OutsideSlices
 from bench.run import code_lines
+from bench.run.runner import Heard, ObservationSink
 from bench.servers import counters, machine
 from bench.servers.launch import SERVERSIDE, Running, refusal, server_environment, start
 from bench.servers.processes import kill, tree
@@ -36,30 +36,13 @@ Measured = float | Unknown
 """A value, or why there is none."""
 
 
-class Sink(Protocol):
-    """Where every value is written at once."""
-
-    def observe(self, observation: Observation) -> None:
-        """Writes one value."""
-
-    def sync(self) -> None:
-        """Waits until all of it is on the disk."""
-
-
-class Watcher(Protocol):
-    """Who looks on."""
-
-    def observing(self, what: OutsideSlices, share: float) -> None:
-        """Hears what is measured outside slices, and how much of it is done."""
-
-
-def measure(testbed: Testbed, sink: Sink, watcher: Watcher) -> None:
+def measure(testbed: Testbed, sink: ObservationSink, heard: Heard) -> None:
     """Measures the footprint of each App, and writes every value at once; what has none is written with its reason."""
     lanes = [lane for lane in footprint_plan.footprint_lanes(testbed.experiment) if lane.home in testbed.environments]
     for lane in lanes:
         for observation in at_rest(testbed, lane):
             sink.observe(observation)
-    Starts(testbed, sink, watcher).run([lane.name for lane in lanes])
+    Starts(testbed, sink, heard).run([lane.name for lane in lanes])
     sink.sync()
 
 
@@ -79,10 +62,10 @@ def at_rest(testbed: Testbed, lane: Lane) -> Iterator[Observation]:
 class Starts:
     """Fresh starts of Lanes, so many at a time as there are cores. A Lane that fails once has no further start."""
 
-    def __init__(self, testbed: Testbed, sink: Sink, watcher: Watcher) -> None:
+    def __init__(self, testbed: Testbed, sink: ObservationSink, heard: Heard) -> None:
         self._testbed = testbed
         self._sink = sink
-        self._watcher = watcher
+        self._heard = heard
         pinned = [(core,) for core in (*testbed.machine.server_cores, *testbed.machine.driver_cores)]
         self._cores: Sequence[tuple[int, ...]] = pinned or [()]
         self._timeout_s = testbed.experiment.serving.ready_timeout_s
@@ -98,16 +81,16 @@ class Starts:
         planned = [each for each in footprint_plan.planned(self._testbed.experiment) if each.lane in lane_names]
         done = 0
         for batch in footprint_plan.batches(planned, len(self._cores)):
-            self._watcher.observing(OutsideSlices.FOOTPRINT, done / len(planned))
+            self._heard(OutsideSlices.FOOTPRINT, done / len(planned))
             lanes = [each.lane for each in batch if each.lane not in self._failed]
             plays[batch[0].kind]([self._testbed.experiment.lane(name) for name in lanes])
             done += len(batch)
 
     def _start(self, lanes: Sequence[Lane]) -> None:
         """Starts servers with one worker until each has given its first right answer, and looks at their memory."""
-        rules = self._testbed.experiment.workload
+        workload = self._testbed.experiment.workload
         with self._fresh(Source.COLD_START, lanes, workers=1) as servers:
-            answers = first_answers(servers, rules.request(rules.names[0]), self._timeout_s)
+            answers = first_answers(servers, workload.request(workload.names[0]), self._timeout_s)
             for server, answer in zip(servers, answers, strict=True):
                 if isinstance(answer, Unknown):
                     self._give_up(Source.COLD_START, server.launch.lane, answer.reason)

@@ -7,7 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from bench.model.errors import BenchError
+from bench.model.errors import BenchError, ExitCode
+from bench.model.suggest import closest
 
 WORKTREE = "WORKTREE"
 """The name of what is not committed, where a revision is expected."""
@@ -36,14 +37,21 @@ class RevisionFailed(BenchError):
     """A revision cannot be had; one line names the repository or the revision, what was found and what was expected."""
 
 
+class NoSuchRevision(RevisionFailed):
+    """A revision that the user named is none."""
+
+    exit_code = ExitCode.WRONG_USAGE
+
+
 def resolved(project: Path, revision: str) -> str:
     """Returns the commit that a revision names. Raises RevisionFailed, where there is no work tree too."""
     work_tree(project)
     sha = output_or_none(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if sha is None or sha.startswith("^"):  # ``^main`` names commits to leave out
-        raise RevisionFailed(
+        meant = closest(revision, [*names(project), "HEAD", WORKTREE])
+        raise NoSuchRevision(
             f"{revision}: found no such revision in {project}, expected a commit, a branch or a tag, or {WORKTREE}; "
-            "a shallow clone may lack it: git fetch --unshallow"
+            + (f"did you mean {meant!r}?" if meant else "a shallow clone may lack it: git fetch --unshallow")
         )
     return sha
 
@@ -123,7 +131,7 @@ def output_or_none(folder: Path, *arguments: str) -> str | None:
 
 
 def _run(folder: Path, arguments: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
-    """Runs git as if nobody had told it where to look: a hook, for one, sets GIT_DIR and GIT_INDEX_FILE.
+    """Runs git without the variables that tell it where to look: a hook sets GIT_DIR and GIT_INDEX_FILE.
 
     Other variables have their say, such as those by which a container declares a folder safe. Without optional
     locks: a status would write the index anew, and be in the way of the user's own git meanwhile.

@@ -77,7 +77,7 @@ def subject(
 
 
 def count(subjects: Mapping[str, Subject], process_group: ProcessGroup, scratch: Path) -> Iterator[Observation]:
-    """Yields the instructions per request of every Lane, by whose name its subject is, as they are known.
+    """Yields the instructions per request of every Lane, by its name, as soon as they are known.
 
     Equal subjects are counted once, and as many at once as there are cores. A Lane without a count has the reason.
     """

@@ -13,7 +13,7 @@ from bench.model.protocol import Request, Setup, SliceOrder, SliceResult, Target
 from bench.model.reason import Code, Reason, Unknown, known, reason
 from bench.model.records import Failure, SliceRecord, Stage
 from bench.model.schedule import Slice
-from bench.run.driver_client import Driver, driver
+from bench.run.driver_client import Driver, open_driver
 from bench.servers import counters
 from bench.servers.launch import HOST
 from bench.servers.processes import ended
@@ -33,15 +33,15 @@ class Readings(Struct, frozen=True):
 class LiveRound:
     """Measures one Slice after another."""
 
-    def __init__(self, testbed: Testbed, index: int, servers: Servers, load: Driver, began: float) -> None:
+    def __init__(self, testbed: Testbed, index: int, servers: Servers, driver: Driver, began: float) -> None:
         self._testbed = testbed
         self._index = index
         self._servers = servers
-        self._driver = load
+        self._driver = driver
         self._began = began
         self.facts = servers.facts
         self.failures = servers.failures
-        self.driver_versions: Mapping[str, str] = load.setup(self._setup()).versions
+        self.driver_versions: Mapping[str, str] = driver.setup(self._setup()).versions
 
     def measure(self, planned: Slice) -> tuple[SliceRecord, ...]:
         """Offers a Slice's load to all its Lanes at once, and returns a record of each. Raises DriverFailed."""
@@ -69,8 +69,8 @@ class LiveRound:
         return None
 
     def _setup(self) -> Setup:
-        whole, rules = self._testbed.experiment, self._testbed.experiment.workload
-        requests = tuple(Request(target, body) for target, body in rules.load_requests())
+        whole, workload = self._testbed.experiment, self._testbed.experiment.workload
+        requests = tuple(Request(target, body) for target, body in workload.load_requests())
         targets = (Target(lane, HOST, server.launch.port, requests) for lane, server in self._servers.running.items())
         at_once = 2 if any(lane.side for lane in whole.lanes) else 1
         cores = self._testbed.machine.driver_cores
@@ -99,11 +99,11 @@ def open_round(testbed: Testbed, index: int, lanes: Sequence[Lane], began: float
     bench has no other thread that runs while it measures.
     """
     with (
-        driver(testbed.process_group, testbed.logs / "driver.log") as load,
+        open_driver(testbed.process_group, testbed.logs / "driver.log") as driver,
         testbed.open_servers(index, lanes) as servers,
         _kept_on(testbed.machine.driver_cores),
     ):
-        yield LiveRound(testbed, index, servers, load, began)
+        yield LiveRound(testbed, index, servers, driver, began)
 
 
 @contextmanager
@@ -149,18 +149,20 @@ def _record(
 
 
 def _measured(before: Readings, after: Readings, pids: Sequence[int]) -> dict[str, float | Unknown]:
-    """Returns what the kernel's counters say, by the field of a record."""
-    server, load = after.server.since(before.server), after.driver.since(before.driver)
+    """Returns what the kernel says, by the field of a record."""
     stolen_s = counters.difference(before.steal_s, after.steal_s)
     return {
-        "server_cpu_ns": server.cpu_ns,
-        "server_run_queue_ns": server.run_queue_ns,
-        "server_rss_bytes": counters.rss_bytes(pids),
-        "server_pss_bytes": counters.pss_bytes(pids),
-        "driver_cpu_ns": load.cpu_ns,
-        "driver_run_queue_ns": load.run_queue_ns,
+        **_fields("server", after.server.since(before.server)),
+        **_fields("server", counters.memory(pids)),
+        **_fields("driver", after.driver.since(before.driver)),
         "steal_s": stolen_s if isinstance(stolen_s, Unknown) else round(stolen_s, 2),
     }
+
+
+def _fields(whose: str, found: counters.Used | counters.ProcessMemory) -> dict[str, float | Unknown]:
+    """Returns what was found of the server or the driver, by those of their fields that a record has."""
+    named = {f"{whose}_{name}": value for name, value in structs.asdict(found).items()}
+    return {name: value for name, value in named.items() if name in SliceRecord.__struct_fields__}
 
 
 def _why_silent(result: SliceResult) -> dict[str, Reason]:

@@ -13,7 +13,7 @@ from bench.model import quotients, schedule
 from bench.model.experiment import Experiment, Lane, without
 from bench.model.reason import Code, ReasonedError, reason
 from bench.model.records import Failure, LaneFacts, Manifest, Observation, SliceRecord
-from bench.model.schedule import Slice
+from bench.model.schedule import OutsideSlices, Slice
 
 
 class NothingToMeasure(ReasonedError):
@@ -35,7 +35,17 @@ class Round(Protocol):
         """Returns why a Lane's server is gone, or None while it runs."""
 
 
-class Sink(Protocol):
+class ObservationSink(Protocol):
+    """Where every value that is measured outside slices is written at once."""
+
+    def observe(self, observation: Observation) -> None:
+        """Writes one value."""
+
+    def sync(self) -> None:
+        """Waits until all of it is on the disk."""
+
+
+class Sink(ObservationSink, Protocol):
     """Where everything that happens is written at once."""
 
     def describe(self, manifest: Manifest) -> None:
@@ -46,12 +56,6 @@ class Sink(Protocol):
 
     def fail(self, failure: Failure) -> None:
         """Writes that a Lane is left out."""
-
-    def observe(self, observation: Observation) -> None:
-        """Writes one value that was measured outside slices."""
-
-    def sync(self) -> None:
-        """Waits until all of it is on the disk."""
 
 
 class Watcher(Protocol):
@@ -70,6 +74,8 @@ class Watcher(Protocol):
         """Hears that a Lane is left out."""
 
 
+Heard = Callable[[OutsideSlices, float], None]
+"""Hears what is measured outside slices, and how much of it is done."""
 OpenRound = Callable[[int, tuple[Lane, ...]], AbstractContextManager[Round]]
 Attempt = Callable[[Slice, int], bool]
 """Measures a Slice, told how many repeats are left, and returns whether it has to be measured again."""
@@ -168,7 +174,7 @@ class Runner:
 
 
 def measure_with_repeats(slices: Sequence[Slice], repeats: int, attempt: Attempt) -> None:
-    """Measures a Round's slices, and at its end again those that were discarded, as far as its repeats go."""
+    """Measures a Round's slices, and at its end the discarded ones again, until its repeats are used up."""
     waiting, left = list(slices), repeats
     next_index = waiting[-1].index + 1 if waiting else 0
     while waiting:

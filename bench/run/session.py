@@ -19,9 +19,9 @@ from bench.model.reason import Code, Reason, known, reason
 from bench.model.records import Failure, LaneFacts, LatencyEnd, Manifest, Observation
 from bench.model.schedule import OutsideSlices
 from bench.run import git, instructions
-from bench.run.driver_client import driver
+from bench.run.driver_client import open_driver
 from bench.run.round import open_round
-from bench.run.runner import NothingToMeasure, Round, Runner, Sink, Watcher
+from bench.run.runner import Heard, NothingToMeasure, ObservationSink, Round, Runner, Sink, Watcher
 from bench.servers import counters, machine
 from bench.servers.launch import HOST, server_environment
 from bench.servers.processes import open_process_group, stop
@@ -93,7 +93,7 @@ def measure(testbed: Testbed, manifest: Manifest, sink: Sink, watcher: Watcher) 
     Runner(manifest, live_round, sink, watcher).run(testbed.failures)
 
 
-def count_instructions(testbed: Testbed, sink: Sink, heard: Callable[[OutsideSlices, float], None]) -> None:
+def count_instructions(testbed: Testbed, sink: ObservationSink, heard: Heard) -> None:
     """Counts the instructions per request of every Lane into the sink; ``heard`` is told what share of it is done."""
     heard(OutsideSlices.INSTRUCTIONS, 0)
     for done, observation in enumerate(instructions_per_request(testbed), start=1):
@@ -137,12 +137,12 @@ def load_url(target: Target, load: Load, connections: int, window_s: float) -> t
     with (
         open_process_group() as process_group,
         tempfile.TemporaryDirectory(prefix="bench-") as logs,
-        driver(process_group, Path(logs) / "driver.log") as process,
+        open_driver(process_group, Path(logs) / "driver.log") as driver,
     ):
-        process.setup(Setup((target,), connections, connections, ()))
-        began, before = time.monotonic(), counters.read([process.pid])
-        (result,) = process.play(SliceOrder((target.lane,), load, LOAD_SETTLE_S, window_s))
-        cpu_ns = known(counters.read([process.pid]).since(before).cpu_ns)
+        driver.setup(Setup((target,), connections, connections, ()))
+        began, before = time.monotonic(), counters.read([driver.pid])
+        (result,) = driver.play(SliceOrder((target.lane,), load, LOAD_SETTLE_S, window_s))
+        cpu_ns = known(counters.read([driver.pid]).since(before).cpu_ns)
         return result, None if cpu_ns is None else cpu_ns / 1e9 / (time.monotonic() - began)
 
 
@@ -152,8 +152,8 @@ def serve(testbed: Testbed, lane: Lane, announce: Callable[[str], None]) -> None
     Raises NothingToMeasure where it does not answer, or ends by itself.
     """
     (launch,) = testbed.launches([lane])
-    rules = testbed.experiment.workload
-    path, _ = rules.request(rules.names[0])
+    workload = testbed.experiment.workload
+    path, _ = workload.request(workload.names[0])
     process = testbed.process_group.start(launch.command, env=launch.environment, cwd=launch.folder)
     try:
         machine.pin([process.pid], testbed.machine.server_cores)

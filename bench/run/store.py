@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +14,12 @@ from bench.model import formats
 from bench.model.errors import ExitCode, WrongUsage
 from bench.model.records import Failure, Manifest, Observation, SliceRecord
 from bench.model.regression import Comparison
+from bench.model.suggest import one_of
 
 MANIFEST = "manifest.json"
 SLICES = "slices.jsonl"
 FAILURES = "failures.jsonl"
 OBSERVATIONS = "observations.jsonl"
-SUMMARY = "summary.json"
 COMPARISON = "comparison.json"
 COMPARISON_MARKDOWN = "comparison.md"
 COMPARISON_JUNIT = "comparison.junit.xml"
@@ -111,12 +111,13 @@ def read(folder: Path) -> StoredRun:
     manifest, version = _document(folder / MANIFEST, Manifest)
     if any(lane.side for lane in manifest.experiment.lanes):
         raise Unreadable(f"{folder}: found a comparison, expected a run; `bench report` shows one that came to its end")
-    observations = tuple(_rows(folder / OBSERVATIONS, Observation, version))
+    known = _lanes(folder / MANIFEST, manifest)
+    observations = tuple(_rows(folder / OBSERVATIONS, Observation, version, known))
     return StoredRun(
         folder,
         manifest,
-        tuple(_rows(folder / SLICES, SliceRecord, version)),
-        tuple(_rows(folder / FAILURES, Failure, version)),
+        tuple(_rows(folder / SLICES, SliceRecord, version, known)),
+        tuple(_rows(folder / FAILURES, Failure, version, known)),
         (*observations, *formats.unobserved(manifest, observations, version)),
     )
 
@@ -175,15 +176,33 @@ def _document(path: Path, kind: type[_Document]) -> tuple[_Document, int]:
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}, expected {EXPECTED[path.name]}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable(f"{path}: {error}, expected {EXPECTED[path.name]}") from None
+        raise Unreadable(f"{path}: {error}, expected {EXPECTED[path.name]}; restore it, or measure again") from None
 
 
-def _rows(path: Path, kind: type[_Row], version: int) -> Iterator[_Row]:
+def _lanes(path: Path, manifest: Manifest) -> list[str]:
+    """Returns the names of a run's Lanes. Raises Unreadable where the manifest names others, or has none."""
+    experiment = manifest.experiment
+    known = [lane.name for lane in experiment.lanes]
+    if not known:
+        raise Unreadable(f"{path}: lanes: found none, expected one or more; restore it, or measure again")
+    named = [facts.lane for facts in manifest.lanes] + [lane for group in experiment.groups for lane in group.lanes]
+    for lane in named:
+        if lane not in known:
+            raise Unreadable(f"{path}: lane: found {lane!r}, expected {one_of(lane, known)}; restore it")
+    return known
+
+
+def _rows(path: Path, kind: type[_Row], version: int, lanes: Collection[str]) -> Iterator[_Row]:
     """Yields the rows of a file; one without its end of line was being written when the run was interrupted."""
     decode = formats.decoder(kind, version)
     *lines, _unfinished = path.read_bytes().split(b"\n") if path.exists() else [b""]
     for number, line in enumerate(lines, start=1):
         try:
-            yield decode(line)
+            row = decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unreadable(f"{path}: line {number}: {error}; remove the line") from None
+        if row.lane not in lanes:
+            raise Unreadable(
+                f"{path}: line {number}: lane: found {row.lane!r}, expected {one_of(row.lane, lanes)}; remove the line"
+            )
+        yield row

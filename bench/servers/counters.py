@@ -3,9 +3,9 @@
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import psutil
 from msgspec import Struct
@@ -16,30 +16,39 @@ PROC = Path("/proc")
 
 
 _Number = TypeVar("_Number", int, float)
+_Count = TypeVar("_Count", int | None, int | Unknown)
 
 
 UNREADABLE = Unknown(reason(Code.UNREADABLE))
 
 
-class Used(Struct, frozen=True):
-    """What a set of processes used between two readings of their Counters."""
+class Kept(Struct, Generic[_Count], frozen=True):
+    """What the kernel counts of a set of processes: CPU time, and time spent runnable but waiting for a core.
 
-    cpu_ns: int | Unknown
-    run_queue_ns: int | Unknown
-
-
-class Counters(Struct, frozen=True):
-    """Of a set of processes, since they started: CPU time, and time spent runnable but waiting for a core.
-
-    None is what one has ended of, or the system does not tell.
+    A field here is in the records of slices, as ``server_<field>``, and as ``driver_<field>`` where they have that.
     """
 
-    cpu_ns: int | None
-    run_queue_ns: int | None
+    cpu_ns: _Count
+    run_queue_ns: _Count
+
+
+class Used(Kept[int | Unknown], frozen=True):
+    """What processes used between two readings of their Counters."""
+
+
+class Counters(Kept[int | None], frozen=True):
+    """One reading: since the processes started. None is what one has ended of, or the system does not tell."""
 
     def since(self, before: "Counters") -> Used:
         """Returns what was used since an earlier reading."""
-        return Used(difference(before.cpu_ns, self.cpu_ns), difference(before.run_queue_ns, self.run_queue_ns))
+        return Used(**{name: difference(getattr(before, name), getattr(self, name)) for name in Used.__struct_fields__})
+
+
+class ProcessMemory(Struct, frozen=True):
+    """The memory of a set of processes at one moment: each field is in the records of slices, as ``server_<field>``."""
+
+    rss_bytes: int | Unknown
+    pss_bytes: int | Unknown
 
 
 def read(pids: Iterable[int]) -> Counters:
@@ -54,6 +63,11 @@ def read(pids: Iterable[int]) -> Counters:
     if sys.platform != "linux":
         return Counters(_cpu_ns_from_ticks(processes), None)
     return Counters(_cpu_ns(processes), _run_queues_ns(processes))
+
+
+def memory(pids: Sequence[int]) -> ProcessMemory:
+    """Returns the memory of processes, each value unknown by itself."""
+    return ProcessMemory(rss_bytes(pids), pss_bytes(pids))
 
 
 def rss_bytes(pids: Iterable[int]) -> int | Unknown:

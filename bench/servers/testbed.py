@@ -85,10 +85,10 @@ class Testbed(Struct, frozen=True):
 
         Raises NotReady or VerificationFailed, and NoSuchProcess where it ends just then.
         """
-        rules = self.experiment.workload
-        path, _ = rules.request(rules.names[0])
+        workload = self.experiment.workload
+        path, _ = workload.request(workload.names[0])
         wait_until_ready(server.process, server.launch.port, path, self.experiment.serving.ready_timeout_s)
-        answer = verification.verify(HOST, server.launch.port, rules)
+        answer = verification.verify(HOST, server.launch.port, workload)
         lane = self.experiment.lane(server.launch.lane)
         environment = self.environments[lane.home]
         return LaneFacts(

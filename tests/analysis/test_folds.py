@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.analysis import curves, histograms, tidy_table
-from bench.analysis.folds import FOLDS, counts, round_values
+from bench.analysis.folds import counts, round_values
 from bench.model.load import Closed, Phase
 from bench.model.metrics import METRICS, PERCENTILES, Source
 from bench.model.records import SliceRecord
@@ -75,13 +75,6 @@ def test_each_lane_has_its_own_values_in_each_round() -> None:
     for of_lane in found.by_lane.values():
         assert list(of_lane) == [metric.name for metric in METRICS.from_sources(Source.SLICES)]
         assert list(of_lane[THROUGHPUT]) == [0, 1, 2]
-
-
-def test_every_metric_from_slices_has_a_fold_or_is_a_percentile() -> None:
-    """And there is no fold without a row: what was forgotten is found here."""
-    percentiles = {metric.name for metric in METRICS.values() if metric.percentile is not None}
-    assert FOLDS.keys() | percentiles == {metric.name for metric in METRICS.from_sources(Source.SLICES)}
-    assert not FOLDS.keys() & percentiles
 
 
 def test_an_array_has_the_lanes_that_were_there_in_all_rounds() -> None:
@@ -164,9 +157,8 @@ def test_latencies_are_of_all_answers_of_a_round() -> None:
     """A Round's percentile is that of its merged slices, not a mean of percentiles."""
     parts = [histogram(*range(1000, 1100)), histogram(*range(9000, 9020))]
     records = [saturated(latency_us=part) for part in parts]
-    for name, percentile in (("p50", 50.0), ("p90", 90.0)):
-        expected = histograms.percentile_ms(histograms.merged(parts), percentile)
-        assert value(records, f"latency_saturated_{name}_ms") == expected
+    for name, expected_ms in (("p50", 1.059), ("p90", 9.007)):  # the 60th and the 108th of 120 answers
+        assert value(records, f"latency_saturated_{name}_ms") == pytest.approx(expected_ms, rel=0.001)
 
 
 def test_latency_at_a_fixed_rate_counts_from_the_intended_start() -> None:

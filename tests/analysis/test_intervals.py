@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 from bench.analysis import histograms, intervals
 from bench.model.estimate import Estimate
-from bench.model.metrics import PERCENTILES
+from bench.model.metrics import PERCENTILES, Better, Unit
 from bench.model.protocol import MAX_LATENCY_US
 from tests.builders.runs import histogram
 
@@ -37,7 +37,7 @@ def test_an_estimate_is_students_t_on_logarithms(values: list[float]) -> None:
     logs = np.log(values)
     spread = max(float(logs.std(ddof=1)), 1e-300)
     low, high = student.interval(0.95, len(values) - 1, loc=logs.mean(), scale=spread / np.sqrt(len(values)))
-    estimate = intervals.log_estimate(values, "ms", "lower")
+    estimate = intervals.log_estimate(values, Unit.MS, Better.LOWER)
     assert interval(estimate) == close([np.exp(low), np.exp(logs.mean()), np.exp(high)])
     assert (estimate.n, estimate.unit, estimate.better) == (len(values), "ms", "lower")
 
@@ -48,7 +48,7 @@ def test_a_difference_is_students_t(values: list[float]) -> None:
     spread = max(float(np.std(values, ddof=1)), 1e-300)
     low, high = student.interval(0.95, len(values) - 1, loc=np.mean(values), scale=spread / np.sqrt(len(values)))
     scale = max(1.0, *map(abs, values))
-    found = interval(intervals.linear_estimate(values, "us", "lower"))
+    found = interval(intervals.linear_estimate(values, Unit.US, Better.LOWER))
     assert [value / scale for value in found] == pytest.approx([low / scale, np.mean(values) / scale, high / scale])
 
 
@@ -60,7 +60,7 @@ def test_fewer_than_three_rounds_have_no_interval(
     values: list[float], make: Callable[[Sequence[float], str, str], Estimate]
 ) -> None:
     """There is a point, and the number of rounds says how much it is worth."""
-    estimate = make(values, "ms", "lower")
+    estimate = make(values, Unit.MS, Better.LOWER)
     assert (estimate.low, estimate.high, estimate.n) == (None, None, len(values))
     assert min(values) * (1 - 1e-9) <= estimate.point <= max(values) * (1 + 1e-9)
 
@@ -68,7 +68,7 @@ def test_fewer_than_three_rounds_have_no_interval(
 @given(values=ROUNDS)
 def test_the_point_lies_within_its_interval_and_its_values(values: list[float]) -> None:
     """Low ≤ point ≤ high, and a geometric mean is no less than the smallest and no more than the largest."""
-    low, point, high = interval(intervals.log_estimate(values, "ms", "lower"))
+    low, point, high = interval(intervals.log_estimate(values, Unit.MS, Better.LOWER))
     assert 0 < low <= point * (1 + 1e-12)
     assert point <= high * (1 + 1e-12)
     assert min(values) * (1 - 1e-9) <= point <= max(values) * (1 + 1e-9)
@@ -77,9 +77,9 @@ def test_the_point_lies_within_its_interval_and_its_values(values: list[float]) 
 @given(values=ROUNDS, factor=FACTORS)
 def test_an_estimate_scales_with_its_unit(values: list[float], factor: float) -> None:
     """A thousand times the value is a thousand times the point and the interval: the unit does not matter."""
-    scaled = intervals.log_estimate([value * factor for value in values], "ms", "lower")
+    scaled = intervals.log_estimate([value * factor for value in values], Unit.MS, Better.LOWER)
     assert interval(scaled) == close(
-        [value * factor for value in interval(intervals.log_estimate(values, "ms", "lower"))]
+        [value * factor for value in interval(intervals.log_estimate(values, Unit.MS, Better.LOWER))]
     )
 
 
@@ -87,15 +87,15 @@ def test_an_estimate_scales_with_its_unit(values: list[float], factor: float) ->
 def test_the_order_of_rounds_does_not_matter(values: list[float], data: st.DataObject) -> None:
     """Rounds are exchangeable."""
     shuffled = data.draw(st.permutations(values))
-    assert interval(intervals.log_estimate(shuffled, "ms", "lower")) == close(
-        interval(intervals.log_estimate(values, "ms", "lower"))
+    assert interval(intervals.log_estimate(shuffled, Unit.MS, Better.LOWER)) == close(
+        interval(intervals.log_estimate(values, Unit.MS, Better.LOWER))
     )
 
 
 @given(value=POSITIVE, n=st.integers(3, 20))
 def test_rounds_that_agree_leave_no_doubt(value: float, n: int) -> None:
     """Without spread, the interval is the point."""
-    assert interval(intervals.log_estimate([value] * n, "ms", "lower")) == close([value] * 3)
+    assert interval(intervals.log_estimate([value] * n, Unit.MS, Better.LOWER)) == close([value] * 3)
 
 
 @given(pairs=PAIRS, luck=st.lists(FACTORS, min_size=25, max_size=25))
@@ -138,7 +138,11 @@ def test_the_interval_covers_the_truth() -> None:
     """Of many runs of 7 rounds with a noise of 20 %, 93 to 97 % have the true value in their interval."""
     rng = np.random.default_rng(20260301)
     runs = np.exp(rng.normal(np.log(2500), 0.2, size=(2000, 7)))
-    assert 0.93 <= covered([intervals.log_estimate(list(run), "requests/s", "higher") for run in runs], 2500) <= 0.97
+    assert (
+        0.93
+        <= covered([intervals.log_estimate(list(run), Unit.REQUESTS_PER_S, Better.HIGHER) for run in runs], 2500)
+        <= 0.97
+    )
 
 
 def test_a_paired_ratio_covers_the_truth() -> None:
@@ -159,7 +163,9 @@ def test_rounds_that_resemble_each_other_widen_an_interval(
     values: list[float], rho: float, make: Callable[..., Estimate]
 ) -> None:
     """The point stays; the interval is never narrower than that of independent rounds."""
-    (low, point, high), (at_least, same, at_most) = (interval(make(values, "ms", "lower", rho=r)) for r in (rho, 0.0))
+    (low, point, high), (at_least, same, at_most) = (
+        interval(make(values, Unit.MS, Better.LOWER, rho=r)) for r in (rho, 0.0)
+    )
     assert point == same
     assert low <= at_least + 1e-9 * abs(at_least)
     assert high >= at_most - 1e-9 * abs(at_most)
@@ -186,7 +192,7 @@ def test_many_intervals_at_once_are_the_same_intervals(values: list[list[float]]
 
 def test_an_interval_that_knows_nothing_is_finite() -> None:
     """Three rounds that differ by nine powers of ten, and resemble each other, leave everything open."""
-    low, point, high = interval(intervals.log_estimate([1e-3, 1e6, 1e6], "ms", "lower", rho=0.9))
+    low, point, high = interval(intervals.log_estimate([1e-3, 1e6, 1e6], Unit.MS, Better.LOWER, rho=0.9))
     assert 0 < low < 1e-50 < point < 1e50 < high < float("inf")
 
 

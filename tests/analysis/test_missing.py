@@ -13,6 +13,8 @@ from bench.model.metrics import INSTRUCTIONS, METRICS, Source
 from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord, Stage
 from tests.builders.runs import (
+    CPU_US,
+    RPS,
     A,
     B,
     experiment,
@@ -24,10 +26,12 @@ from tests.builders.runs import (
     run_records,
     saturated,
     spread,
+    twinned,
 )
 
 NOTHING_FOUND: list[str] = []
 SILENT = reason(Code.SILENT)
+NEEDS_NO_ANSWER = [metric.name for metric in METRICS.from_sources(Source.SLICES) if not metric.needs_answers]
 FROM_SLICES = sorted(metric.name for metric in METRICS.from_sources(Source.SLICES))
 WHOLE = experiment(preset=replace(experiment().preset, cold_starts=2, instructions=True))
 RECORDS, OBSERVED = run_records(WHOLE), run_observations(WHOLE)
@@ -54,13 +58,10 @@ def test_a_counter_that_stood_still_says_so() -> None:
 
 def test_no_right_answer_is_the_reason_for_all_that_needs_one() -> None:
     """Throughput, CPU time per request and latencies; memory does not."""
-    found = missing.reasons([silent(saturated())], ["rss_mib", "pss_mib"])
-    assert {name for name, why in found.items() if why == SILENT} == {
-        "throughput_rps",
-        "cpu_us_per_request",
-        "error_ratio",
-        *(f"latency_saturated_{name}_ms" for name in ("p50", "p90", "p99", "p999")),
-    }
+    found = missing.reasons([silent(saturated())], NEEDS_NO_ANSWER)
+    in_phase = {row.name for row in METRICS.from_sources(Source.SLICES) if row.phase in (None, Phase.SATURATED)}
+    assert {name for name, why in found.items() if why == SILENT} == in_phase - {*NEEDS_NO_ANSWER}
+    assert {"throughput_rps", "cpu_us_per_request", "error_ratio"} <= found.keys()
 
 
 def test_too_few_answers_say_how_many_it_takes() -> None:
@@ -93,7 +94,7 @@ def test_what_was_found_is_not_missing(found: set[str]) -> None:
 def test_a_slice_without_a_right_answer_says_itself_why() -> None:
     """The reason is the one that was recorded with it."""
     why = reason(Code.NO_RIGHT_ANSWER, errors={"timeout": 3})
-    found = missing.reasons([silent(saturated(unknown={"requests": why}))], ["rss_mib", "pss_mib"])
+    found = missing.reasons([silent(saturated(unknown={"requests": why}))], NEEDS_NO_ANSWER)
     assert set(found.values()) == {why}
 
 
@@ -142,7 +143,8 @@ def test_what_the_rounds_of_an_incomplete_run_found_stands() -> None:
     summary = fold(manifest(WHOLE), RECORDS, (), ()).report.summary
     assert not summary.complete
     assert summary.lacking == lacking(WHOLE, RECORDS, (), ())
-    assert all("throughput_rps" in lane.metrics for lane in summary.lanes)
+    measured = [lane.lane for lane in summary.lanes if "throughput_rps" in lane.metrics]
+    assert measured == [lane.name for lane in WHOLE.lanes]
     assert summary.groups[0].standings
 
 
@@ -154,6 +156,17 @@ def test_what_is_missing_is_named() -> None:
         reason(Code.FOOTPRINT_LACKING, metrics=("import_ms",)),
         reason(Code.COUNTS_LACKING, missing=5, lanes=5),
     )
+
+
+def test_instructions_of_a_twin_are_not_counted_and_not_missing() -> None:
+    """They are those of the Lane that it is."""
+    whole = replace(twinned(), preset=WHOLE.preset)
+    counts = [each for each in OBSERVED if each.metric == INSTRUCTIONS]
+    twin = whole.lanes[-1].name
+    records = run_records(whole, RPS | {twin: RPS[A]}, CPU_US | {twin: CPU_US[A]})
+    assert not lacking(whole, records, (), OBSERVED)
+    (short,) = lacking(whole, records, (), [each for each in OBSERVED if each not in counts[:1]])
+    assert short == reason(Code.COUNTS_LACKING, missing=1, lanes=5)
 
 
 @pytest.mark.parametrize("kept", [0, 1])

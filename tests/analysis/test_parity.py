@@ -1,5 +1,6 @@
 """Lanes of one Group must be configured alike; what differs is shown, and what cannot be made alike is listed."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,6 +73,11 @@ def package_in(why: Reason) -> tuple[object, ...]:
 
 
 SECOND = facts(LANES[1], port=20002)
+
+
+def named(said: str, *names: str) -> bool:
+    """Returns whether a line has these names, in this order."""
+    return re.search(".*".join(map(re.escape, names)), said) is not None
 
 
 def test_lanes_that_are_configured_alike_are_comparable() -> None:

@@ -44,6 +44,14 @@ def copied_project(folder: Path) -> Path:
     return folder
 
 
+def with_environments(folder: Path) -> Path:
+    """Copies the project too, and lends the copy the environments that are made already."""
+    made = PROJECT / ".bench"
+    made.mkdir(exist_ok=True)
+    (folder / ".bench").symlink_to(made)
+    return copied_project(folder)
+
+
 def modules_loaded(*arguments: str | Path, folder: Path, scratch: Path) -> tuple[int, set[str]]:
     """Calls bench in a fresh interpreter; returns its exit code, and the top-level packages that it loaded."""
     file = scratch / "modules.json"

@@ -2,6 +2,7 @@
 
 from bench.doctor.diagnosis import AaTest, Host, Resolution
 from bench.model.estimate import Estimate, Status, Validity
+from bench.model.metrics import Better, Unit
 from tests.builders.runs import manifest
 
 HOST = Host(
@@ -22,15 +23,15 @@ HOST = Host(
 )
 """A machine with nothing to be said against it."""
 HERE = manifest().machine
-SPREAD = Estimate(0.02, 0.01, 0.05, 3, "log ratio", "lower")
+SPREAD = Estimate(0.02, 0.01, 0.05, 3, Unit.LOG_RATIO, Better.LOWER)
 AA_TEST = AaTest(
     lane="alpha@gthread",
     rounds=3,
     wall_s=21.0,
     validity=Validity(Status.VALID),
-    ratio=Estimate(1.01, 0.97, 1.05, 3, "ratio", ""),
+    ratio=Estimate.ratio(1.01, 0.97, 1.05, 3),
     spread=SPREAD,
-    difference=Estimate(0.031, 0.016, 0.081, 3, "ratio - 1", "lower"),
+    difference=Estimate(0.031, 0.016, 0.081, 3, Unit.RATIO_BEYOND_1, Better.LOWER),
     resolution=Resolution(difference=0.031, rounds=6, expected_s=330.0),
     others=(
         Resolution(difference=0.01, rounds=50, expected_s=2750.0),

@@ -77,7 +77,7 @@ SAMPLES: tuple[Reason, ...] = (
     reason(Code.DRIVER_FULL_AT_RATE, driver_share=0.95),
     reason(Code.DRIVER_LATE, late_ms=0.45, latency_ms=1.2),
     reason(Code.DRIVER_LATE_IN_TAIL, late_ms=2.1, latency_ms=4.0),
-    reason(Code.OVERLOADED, served_rps=1000.0, offered_rps=20000.0, dropped=1900),
+    reason(Code.OVERLOADED, served_rps=1000.0, rate_rps=20000.0, dropped=1900),
     reason(Code.STOLEN, steal_share=0.26),
     reason(Code.SERVER_KEPT_OFF, waited_share=0.33, steal_share=0.07, **SHARES),
     reason(Code.DRIVER_KEPT_OFF, waited_share=0.43, steal_share=0.08, **SHARES),

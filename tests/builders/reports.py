@@ -3,11 +3,9 @@
 import math
 import random
 from collections.abc import Iterable, Sequence
-from io import StringIO
 from itertools import combinations
 
 from msgspec.structs import replace
-from rich.console import Console, RenderableType
 
 from bench.analysis import validity
 from bench.model import footprint_plan
@@ -27,6 +25,7 @@ from bench.model.experiment import (
 )
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
+from bench.model.metrics import Better, Unit
 from bench.model.reason import Code, reason
 from bench.model.records import Failure, LaneFacts, LatencyEnd, Machine, Manifest, Stage
 from bench.model.summary import (
@@ -345,7 +344,7 @@ VARIANTS = {
 }
 
 
-def estimate(point: float, unit: str, better: str, spread: float = 0.018, n: int = ROUNDS) -> Estimate:
+def estimate(point: float, unit: Unit, better: Better, spread: float = 0.018, n: int = ROUNDS) -> Estimate:
     """Returns an Estimate whose interval reaches ``spread`` of the point to either side."""
     return Estimate(point, point / (1 + spread), point * (1 + spread), n, unit, better)
 
@@ -446,20 +445,20 @@ def _footprint(lane: Lane, experiment: Experiment, rps: float) -> dict[str, Esti
         return {}
     costly, n = 1e4 / rps, experiment.preset.cold_starts
     return {
-        "first_response_ms": estimate(220 + 150 * costly, "ms", "lower", 0.08, n),
-        "import_ms": estimate(20 + 130 * costly, "ms", "lower", 0.05, n),
-        "idle_pss_mib": estimate(18 + 5 * costly, "MiB", "lower", 0.01, n),
-        "pss_per_worker_mib": Estimate(4 + 5 * costly, None, None, 2, "MiB", "lower"),
-        "code_lines": exact(1055, "lines"),
-        "packages": exact(12, "packages"),
-        "installed_mib": exact(26.25, "MiB"),
-        "response_bytes": exact(172, "bytes"),
+        "first_response_ms": estimate(220 + 150 * costly, Unit.MS, Better.LOWER, 0.08, n),
+        "import_ms": estimate(20 + 130 * costly, Unit.MS, Better.LOWER, 0.05, n),
+        "idle_pss_mib": estimate(18 + 5 * costly, Unit.MIB, Better.LOWER, 0.01, n),
+        "pss_per_worker_mib": Estimate(4 + 5 * costly, None, None, 2, Unit.MIB, Better.LOWER),
+        "code_lines": exact(1055, Unit.LINES),
+        "packages": exact(12, Unit.PACKAGES),
+        "installed_mib": exact(26.25, Unit.MIB),
+        "response_bytes": exact(172, Unit.BYTES),
     }
 
 
-def exact(value: float, unit: str) -> Estimate:
+def exact(value: float, unit: Unit) -> Estimate:
     """Returns the Estimate of a count."""
-    return Estimate(float(value), float(value), float(value), 1, unit, "lower")
+    return Estimate(float(value), float(value), float(value), 1, unit, Better.LOWER)
 
 
 def _overhead(lane: Lane, throughput_rps: dict[str, float]) -> dict[str, Estimate]:
@@ -467,7 +466,11 @@ def _overhead(lane: Lane, throughput_rps: dict[str, float]) -> dict[str, Estimat
     raw = throughput_rps.get(lane.name.replace(lane.app.name, "raw_hello"))
     if lane.app.raw or raw is None:
         return {}
-    return {"own_cost_us_per_request": estimate(_cpu_us(throughput_rps[lane.name]) - _cpu_us(raw), "us", "lower", 0.02)}
+    return {
+        "own_cost_us_per_request": estimate(
+            _cpu_us(throughput_rps[lane.name]) - _cpu_us(raw), Unit.US, Better.LOWER, 0.02
+        )
+    }
 
 
 def _cpu_us(rps: float) -> float:
@@ -478,17 +481,17 @@ def _metrics(rps: float) -> dict[str, Estimate]:
     service_ms = 1.15e3 / rps
     percentiles = {"p50": 1.0, "p90": 1.4, "p99": 3.1, "p999": 9.7}
     return {
-        "throughput_rps": estimate(rps, "requests/s", "higher", 0.012 + 20 / rps),
-        "cpu_us_per_request": estimate(_cpu_us(rps), "us", "lower", 0.009),
-        "pss_mib": estimate(26 + 4e4 / rps, "MiB", "lower", 0.001),
-        "rss_mib": estimate(31 + 4e4 / rps, "MiB", "lower", 0.001),
-        "error_ratio": Estimate(0.0, 0.0, 0.0, ROUNDS, "ratio", "lower"),
+        "throughput_rps": estimate(rps, Unit.REQUESTS_PER_S, Better.HIGHER, 0.012 + 20 / rps),
+        "cpu_us_per_request": estimate(_cpu_us(rps), Unit.US, Better.LOWER, 0.009),
+        "pss_mib": estimate(26 + 4e4 / rps, Unit.MIB, Better.LOWER, 0.001),
+        "rss_mib": estimate(31 + 4e4 / rps, Unit.MIB, Better.LOWER, 0.001),
+        "error_ratio": Estimate(0.0, 0.0, 0.0, ROUNDS, Unit.RATIO, Better.LOWER),
         **{
-            f"latency_fixed_{name}_ms": estimate(service_ms * factor, "ms", "lower", 0.02 * factor)
+            f"latency_fixed_{name}_ms": estimate(service_ms * factor, Unit.MS, Better.LOWER, 0.02 * factor)
             for name, factor in percentiles.items()
         },
         **{
-            f"latency_saturated_{name}_ms": estimate(16e3 / rps * factor**0.5, "ms", "lower", 0.02 * factor)
+            f"latency_saturated_{name}_ms": estimate(16e3 / rps * factor**0.5, Unit.MS, Better.LOWER, 0.02 * factor)
             for name, factor in percentiles.items()
         },
     }
@@ -511,7 +514,10 @@ def _group(group: Group, summaries: Iterable[LaneSummary]) -> GroupSummary:
                 other=b.lane,
                 metric="throughput_rps",
                 ratio=estimate(
-                    a.metrics["throughput_rps"].point / b.metrics["throughput_rps"].point, "ratio", "", 0.02
+                    a.metrics["throughput_rps"].point / b.metrics["throughput_rps"].point,
+                    Unit.RATIO,
+                    Better.NEITHER,
+                    0.02,
                 ),
             )
             for a, b in combinations(best_first, 2)
@@ -527,9 +533,9 @@ def _splits(summaries: Iterable[LaneSummary]) -> Iterable[CpuSplit]:
         if raw is not None and through is not None and not lane.raw:
             yield CpuSplit(
                 lane=lane.lane,
-                raw=estimate(raw, "us", "lower"),
-                adapter=estimate(through - raw, "us", "lower") if lane.adapter else None,
-                framework=estimate(costs[lane.lane] - through, "us", "lower"),
+                raw=estimate(raw, Unit.US, Better.LOWER),
+                adapter=estimate(through - raw, Unit.US, Better.LOWER) if lane.adapter else None,
+                framework=estimate(costs[lane.lane] - through, Unit.US, Better.LOWER),
             )
 
 
@@ -538,7 +544,7 @@ def _adapter_costs(summaries: Iterable[LaneSummary]) -> Iterable[AdapterCost]:
     for lane in summaries:
         if lane.raw and lane.adapter:
             added = costs[lane.lane] - costs[f"raw_hello@{lane.server}"]
-            yield AdapterCost(adapter=lane.adapter, server=lane.server, cost=estimate(added, "us", "lower"))
+            yield AdapterCost(adapter=lane.adapter, server=lane.server, cost=estimate(added, Unit.US, Better.LOWER))
 
 
 def _curve(name: str, rps: float) -> Curve:
@@ -590,7 +596,7 @@ def _undecided(group: GroupSummary) -> GroupSummary:
 
 def _with_tie(group: GroupSummary, a: str, b: str) -> GroupSummary:
     partners = {a: (b,), b: (a,)}
-    close = Estimate(1.005, 0.978, 1.033, ROUNDS, "ratio", "")
+    close = Estimate.ratio(1.005, 0.978, 1.033, ROUNDS)
     return replace(
         group,
         standings=tuple(
@@ -611,11 +617,3 @@ def _without(group: GroupSummary, names: Iterable[str]) -> GroupSummary:
         standings=tuple(replace(standing, rank=rank) for rank, standing in enumerate(left, start=1)),
         ratios=tuple(ratio for ratio in group.ratios if not {ratio.lane, ratio.other} & gone),
     )
-
-
-def printed(shown: RenderableType, width: int = 80) -> str:
-    """Returns what a terminal of that width would show, without colour."""
-    console = Console(file=StringIO(), width=width, color_system=None)
-    console.print(shown)
-    assert isinstance(console.file, StringIO)
-    return console.file.getvalue()

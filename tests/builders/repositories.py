@@ -20,6 +20,18 @@ def commit(folder: Path) -> None:
     git(folder, "commit", "--quiet", "--message", "change")
 
 
+def state(folder: Path) -> tuple[str, ...]:
+    """Returns all of a repository that a comparison must leave as it is."""
+    asked = (
+        ("status", "--porcelain"),
+        ("branch", "--all"),
+        ("worktree", "list"),
+        ("rev-parse", "HEAD"),
+        ("stash", "list"),
+    )
+    return tuple(git(folder, *command) for command in asked)
+
+
 def app_table(name: str, *more: str) -> str:
     """Returns the definition of an App in a folder of its name."""
     first = (f"[apps.{name}]", f'title = "{name}"', f'folder = "{name}"', 'interfaces = { wsgi = "app:app" }')

@@ -175,10 +175,11 @@ def spread(count: int, median_us: int) -> str:
 def record(planned: Slice, **changes: Any) -> SliceRecord:
     """Returns what one Slice of the first Round saw: 250 right answers in its window, 300 in all, nothing amiss.
 
-    The users of a closed load wait for an answer all the time; the driver is never late.
+    The users of a closed load wait for an answer all the time; the driver is never late. Counters that nothing is said
+    of here are known, too.
     """
-    fixed = isinstance(planned.load, Open)
-    latencies = spread(250, 1000 if isinstance(planned.load, Open) else USERS * 1000)
+    fixed = planned.load.is_scheduled
+    latencies = spread(250, 1000 if fixed else USERS * 1000)
     punctual = spread(250, 50)
     seen = SliceRecord(
         round=0,
@@ -209,7 +210,9 @@ def record(planned: Slice, **changes: Any) -> SliceRecord:
         clock_step_s=0.0,
         repeat_of=planned.repeat_of,
     )
-    return replace(seen, **changes)
+    counters = {row.counter for row in METRICS.values()} & {*SliceRecord.__struct_fields__}
+    unsaid = {name: 1_000_000 for name in counters if name and getattr(seen, name) is None}
+    return replace(seen, **{**unsaid, **changes})
 
 
 def saturated(lane: str = A, **changes: Any) -> SliceRecord:
@@ -236,8 +239,8 @@ def run_records(
             (lane,) = planned.lanes
             luck = 1 + 0.2 * (index % 3)
             own = 1 + 0.01 * ((index + len(lane)) % 3 - 1)
-            rate = planned.load.rate_rps if isinstance(planned.load, Open) else rps[lane] / luck * own
-            latency_us = 1e5 / rps[lane] if isinstance(planned.load, Open) else 1e6 * USERS / rate
+            rate = planned.load.rate_rps or rps[lane] / luck * own
+            latency_us = 1e5 / rps[lane] if planned.load.rate_rps else 1e6 * USERS / rate
             latencies = spread(round(rate * planned.window_s), round(latency_us))
             in_slice = round(rate * (planned.settle_s + planned.window_s))
             rows.append(
@@ -248,7 +251,7 @@ def run_records(
                     requests=round(rate * planned.window_s),
                     requests_in_slice=in_slice,
                     latency_us=latencies,
-                    latency_from_intended_us=latencies if isinstance(planned.load, Open) else None,
+                    latency_from_intended_us=latencies if planned.load.is_scheduled else None,
                     server_cpu_ns=round(in_slice * cpu_us[lane] * luck * 1000),
                 )
             )
@@ -269,15 +272,6 @@ def run_observations(whole: Experiment) -> list[Observation]:
     return [*footprint, *(Observation(lane=lane, metric=INSTRUCTIONS, value=9.0) for lane in counted)]
 
 
-TWIN = replace(LANES[0], twin=True)
-WHOLE_LANES_WITH_TWIN = replace(
-    experiment(),
-    lanes=(*LANES, TWIN),
-    groups=tuple(replace(group, lanes=(*group.lanes, TWIN.name)) for group in experiment().groups),
-)
-"""The same with a twin of Alpha."""
-
-
 def sweep_records(whole: Experiment, rps: Mapping[str, float] = RPS, idle_ms: float = 3.0) -> list[SliceRecord]:
     """Returns the records of a sweep without noise: throughput and CPU time follow the asymptotic bounds.
 
@@ -293,11 +287,10 @@ def sweep_records(whole: Experiment, rps: Mapping[str, float] = RPS, idle_ms: fl
             *schedule.sweep_slices(whole, whole.sweep, index, min(rps.values()), first_index=len(warm)),
         ]:
             most = rps[planned.lanes[0]]
-            bound = 1000 * planned.load.users / idle_ms if isinstance(planned.load, Closed) else planned.load.rate_rps
-            got, offered = min(bound, most) * planned.window_s, bound * planned.window_s
+            bound = planned.load.rate_rps or 1000 * (planned.load.under_way or 0) / idle_ms
+            got, due = min(bound, most) * planned.window_s, bound * planned.window_s
             wait_ms = idle_ms if bound <= most else idle_ms * bound / most
             latencies = spread(round(got), round(1000 * wait_ms))
-            is_open = isinstance(planned.load, Open)
             rows.append(
                 record(
                     planned,
@@ -306,9 +299,9 @@ def sweep_records(whole: Experiment, rps: Mapping[str, float] = RPS, idle_ms: fl
                     requests=round(got),
                     answers_in_window=round(got),
                     requests_in_slice=round(got),
-                    dropped=round(offered - got) if is_open else 0,
+                    dropped=round(due - got) if planned.load.is_scheduled else 0,
                     latency_us=latencies,
-                    latency_from_intended_us=latencies if is_open else None,
+                    latency_from_intended_us=latencies if planned.load.is_scheduled else None,
                     server_cpu_ns=round(0.97e9 * min(1.0, bound / most) * (planned.settle_s + planned.window_s)),
                 )
             )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,9 +26,9 @@ from bench.model.regression import Comparison
 from bench.regression.selection import NothingDiffers
 from bench.run.git import RevisionFailed
 from bench.run.runner import NothingToMeasure
-from tests.builders.repositories import git
+from tests.builders.commands import PROJECT, copied_project
+from tests.builders.repositories import commit, git, state
 
-PROJECT = Path(__file__).parent.parent.parent
 BENCH = str(Path(sys.executable).parent / "bench")
 HANG_S = 300
 APP = Path("apps/raw_hello/raw_hello.py")
@@ -38,27 +39,16 @@ def repository(tmp_path: Path) -> Path:
     """Returns a repository with this project's Apps in it, committed."""
     folder = tmp_path / "shop"
     folder.mkdir()
-    shutil.copy(PROJECT / "bench.toml", folder)
-    shutil.copytree(PROJECT / "apps", folder / "apps", ignore=shutil.ignore_patterns("__pycache__"))
+    copied_project(folder)
     (folder / ".gitignore").write_text("results/\n.bench/\n")
     git(folder, "init", "--quiet")
     commit(folder)
     return folder
 
 
-def commit(folder: Path) -> None:
-    git(folder, "add", ".")
-    git(folder, "commit", "--quiet", "--message", "change")
-
-
 def compare(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [BENCH, "compare", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=HANG_S)
-
-
-def state(folder: Path) -> tuple[str, str, str]:
-    """Returns what a comparison must leave as it is."""
-    return git(folder, "status", "--porcelain"), git(folder, "worktree", "list"), git(folder, "branch", "--all")
 
 
 def test_an_app_is_compared_with_itself(repository: Path, tmp_path: Path) -> None:
@@ -166,24 +156,24 @@ def test_a_side_that_answers_wrongly_is_exit_code_3(repository: Path) -> None:
 def test_what_cannot_be_compared_is_one_line(repository: Path) -> None:
     """An unknown revision, uncommitted changes, an App of one side, and a lock that can't be met."""
     unknown = compare(repository, "nonsense", "HEAD")
-    assert unknown.returncode == 3
-    assert unknown.stderr.startswith("bench: nonsense: found no such revision")
+    assert unknown.returncode == 2
+    assert unknown.stderr.startswith("bench: nonsense: ")
 
     app = repository / APP
     app.write_text(app.read_text() + "\n# changed\n")
     dirty = compare(repository, "HEAD", "HEAD", "--app", "raw_hello")
     assert dirty.returncode == 3
-    assert f"bench: {APP}: found 1 uncommitted changes" in dirty.stderr
+    assert re.match(rf"bench: {APP}: .*\b1\b", dirty.stderr)
 
     shutil.copytree(repository / "apps" / "raw_hello", repository / "apps" / "new_hello")
     one_sided = compare(repository, "HEAD", "WORKTREE", "--app", "new_hello")
     assert one_sided.returncode == 2
-    assert "new_hello: found in WORKTREE only" in one_sided.stderr
+    assert re.match(r"bench: new_hello: .*\bWORKTREE\b", one_sided.stderr)
 
     (repository / "apps" / "raw_hello" / "requirements.txt").write_text("no-such-package-at-all==1\n")
     unmet = compare(repository, "HEAD", "WORKTREE", "--app", "raw_hello")
     assert unmet.returncode == 3
-    assert unmet.stderr.startswith("bench: WORKTREE: raw_hello does not build: ")
+    assert re.match(r"bench: WORKTREE: raw_hello .*\bno-such-package-at-all\b", unmet.stderr)
     for done in (unknown, dirty, one_sided, unmet):
         assert len(done.stderr.splitlines()) == 1
         assert done.stdout == ""
@@ -193,11 +183,12 @@ def test_without_a_difference_there_is_nothing_to_compare(repository: Path) -> N
     """Nor where bench can't know whether there is: that passes too, in a line that says so."""
     done = compare(repository, "HEAD", "WORKTREE")
     assert done.returncode == 0
-    assert "no App differs between HEAD and WORKTREE; there is nothing to compare" in done.stderr
+    assert re.search(r"\bHEAD and WORKTREE\b", done.stderr)
+    assert "README.md" not in done.stderr
     (repository / "README.md").write_text("new")
     done = compare(repository, "HEAD", "WORKTREE")
     assert done.returncode == 0
-    assert "no App differs between HEAD and WORKTREE, but outside of the Apps' folders README.md does" in done.stderr
+    assert re.search(r"\bHEAD and WORKTREE\b.* README\.md\b", done.stderr)
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -205,10 +196,10 @@ def test_without_a_difference_there_is_nothing_to_compare(repository: Path) -> N
     ("ends_with", "code", "level"),
     [
         (NothingToMeasure(reason(Code.SAID, text="shop@gthread#head: 100%")), 3, "error"),
-        (RevisionFailed("main: found no such revision"), 3, "error"),
-        (ConfigError("shop: found in main only"), 2, "error"),
-        (NothingDiffers("no App differs between main and HEAD"), 0, "notice"),
-        (NothingDiffers("no App differs, but README.md does", ["README.md"]), 0, "warning"),
+        (RevisionFailed("main: shop"), 3, "error"),
+        (ConfigError("shop: main only"), 2, "error"),
+        (NothingDiffers("main and HEAD"), 0, "notice"),
+        (NothingDiffers("README.md differs", ["README.md"]), 0, "warning"),
     ],
 )
 def test_github_is_told_why_there_is_no_comparison(

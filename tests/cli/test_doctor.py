@@ -8,10 +8,8 @@ from pathlib import Path
 import jsonschema
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
-from bench.cli import main
 from bench.doctor import aa_test
 from bench.doctor.diagnosis import MAX_ROUNDS, Diagnosis, What
 from bench.model.experiment import Experiment, Sweep
@@ -20,28 +18,21 @@ from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
 from bench.report.wording import said
 from bench.run import store
+from tests.builders.commands import PROJECT, call
 from tests.builders.runs import experiment, manifest, run_records, sweep_records
+from tests.builders.stored import stored
 
-PROJECT = Path(__file__).parent.parent.parent
 ONE_LANE = ("--preset", "quick", "--lane", "raw_hello@uvicorn")
 
 
-def call(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def stored(results: Path, whole: Experiment, records: list[SliceRecord]) -> None:
+def latest(results: Path, whole: Experiment, records: list[SliceRecord]) -> None:
     """Stores a run as the latest one."""
-    with store.create(results, "20260301T101500Z-3f9a1c") as run:
-        run.describe(manifest(whole))
-        for record in records:
-            run.append(record)
-    store.mark_latest(results, run.folder)
+    store.mark_latest(results, stored(results, manifest(whole), records))
 
 
 def test_rounds_are_proposed_from_the_latest_run(tmp_path: Path) -> None:
     """`bench plan --detect 3%`: rounds and time for each Group, by the pair that spread most."""
-    stored(tmp_path, experiment(), run_records(experiment()))
+    latest(tmp_path, experiment(), run_records(experiment()))
     result = call("plan", "--detect", "3%", "--out", tmp_path)
     assert result.exit_code == 0, result.output
     proposal = json.loads(call("plan", "--detect", "3%", "--out", tmp_path, "--json").stdout)
@@ -56,12 +47,12 @@ def test_rounds_are_proposed_from_the_latest_run(tmp_path: Path) -> None:
 def test_a_run_that_tells_nothing_is_said_to(tmp_path: Path) -> None:
     """Two rounds, or a difference too small: exit code 3, and why."""
     short = experiment(preset=replace(experiment().preset, rounds=2))
-    stored(tmp_path / "short", short, run_records(short))
+    latest(tmp_path / "short", short, run_records(short))
     result = call("plan", "--detect", "3%", "--out", tmp_path / "short")
     assert result.exit_code == 3
     assert said(reason(Code.NO_VALID_PAIR, rounds=3)) in " ".join(result.stdout.split())
     assert "rounds = " not in result.stdout
-    stored(tmp_path / "fine", experiment(), run_records(experiment()))
+    latest(tmp_path / "fine", experiment(), run_records(experiment()))
     result = call("plan", "--detect", "0.001%", "--out", tmp_path / "fine")
     assert result.exit_code == 3
     assert f"{MAX_ROUNDS:,} rounds" in result.stdout
@@ -72,13 +63,13 @@ def test_without_a_run_nothing_is_proposed(tmp_path: Path) -> None:
     """One line, and what to do."""
     result = call("plan", "--detect", "3%", "--out", tmp_path)
     assert result.exit_code == 2
-    assert re.fullmatch(rf"bench: {tmp_path}/latest: found no run, .*`make bench`.*\n", result.stderr)
+    assert re.fullmatch(rf"bench: {tmp_path}/latest: .*`bench run`.*\n", result.stderr)
 
 
 def test_a_sweep_is_nothing_to_go_by(tmp_path: Path) -> None:
     """It is not the Lanes' fault that nothing can be proposed: one line, and what to do."""
     whole = replace(experiment(), sweep=Sweep(loads=(Closed(1), Closed(2)), slo_ms=10.0))
-    stored(tmp_path, whole, sweep_records(whole))
+    latest(tmp_path, whole, sweep_records(whole))
     result = call("plan", "--detect", "3%", "--out", tmp_path)
     assert result.exit_code == 2
     assert result.stdout == ""

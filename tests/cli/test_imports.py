@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from bench.cli import COMMANDS
-from bench.run import store
 from tests.builders.commands import PROJECT, modules_loaded
 from tests.builders.repositories import git
 from tests.builders.runs import experiment, manifest, run_records
+from tests.builders.stored import stored
 
 SLOW = {"matplotlib", "pandas", "scipy", "numpy", "locust", "gevent", "rich", "jinja2", "jsonschema", "psutil"}
 GATE = {"numpy", "rich"}
@@ -21,10 +21,7 @@ CONFIGURATION = {"jsonschema"}
 def results(tmp_path: Path) -> Path:
     """Returns a folder with two runs of made-up figures."""
     for name in ("base", "head"):
-        with store.create(tmp_path / "results", name) as sink:
-            sink.describe(manifest(experiment(), run_id=name))
-            for record in run_records(experiment()):
-                sink.append(record)
+        stored(tmp_path / "results", manifest(experiment(), run_id=name), run_records(experiment()))
     return tmp_path / "results"
 
 

@@ -56,8 +56,9 @@ def test_the_document_is_as_its_schema_says() -> None:
     found = msgspec.convert(document, Inventory)
     assert {lane.app for lane in found.lanes} == {app.name for app in found.apps}
     assert {group for lane in found.lanes for group in lane.groups} == {group.name for group in found.groups}
-    with pytest.raises(jsonschema.ValidationError):
+    with pytest.raises(jsonschema.ValidationError) as refusal:
         jsonschema.validate({"lanes": [{"name": "alone"}]}, SCHEMA)
+    assert (refusal.value.validator, list(refusal.value.path)) == ("required", ["lanes", 0])
 
 
 @every_kind

@@ -34,8 +34,8 @@ def test_a_load_on_an_unknown_host_names_it() -> None:
     assert_refused(call("load", "http://nowhere.invalid/"), "nowhere.invalid", "expected the name", exit_code=3)
 
 
-def test_a_load_is_closed_or_open() -> None:
+def test_a_load_is_of_one_kind() -> None:
     """--users and --rate exclude each other."""
     result = call("load", "http://127.0.0.1:1/", "--users", "1", "--rate", "1")
     assert result.exit_code == 2
-    assert "closed or open" in result.stderr
+    assert "--users and --rate" in result.stderr

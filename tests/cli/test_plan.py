@@ -1,6 +1,7 @@
 """`bench plan`: what a run would do, as text and as JSON."""
 
 import json
+import re
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_the_plan_as_json_is_one_document() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--sweep", "users=4..1"), "from a lower to a higher"),
+        (("--sweep", "users=4..1"), "a range"),
         (("--sweep", "rate=fast"), "'fast'"),
         (("--sweep", "users=1..4", "--slo", "10"), "with its unit"),
         (("--sweep", "users=1..5000"), "serving.worker_connections"),
@@ -54,7 +55,7 @@ def test_an_objective_needs_a_sweep(command: str) -> None:
 def test_the_plan_of_a_sweep_says_its_loads_and_its_time() -> None:
     """As text and as JSON; twins are left out."""
     options = ("plan", "--config", CONFIG, "--sweep", "rate=500,2000", "--slo", "5ms")
-    assert "open(500, 2,000/s); p99 is to be within 5 ms" in call(*options).stdout
+    assert re.search(r"open\(500, 2,000/s\); p99 [^;]*\b5 ms", call(*options).stdout)
     document = json.loads(call(*options, "--json").stdout)
     assert [load["rate_rps"] for load in document["sweep"]["loads"]] == [500, 2000]
     assert not [lane for lane in document["lanes"] if lane.endswith("#2")]

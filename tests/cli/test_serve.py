@@ -11,4 +11,8 @@ def test_serving_an_unknown_lane_names_the_one_that_was_meant() -> None:
 
 def test_one_lane_is_served() -> None:
     """A pattern that matches several is refused."""
-    assert_refused(call("serve", "--config", CONFIG, "flask_hello@*"), "3 lanes", "one")
+    assert_refused(
+        call("serve", "--config", CONFIG, "flask_hello@*"),
+        "flask_hello@gunicorn-gthread, ",
+        "flask_hello@gunicorn-gthread#2",
+    )

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench.cli.sweep_option import MAX_RATE_RPS, parse_slo_ms, parse_sweep, with_sweep
+from bench.cli.sweep_option import parse_slo_ms, parse_sweep, with_sweep
 from bench.model.config_errors import ConfigError
 from bench.model.experiment import Sweep
-from bench.model.load import Closed, Load, Open
-from tests.builders.runs import WHOLE_LANES_WITH_TWIN, experiment
+from bench.model.load import MAX_RATE_RPS, Closed, Load, Open
+from tests.builders.runs import experiment, twinned
 
 RATES = st.integers(80, 2000).map(lambda number: number / 8)
 
@@ -66,8 +66,8 @@ def test_a_range_of_users_doubles_at_most(low: int, more: int) -> None:
         ("users=", "whole number of users"),
         ("users=0..4", "found '0'"),
         ("users=1.5", "whole number of users"),
-        ("users=4..1", "from a lower to a higher"),
-        ("users=4..4", "from a lower to a higher"),
+        ("users=4..1", "a range"),
+        ("users=4..4", "a range"),
         ("users=1..2..4", "found '2..4'"),
         ("users=1,,4", "found ''"),
         ("users=²", "whole number of users"),
@@ -105,9 +105,9 @@ def test_an_objective_without_a_unit_or_a_length_is_refused(text: str) -> None:
 def test_a_sweep_leaves_twins_out() -> None:
     """They show the noise of what a sweep does not measure; everything else stays as it was."""
     sweep = Sweep(loads=users(1, 2), slo_ms=10)
-    whole = with_sweep("bench.toml", WHOLE_LANES_WITH_TWIN, sweep)
+    whole = with_sweep("bench.toml", twinned(), sweep)
     assert whole == replace(experiment(), sweep=sweep)
-    twin = replace(WHOLE_LANES_WITH_TWIN, lanes=WHOLE_LANES_WITH_TWIN.lanes[-1:])
+    twin = replace(twinned(), lanes=twinned().lanes[-1:])
     with pytest.raises(ConfigError, match="twins"):
         with_sweep("bench.toml", twin, sweep)
 
@@ -119,7 +119,7 @@ def test_a_worker_must_hold_the_connections_of_the_sweep(most: int, *, fits: boo
     if fits:
         assert with_sweep("bench.toml", experiment(), sweep).most_users == most
         return
-    with pytest.raises(ConfigError, match=r"^bench.toml: serving.worker_connections: found 1000, .*at least 1001"):
+    with pytest.raises(ConfigError, match=r"^bench.toml: serving.worker_connections: .*\b1000\b.*\b1001\b"):
         with_sweep("bench.toml", experiment(), sweep)
 
 

@@ -135,7 +135,7 @@ def test_steal_that_was_not_counted_is_unknown(before_s: float | None, after_s: 
 
 def test_an_a_a_that_differs_is_told() -> None:
     """Two equal Lanes whose interval excludes 1, or that are not valid, are findings."""
-    apart = replace(AA_TEST, ratio=Estimate(1.1, 1.05, 1.15, 3, "ratio", ""))
+    apart = replace(AA_TEST, ratio=Estimate.ratio(1.1, 1.05, 1.15, 3))
     full = reason(Code.DRIVER_FULL, server_share=0.5, driver_share=0.99)
     bound = replace(AA_TEST, validity=Validity(Status.DRIVER_BOUND, (full,)))
     assert [finding.severity for finding in checks.of_aa_test(apart)] == [OK, ADVICE]

@@ -158,8 +158,10 @@ def said(act: Callable[[], object]) -> str | None:
 
 
 def assert_says(message: str, file: str, key: str, found: str, expected: str) -> None:
-    """Asserts that a message names the file, then the key, then what was found, then what was expected."""
-    assert message.startswith(f"{file}: {key}: found {found}, expected {expected}"), message
+    """Asserts that a message names the file, then the key, then what was found, and in what was expected some word."""
+    begin = f"{file}: {key}: found {found}, expected "
+    assert message.startswith(begin), message
+    assert expected in message.removeprefix(begin), message
 
 
 UNKNOWN = "an unknown key"
@@ -169,7 +171,7 @@ NOTHING = "nothing"
 @pytest.mark.parametrize(
     ("change", "key", "found", "expected"),
     [
-        pytest.param(at("sever", {}), "sever", UNKNOWN, "one of serving, load, servers", id="unknown table"),
+        pytest.param(at("sever", {}), "sever", UNKNOWN, "serving, load, servers", id="unknown table"),
         pytest.param(at("load.user", 3), "load.user", UNKNOWN, "one of users", id="unknown key"),
         pytest.param(
             at("servers.gthread.port", 80), "servers.gthread.port", UNKNOWN, "one of interface", id="unknown server key"
@@ -182,13 +184,11 @@ NOTHING = "nothing"
             at("presets.quick.seed", 1), "presets.quick.seed", UNKNOWN, "one of rounds", id="unknown preset key"
         ),
         pytest.param(without("load"), "load", NOTHING, "a table [load]", id="missing table"),
-        pytest.param(
-            without("workloads"), "workloads", NOTHING, "one or more tables [workloads.NAME]", id="missing workloads"
-        ),
-        pytest.param(without("servers"), "servers", NOTHING, "one or more tables [servers.NAME]", id="no servers"),
-        pytest.param(at("groups", {}), "groups", "{}", "one or more tables [groups.NAME]", id="empty groups"),
-        pytest.param(at("presets", []), "presets", "[]", "one or more tables [presets.NAME]", id="presets no table"),
-        pytest.param(at("adapters", 3), "adapters", "3", "one or more tables [adapters.NAME]", id="adapters no table"),
+        pytest.param(without("workloads"), "workloads", NOTHING, "[workloads.NAME]", id="missing workloads"),
+        pytest.param(without("servers"), "servers", NOTHING, "[servers.NAME]", id="no servers"),
+        pytest.param(at("groups", {}), "groups", "{}", "[groups.NAME]", id="empty groups"),
+        pytest.param(at("presets", []), "presets", "[]", "[presets.NAME]", id="presets no table"),
+        pytest.param(at("adapters", 3), "adapters", "3", "[adapters.NAME]", id="adapters no table"),
         pytest.param(
             at("servers.gthread", "x"), "servers.gthread", "'x'", "a table [servers.gthread]", id="server no table"
         ),
@@ -209,14 +209,12 @@ NOTHING = "nothing"
             "a string",
             id="item of a list",
         ),
-        pytest.param(
-            at("workloads.hello.names", []), "workloads.hello.names", "[]", "a list of at least 1", id="empty list"
-        ),
+        pytest.param(at("workloads.hello.names", []), "workloads.hello.names", "[]", "at least 1", id="empty list"),
         pytest.param(
             at("servers.uvicorn.command", []),
             "servers.uvicorn.command",
             "[]",
-            "a list of at least 1",
+            "at least 1",
             id="empty command",
         ),
         pytest.param(
@@ -226,7 +224,7 @@ NOTHING = "nothing"
             at("adapters.a2wsgi.callable", "a2wsgi"),
             "adapters.a2wsgi.callable",
             "'a2wsgi'",
-            "an import string such as 'module:app'",
+            "'module:app'",
             id="import",
         ),
         pytest.param(at("serving.workers", 0), "serving.workers", "0", "at least 1", id="no worker"),
@@ -248,22 +246,10 @@ def test_a_wrong_bench_toml_is_refused(change: Change, key: str, found: str, exp
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        *(
-            ("path", path, "a path of printable ASCII from / on")
-            for path in ("", "/é", "/a b", "/a\r\nX: y", "/a\n", "/#")
-        ),
-        *(
-            ("path", path, "a path of printable ASCII from / on")
-            for path in ("/{nam}", "/{}", "/{name", "/name}", "/{{name}}")
-        ),
-        *(
-            ("not_found[1]", path, "a path of printable ASCII from / on")
-            for path in ("", "no slash", "/é", "/a b", "/\x7f", "/#")
-        ),
-        *(
-            ("not_allowed[1]", method, "a method such as POST")
-            for method in ("", "GET", "BÄD", "A B", "POST\r\nX: y", "POST\n")
-        ),
+        *(("path", path, "printable ASCII from /") for path in ("", "/é", "/a b", "/a\r\nX: y", "/a\n", "/#")),
+        *(("path", path, "printable ASCII from /") for path in ("/{nam}", "/{}", "/{name", "/name}", "/{{name}}")),
+        *(("not_found[1]", path, "printable ASCII from /") for path in ("", "no slash", "/é", "/a b", "/\x7f", "/#")),
+        *(("not_allowed[1]", method, "POST") for method in ("", "GET", "BÄD", "A B", "POST\r\nX: y", "POST\n")),
         *(("content_type", value, "printable ASCII") for value in ("", " ", "a\r\nb", "text/plain\n", " a", "a ", "é")),
         ("longest_name", -1, "at least 0"),
         ("longest_name", 10_001, "at most 10000"),
@@ -299,7 +285,10 @@ def test_what_a_request_can_carry_is_accepted(key: str, value: object) -> None:
 def test_whatever_is_accepted_can_be_sent(junk: str, key: str) -> None:
     """The standard library's client, which verifies the workload, takes it."""
     value = {"path": f"/{junk}", "not_found": [f"/{junk}"], "not_allowed": [junk]}[key]
-    if said(lambda: config(at(f"workloads.hello.{key}", value))) is None:
+    refusal = said(lambda: config(at(f"workloads.hello.{key}", value)))
+    if junk.isascii() and junk.isalpha() and junk != "GET":
+        assert refusal is None
+    if refusal is None:
         workload = config(at(f"workloads.hello.{key}", value)).workloads["hello"]
         client = HTTPConnection("127.0.0.1")
         for method in ("GET", *workload.not_allowed):
@@ -312,10 +301,10 @@ def test_whatever_is_accepted_can_be_sent(junk: str, key: str) -> None:
     ("change", "key", "found", "expected"),
     [
         pytest.param(at("colour", "red"), "colour", UNKNOWN, "one of title", id="unknown key"),
-        pytest.param(at("name", "beta"), "name", UNKNOWN, "one of title", id="name, which is its folder's"),
+        pytest.param(at("name", "beta"), "name", UNKNOWN, "one of title", id="name of its folder"),
         pytest.param(without("title"), "title", NOTHING, "a value", id="missing title"),
         pytest.param(without("interfaces"), "interfaces", NOTHING, "a value", id="missing interfaces"),
-        pytest.param(at("interfaces", {}), "interfaces", "{}", "one or more of wsgi, asgi", id="empty interfaces"),
+        pytest.param(at("interfaces", {}), "interfaces", "{}", "wsgi, asgi", id="empty interfaces"),
         pytest.param(at("interfaces", "a:b"), "interfaces", "'a:b'", "a table", id="interfaces no table"),
         pytest.param(at("title", 3), "title", "3", "a string", id="title no text"),
         pytest.param(at("raw", "yes"), "raw", "'yes'", "true or false", id="raw no bool"),
@@ -330,7 +319,7 @@ def test_a_wrong_app_toml_is_refused(change: Change, key: str, found: str, expec
 @pytest.mark.parametrize(
     ("change", "key", "found", "expected"),
     [
-        (at("interfaces.wsgi", "no colon"), "interfaces.wsgi", "'no colon'", "an import string such as 'module:app'"),
+        (at("interfaces.wsgi", "no colon"), "interfaces.wsgi", "'no colon'", "'module:app'"),
         (at("interfaces.wsgi", 3), "interfaces.wsgi", "3", "a string"),
         (at("environment.A", 3), "environment.A", "3", "a string"),
     ],
@@ -408,7 +397,8 @@ def test_a_key_with_a_line_break_is_refused_in_one_line(change: Change) -> None:
 def test_an_unknown_placeholder_is_refused(argument: str) -> None:
     """A command's placeholders are checked with the rest of the file; the message has the place in the command."""
     message = refused(lambda: config(at("servers.gthread.command", ["gunicorn", argument])))
-    assert_says(message, "bench.toml", "servers.gthread.command[1]", repr(argument), "no braces but {host}, {port}")
+    assert_says(message, "bench.toml", "servers.gthread.command[1]", repr(argument), "no braces")
+    assert "{host}, {port}" in message
 
 
 @pytest.mark.parametrize("essential", ["{host}", "{port}", "{application}"])
@@ -431,9 +421,9 @@ def test_a_nul_is_refused() -> None:
 def test_a_title_is_a_line_that_can_be_shown(title: str) -> None:
     """Titles go to terminals, tables and SVG, which have no place for control characters."""
     message = refused(lambda: parse_app("app.toml", "alpha", app_document(at("title", title))))
-    assert_says(message, "app.toml", "title", repr(title), "a line of printable text")
+    assert_says(message, "app.toml", "title", repr(title), "printable text")
     message = refused(lambda: config(at("groups.wsgi.title", title)))
-    assert_says(message, "bench.toml", "groups.wsgi.title", repr(title), "a line of printable text")
+    assert_says(message, "bench.toml", "groups.wsgi.title", repr(title), "printable text")
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a b", "a@b", "a+b", "a#2", "-a", ".a", "naïve", "a\n"])
@@ -494,7 +484,7 @@ def test_a_reserved_variable_is_refused(variable: str) -> None:
     """An App may not set a variable that changes the server or the interpreter."""
     change = at("environment", {"ALPHA_MODE": "fast", variable: "1"})
     message = refused(lambda: parse_app("apps/alpha/app.toml", "alpha", app_document(change)))
-    assert_says(message, "apps/alpha/app.toml", f"environment.{variable}", "'1'", "a variable of the App's own")
+    assert_says(message, "apps/alpha/app.toml", f"environment.{variable}", "'1'", "a variable")
 
 
 @pytest.mark.parametrize("variable", ["ALPHA_MODE", "DJANGO_SETTINGS_MODULE", "MY_PORT", "PORTAL", "PATHS"])
@@ -537,7 +527,7 @@ def test_an_unknown_server_of_a_group_is_refused() -> None:
     """A Group's server has to be one that the file defines."""
     wrong = config(at("groups.wsgi.server", "gthraed"))
     message = refused(lambda: build_experiment(wrong, [ALPHA], preset="quick", seed=1))
-    assert_says(message, "bench.toml", "groups.wsgi.server", "'gthraed'", "a server, one of gthread, uvicorn")
+    assert_says(message, "bench.toml", "groups.wsgi.server", "'gthraed'", "gthread, uvicorn")
 
 
 @pytest.mark.parametrize("native", ["gthraed", "native"])
@@ -545,7 +535,7 @@ def test_an_unknown_native_server_is_refused(native: str) -> None:
     """The App's own file is named, because the mistake is there."""
     app = replace(ALPHA, native=native)
     message = refused(lambda: build_experiment(config(), [app], preset="quick", seed=1))
-    assert_says(message, "apps/alpha/app.toml", "native", repr(native), "a server, one of gthread, uvicorn")
+    assert_says(message, "apps/alpha/app.toml", "native", repr(native), "gthread, uvicorn")
 
 
 def test_an_app_without_a_way_onto_a_server_is_refused() -> None:
@@ -635,8 +625,9 @@ def test_a_twin_that_could_not_play_is_refused(app: str) -> None:
         "bench.toml",
         "groups.wsgi.twin",
         repr(app),
-        "an App that plays in this Group without an adapter: alpha",
+        "an App",
     )
+    assert re.search(r"\balpha\b.*\bbeta$", message)
 
 
 @given(order=st.permutations([ALPHA, BETA, GAMMA, RAW]))
@@ -674,6 +665,8 @@ def test_the_projects_own_configuration_is_right() -> None:
     own = open_project(ROOT / "bench.toml").config
     files = sorted(ROOT.glob("apps/*/app.toml"))
     apps = [parse_app(str(file), file.parent.name, tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]
+    assert {app.name for app in apps} >= {"django_hello", "fastapi_hello", "flask_hello", "raw_hello"}
+    assert {"quick", "standard", "thorough"} <= own.presets.keys()
     for preset in own.presets:
         built = build_experiment(own, apps, preset=preset, seed=1)
         assert len(built.lanes) >= len(apps)
@@ -723,8 +716,7 @@ def test_an_app_that_is_defined_twice_is_refused(tmp_path: Path) -> None:
     assert [app.name for app in open_project(file).apps] == ["alpha", "other"]
     file.write_text(BENCH_TOML + table.format("alpha"))
     message = refused(lambda: open_project(file))
-    assert "bench.toml: apps.alpha: found another App of this name in " in message
-    assert "apps/alpha/app.toml, expected one" in message
+    assert re.search(r"bench\.toml: apps\.alpha: found .*\bapps/alpha/app\.toml, expected ", message)
 
 
 @pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "{a=" * 5000, "workloads." + "a." * 3000 + "b = 1"])
@@ -732,7 +724,7 @@ def test_deeply_nested_toml_is_refused(tmp_path: Path, text: str) -> None:
     """What the parser cannot hold is a mistake in the file, whichever file it is."""
     file = tmp_path / "bench.toml"
     file.write_text(text)
-    assert "bench.toml: found values nested too deeply" in refused(lambda: open_project(file))
+    assert re.search(r"bench\.toml: found .*\bnested\b", refused(lambda: open_project(file)))
 
 
 @pytest.mark.parametrize(
@@ -762,13 +754,13 @@ def test_an_old_key_is_told_its_new_name(change: Change, key: str, now: str, ins
         if instead and now in ("groups", "settle_s"):
             without({"groups": "groups", "settle_s": "presets.quick.settle_s"}[now])(table)
 
-    assert_says(refused(lambda: config(both)), "bench.toml", key, UNKNOWN, f"{now}, which is its name now")
+    assert_says(refused(lambda: config(both)), "bench.toml", key, UNKNOWN, f"{now},")
 
 
 def test_an_old_key_of_an_app_is_told_its_new_name() -> None:
     """The same holds in an app.toml."""
     message = refused(lambda: parse_app("app.toml", "alpha", app_document(at("baseline", True))))
-    assert_says(message, "app.toml", "baseline", UNKNOWN, "raw, which is its name now")
+    assert_says(message, "app.toml", "baseline", UNKNOWN, "raw,")
 
 
 def test_every_renamed_key_is_unknown_and_its_new_name_is_known() -> None:
@@ -777,6 +769,7 @@ def test_every_renamed_key_is_unknown_and_its_new_name_is_known() -> None:
         *strict_schema()["properties"],
         *(key for kind in strict_schema()["$defs"].values() for key in kind.get("properties", {})),
     }
+    assert RENAMED
     for old, new in RENAMED.items():
         assert old[-1] not in known
         assert new.partition(".")[0] in known
@@ -813,5 +806,7 @@ def test_own_files_follow_the_published_schemas() -> None:
     """As editors see them."""
     Draft202012Validator.check_schema(published_schema())
     Draft202012Validator(published_schema()).validate(tomllib.loads((ROOT / "bench.toml").read_text()))
-    for file in (ROOT / "apps").glob("*/app.toml"):
+    apps = list((ROOT / "apps").glob("*/app.toml"))
+    assert len(apps) >= 4
+    for file in apps:
         Draft202012Validator(app_schema()).validate(tomllib.loads(file.read_text()))

@@ -61,7 +61,7 @@ def test_lanes_and_groups_are_found_by_name() -> None:
     assert whole.lane(B) is LANES[1]
     assert whole.groups_of(B) == ("wsgi",)
     assert whole.groups_of("nobody") == ()
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="nobody"):
         whole.lane("nobody")
 
 
@@ -106,5 +106,5 @@ def test_an_experiment_goes_through_json() -> None:
 def test_a_contract_is_a_value() -> None:
     """Equal contracts are equal, and none can be changed."""
     assert msgspec.convert(msgspec.to_builtins(WORKLOAD), Workload) == WORKLOAD
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match="immutable"):
         WORKLOAD.body = "Bye"  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """Files of every version become values of today: what they said is kept, and what they did not say is unknown."""
 
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -98,6 +99,7 @@ def test_there_is_a_stored_run_of_every_version() -> None:
 
 def test_every_stored_document_is_read() -> None:
     """It has no key of its own version left, and holds what the types of today ask for; the old one is not touched."""
+    assert {kind for kind, _, _ in STORED} == NEWEST.keys()
     for kind, version, document in STORED:
         before = deepcopy(document)
         found = formats.upgraded(kind, document, version)
@@ -129,7 +131,7 @@ def test_a_document_that_lacks_keys_is_upgraded_all_the_same(data: st.DataObject
     """Whatever is missing, at whatever depth: what has to be there is asked for by the types of today, not here."""
     kind, version, document = data.draw(st.sampled_from(ONE_OF_EACH))
     left = thinned(document, data)
-    formats.upgraded(kind, left, version)
+    assert isinstance(formats.upgraded(kind, left, version), dict)
 
 
 def thinned(document: Any, data: st.DataObject) -> Any:
@@ -233,7 +235,10 @@ def test_a_counter_without_a_reason_gets_one() -> None:
         for run in ("v1/failing", "v2/failing")
     )
     assert one.unknown["server_cpu_ns"] == reason(Code.OLD_FORMAT, version=1)
-    assert two.unknown["server_cpu_ns"] == reason(Code.SAID, text="the system does not tell, or a process has ended")
+    told = next(
+        row for row in documents(DATA / "runs" / "v2" / "failing" / "slices.jsonl") if row["slice"] == two.slice
+    )
+    assert two.unknown["server_cpu_ns"] == reason(Code.SAID, text=told["unknown"]["server_cpu_ns"])
 
 
 def test_the_first_slices_of_format_2_lack_what_came_later() -> None:
@@ -353,7 +358,7 @@ def test_a_comparison_keeps_its_evidence() -> None:
     assert instructions.ratio
     assert (instructions.ratio.point, instructions.visible) == (3.0694710012842656, 0.006005503002876944)
     assert throughput.reasons[0].code is Code.SAID
-    assert str(throughput.reasons[0].values["text"]).startswith("starved: BASE: server at 89% of its cores")
+    assert re.match(r"starved: BASE: .*\b89%", str(throughput.reasons[0].values["text"]))
 
 
 def test_what_a_comparison_would_have_seen_came_within_format_3() -> None:

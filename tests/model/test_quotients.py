@@ -1,5 +1,6 @@
 """The quotients of slices: sums first, nothing where there is nothing to divide, and metrics are the same."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from bench.analysis.folds import round_values
 from bench.model import quotients
 from tests.builders.runs import A, saturated
+
+cpu_us_per_request = partial(quotients.per_request, "server_cpu_ns", 1000)
 
 counts = st.integers(0, 5000)
 windows_s = st.floats(0.05, 5.0).map(lambda value: round(value, 6))
@@ -29,10 +32,10 @@ slices = st.lists(
 @given(seen=slices)
 def test_metrics_are_these_quotients(seen: list[Any]) -> None:
     """The same sums, divided in the same way, and nothing where there is nothing."""
-    found, cpu_ns = round_values(seen), quotients.cpu_ns_per_request(*seen)
+    found = round_values(seen)
     assert found.of(A, "throughput_rps").get(0) == quotients.throughput_rps(*seen)
-    assert found.of(A, "cpu_us_per_request").get(0) == quotients.cpu_us_per_request(*seen)
-    assert quotients.cpu_us_per_request(*seen) == (cpu_ns and pytest.approx(cpu_ns / 1000, rel=1e-15))
+    assert found.of(A, "cpu_us_per_request").get(0) == cpu_us_per_request(*seen)
+    assert found.of(A, "error_ratio").get(0) == quotients.error_ratio(*seen)
 
 
 def test_slices_are_summed_before_they_are_divided() -> None:
@@ -42,7 +45,7 @@ def test_slices_are_summed_before_they_are_divided() -> None:
     assert quotients.throughput_rps(first, second) == 120
     assert quotients.served_rps(first, second) == 120
     assert quotients.throughput_rps(first) == pytest.approx(100)
-    assert quotients.cpu_ns_per_request(first, second) == 32.5
+    assert cpu_us_per_request(first, second) == 0.0325
 
 
 @pytest.mark.parametrize(
@@ -59,10 +62,25 @@ def test_without_anything_to_divide_there_is_no_quotient(changes: dict[str, Any]
     seen = saturated(**changes)
     assert quotients.throughput_rps(seen) is None
     assert quotients.served_rps(seen) is None
-    assert quotients.cpu_ns_per_request(seen) is None
+    assert cpu_us_per_request(seen) is None
 
 
 def test_one_unknown_cpu_time_makes_that_of_the_sum_unknown() -> None:
     """The others would be divided by answers that are not theirs."""
-    assert quotients.cpu_ns_per_request(saturated(), saturated(server_cpu_ns=None)) is None
-    assert quotients.cpu_ns_per_request() is None
+    assert cpu_us_per_request(saturated(), saturated(server_cpu_ns=None)) is None
+    assert cpu_us_per_request() is None
+
+
+def test_a_share_of_a_core_is_that_of_the_slices_that_know() -> None:
+    """A slice without a counter is left out with its time; without any the share is unknown."""
+    records = [saturated(driver_cpu_ns=150_000_000, slice_s=0.3), saturated(driver_cpu_ns=None, slice_s=0.3)]
+    assert quotients.share_of_core("driver_cpu_ns", *records) == pytest.approx(0.5)
+    assert quotients.share_of_core("driver_cpu_ns", *records[1:]) is None
+    assert quotients.share_of_core("driver_cpu_ns") is None
+
+
+@given(times_ms=st.lists(st.integers(0, 300), min_size=1, max_size=9))
+def test_a_share_of_a_core_is_over_all_slices(times_ms: list[int]) -> None:
+    """One slice does not decide."""
+    records = [saturated(server_cpu_ns=time_ms * 10**6, slice_s=0.3) for time_ms in times_ms]
+    assert quotients.share_of_core("server_cpu_ns", *records) == pytest.approx(sum(times_ms) / 300 / len(times_ms))

@@ -104,7 +104,9 @@ def test_each_phase_has_its_load_and_window(whole: Experiment, rate_rps: float) 
         Phase.SATURATED: (closed, preset.window_s),
         Phase.FIXED: (Open(rate_rps), preset.window_s),
     }
-    for planned in a_round(whole, 0, rate_rps):
+    slices = a_round(whole, 0, rate_rps)
+    assert {planned.phase for planned in slices} == expected.keys()
+    for planned in slices:
         assert (planned.load, planned.window_s) == expected[planned.phase]
         assert planned.settle_s == preset.settle_s
         assert len(planned.lanes) == 1
@@ -135,6 +137,8 @@ def test_more_of_anything_takes_longer() -> None:
         replace(preset, window_s=preset.window_s + 0.1),
         replace(preset, warm_up_s=preset.warm_up_s + 0.1),
         replace(preset, settle_s=preset.settle_s + 0.1),
+        replace(preset, cold_starts=preset.cold_starts + 1),
+        replace(preset, instructions=True),
     ):
         assert schedule.outline(replace(WHOLE, preset=more)).expected_s > expected_s
     assert schedule.outline(only(WHOLE, [WHOLE.lanes[0].name])).expected_s < expected_s
@@ -201,6 +205,15 @@ def test_a_bout_fits_into_its_round_and_leaves_no_kind_of_slice_out(apps: int, r
     assert (round_plan == whole) == ((round_s - start_s) / apps >= whole.expected_s)
 
 
+def test_either_side_of_a_comparison_goes_first_now_and_then() -> None:
+    """In Duets, and in the pairs of slices under each load."""
+    rounds = [schedule.comparison_slices((A, B), RoundPlan(users=4, seed=1), at, 9.0, first_index=0) for at in range(5)]
+    for phase in (Phase.DUET, Phase.SATURATED, Phase.FIXED):
+        lanes = [lane for slices in rounds for each in slices if each.phase is phase for lane in each.lanes]
+        pairs = list(zip(lanes[::2], lanes[1::2], strict=True))
+        assert set(pairs) == {(A, B), (B, A)}
+
+
 @given(whole=EXPERIMENTS, sweep=SWEEPS, index=ROUND_INDICES, slowest_rps=st.floats(1, 1e5))
 def test_a_sweep_offers_every_load_to_every_lane_once_a_round(
     whole: Experiment, sweep: Sweep, index: int, slowest_rps: float
@@ -220,7 +233,9 @@ def test_a_sweep_offers_every_load_to_every_lane_once_a_round(
 def test_a_slice_of_a_sweep_is_as_long_as_its_numbers_need(whole: Experiment, sweep: Sweep, slowest_rps: float) -> None:
     """Each user is answered within the settle, a rate has enough requests for a p99, and both have a bound."""
     preset = whole.preset
-    for planned in schedule.sweep_slices(whole, sweep, 0, slowest_rps, first_index=0):
+    slices = schedule.sweep_slices(whole, sweep, 0, slowest_rps, first_index=0)
+    assert len(slices) == len(whole.lanes) * len(sweep.loads)
+    for planned in slices:
         assert preset.settle_s <= planned.settle_s <= max(preset.settle_s, schedule.SWEEP_SETTLE_S)
         assert preset.window_s <= planned.window_s <= max(preset.window_s, schedule.SWEEP_WINDOW_S)
         assert planned.send_limit_s < SEND_LIMIT_S

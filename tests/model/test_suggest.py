@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.model.suggest import SHOWN, closest, one_of
+from bench.model.suggest import MOST_SHOWN, closest, one_of
 
 LANES = ["django_hello@gunicorn-gthread", "flask_hello@gunicorn-gthread", "flask_hello@uvicorn+a2asgi"]
 
@@ -49,18 +49,18 @@ def test_few_names_are_all_shown() -> None:
 
 def test_many_names_are_cut() -> None:
     """The others are counted, and the command that shows them is named; a proposal may be among them."""
-    names = [f"app{number:02}" for number in range(SHOWN + 12)]
+    names = [f"app{number:02}" for number in range(MOST_SHOWN + 12)]
     said = one_of("appp17", names)
     assert "and 12 more" in said
     assert "`bench list`" in said
-    assert names[SHOWN - 1] in said
-    assert names[SHOWN] not in said
+    assert names[MOST_SHOWN - 1] in said
+    assert names[MOST_SHOWN] not in said
     assert said.endswith("'app17'?")
 
 
 def test_one_name_too_many_is_shown() -> None:
     """Saying that there is one more is longer than the name."""
-    assert "more" not in one_of("x", [f"app{number}" for number in range(SHOWN + 1)])
+    assert "more" not in one_of("x", [f"app{number}" for number in range(MOST_SHOWN + 1)])
 
 
 def test_a_pattern_may_be_meant() -> None:

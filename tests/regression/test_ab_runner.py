@@ -19,7 +19,7 @@ from bench.model.records import Failure, LaneFacts, Manifest, Observation, Slice
 from bench.model.regression import Evidence, Verdict
 from bench.model.schedule import ROUND_START_S, SERVER_START_S, SLICE_GAP_S, RoundPlan, Slice
 from bench.regression import ratios, verdict
-from bench.regression.ab_runner import MIN_ROUNDS, AbPlan, AbResult, AbRunner, Terms
+from bench.regression.ab_runner import ROUNDS_AT_LEAST, AbPlan, AbResult, AbRunner, Terms
 from bench.regression.ratios import Allowed, AppRound, Pair, steering_metrics
 from bench.run.runner import NothingToMeasure
 from tests.builders.comparisons import folded
@@ -81,6 +81,7 @@ class Job:
         self._failures = failures
         self.spent_s = 0.0
         self.started: list[bool] = []
+        self.synced: list[int] = []
         self.records: list[SliceRecord] = []
         self.observations: list[Observation] = []
         self.widest: list[float] = []
@@ -122,7 +123,7 @@ class Job:
         self.observations.append(observation)
 
     def sync(self) -> None:
-        pass
+        self.synced.append(len(self.records))
 
     def round_started(self, index: int, *, again: bool) -> None:
         self.started.append(again)
@@ -183,8 +184,10 @@ def test_it_stops_as_soon_as_it_is_precise() -> None:
     job = Job(noise=0.001)
     result = job.run()
     assert of(result).verdict is Verdict.NO_DIFFERENCE
-    assert result.rounds == MIN_ROUNDS
-    assert not any(job.started)
+    assert result.rounds == ROUNDS_AT_LEAST
+    assert job.started == [False] * ROUNDS_AT_LEAST
+    ends = [sum(seen.round <= index for seen in job.records) for index in range(ROUNDS_AT_LEAST)]
+    assert job.synced == ends  # each Round is on the disk before the next begins
 
 
 def test_it_stops_when_the_budget_is_spent() -> None:
@@ -214,12 +217,12 @@ def test_a_regression_is_measured_again_with_fresh_rounds() -> None:
     assert regressed(result)
     assert of(result).verdict is Verdict.SLOWER
     assert job.started == sorted(job.started)
-    assert sum(job.started) >= MIN_ROUNDS
+    assert sum(job.started) >= ROUNDS_AT_LEAST
 
 
 def test_a_regression_that_does_not_show_again_is_undecided() -> None:
     """Something happened to the first Rounds; the reason has both ratios."""
-    result = Job(lambda at, seen: costs(1.08)(at, seen) if at < MIN_ROUNDS else seen, noise=0.001).run()
+    result = Job(lambda at, seen: costs(1.08)(at, seen) if at < ROUNDS_AT_LEAST else seen, noise=0.001).run()
     assert result.measured_again
     assert not regressed(result)
     assert of(result).verdict is Verdict.UNDECIDED
@@ -247,7 +250,7 @@ def test_a_regression_that_shows_while_another_is_measured_again_must_be_in_both
 
     def change(at: int, seen: SliceRecord) -> SliceRecord:
         if seen.phase is Phase.SATURATED:
-            return replace(seen, requests=round(seen.requests * (0.9 if at < MIN_ROUNDS else 1)))
+            return replace(seen, requests=round(seen.requests * (0.9 if at < ROUNDS_AT_LEAST else 1)))
         return in_rounds(*factors)(at, seen)
 
     job = Job(change)
@@ -270,7 +273,7 @@ def test_a_regression_that_shows_late_must_be_in_both_measurements() -> None:
     result = job.run(precision=0.0001)
     assert of(result).verdict is Verdict.SLOWER
     assert result.measured_again
-    assert not any(job.started)  # as nothing had shown by then
+    assert set(job.started) == {False}  # as nothing had shown by then
 
     once = Job(in_rounds(*(0.96, 1.06) * 4, 0.96, 1.16))
     assert of(once.run(precision=0.0001)).verdict is Verdict.UNDECIDED
@@ -289,7 +292,7 @@ def test_a_regression_of_one_app_fits_into_the_budget_and_keeps_nearly_all_duets
     job = PlannedJob(costs(1.08), instructions=[(1000.0, 1080.0)] * 2)
     result = job.run()
     assert len(job.observations) == 4
-    assert result.rounds == 2 * MIN_ROUNDS
+    assert result.rounds == 2 * ROUNDS_AT_LEAST
     assert result.spent_s <= 120
     duets = {(seen.round, seen.slice) for seen in job.records if seen.phase is Phase.DUET}
     assert len(duets) >= result.rounds * (BOUT.duets - 1)
@@ -301,6 +304,7 @@ def test_a_bout_takes_no_longer_than_it_may_and_gives_up_duets_last(most_s: floa
     found = BOUT.within(most_s)
     assert found.expected_s <= most_s or (found.duets, found.saturated, found.fixed) == (1, 1, 1)
     assert found.duets == BOUT.duets or (found.saturated, found.fixed) <= (2, 2)
+    assert 1 <= found.repeats <= BOUT.repeats
     assert BOUT.within(BOUT.expected_s) == BOUT
 
 
@@ -308,7 +312,7 @@ def test_a_regression_of_one_of_two_apps_fits_into_the_budget() -> None:
     """Rounds have fewer slices, and a regression needs twice as many as no difference does."""
     result = PlannedJob(costs(1.08)).run(pairs=TWO_PAIRS)
     assert regressed(result)
-    assert result.rounds >= 2 * MIN_ROUNDS
+    assert result.rounds >= 2 * ROUNDS_AT_LEAST
     assert result.spent_s <= 120
 
 
@@ -345,7 +349,8 @@ def test_instructions_have_a_threshold_of_their_own(counts: list[tuple[float, fl
     result = job.run()
     assert of(result, "instructions_per_request").verdict is expected
     assert len(job.observations) == 2 * len(counts)
-    assert result.rounds == MIN_ROUNDS  # more rounds would say nothing of instructions
+    assert result.counted == tuple(job.observations)
+    assert result.rounds == ROUNDS_AT_LEAST  # more rounds would say nothing of instructions
 
 
 @pytest.mark.parametrize(("second", "code"), [(1000.0, Code.NOT_SEEN_TWICE), (1005.0, Code.NOT_CERTAIN)])
@@ -379,7 +384,7 @@ def test_an_app_that_fails_is_invalid_and_the_others_go_on() -> None:
     assert why.values == {"round": 0, "stage": Stage.LOAD, "log": "bye"}
     assert why.because == (job.failed[0].reason,)
     assert of(result).verdict is Verdict.NO_DIFFERENCE
-    assert result.rounds > MIN_ROUNDS
+    assert result.rounds > ROUNDS_AT_LEAST
     assert {seen.lane for seen in job.records if seen.round > job.at_round} == {BASE.name, HEAD.name}
     assert [found.lane for found in job.failed] == [OTHERS[1].name]
 

@@ -61,7 +61,7 @@ def test_an_app_on_another_server_is_not_compared(project: Path, apps: tuple[str
     """Two servers would be compared, in duets that are biased then; other Apps can be named."""
     other = '[servers.other]\ninterface = "wsgi"\ncommand = ["serve", "{host}", "{port}", "{application}"]\n'
     write_config(project, other, app_table("shop", 'native = "other"'), app_table("till"))
-    with pytest.raises(ConfigError, match=r"^shop: found it on gunicorn-gthread in HEAD and on other in WORKTREE"):
+    with pytest.raises(ConfigError, match=r"^shop: .*\bgunicorn-gthread in HEAD\b.*\bother in WORKTREE\b"):
         opened(project, *apps)
     assert compared(opened(project, "till")) == ["till"]
 
@@ -71,9 +71,7 @@ def test_an_app_through_an_adapter_on_one_side_only_is_not_compared(project: Pat
     adapter = '[adapters.a2wsgi]\naccepts = "asgi"\ngives = "wsgi"\ncallable = "a2wsgi:ASGIMiddleware"\n'
     after = app_table("shop").replace("wsgi =", "asgi =")
     write_config(project, adapter, after, app_table("till"))
-    with pytest.raises(
-        ConfigError, match=r"^shop: found it on gunicorn-gthread in HEAD and on gunicorn-gthread\+a2wsgi"
-    ):
+    with pytest.raises(ConfigError, match=r"^shop: .*\bgunicorn-gthread in HEAD\b.*\bgunicorn-gthread\+a2wsgi in\b"):
         opened(project)
 
 
@@ -82,7 +80,7 @@ def test_a_server_that_a_revision_names_wrongly_is_said_of_it(project: Path) -> 
     write_config(project, app_table("shop", 'native = "none"'), app_table("till"))
     commit(project)
     write_config(project, app_table("shop"), app_table("till"))
-    with pytest.raises(ConfigError, match=r"^HEAD: apps/shop/app.toml: native: found 'none', expected a server"):
+    with pytest.raises(ConfigError, match=r"^HEAD: apps/shop/app.toml: native: found 'none'"):
         opened(project)
 
 

@@ -18,6 +18,7 @@ from bench.model.load import Phase
 from bench.model.metrics import CPU
 from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord
+from bench.model.regression import Verdict
 from bench.model.schedule import RoundPlan
 from bench.regression import ratios, verdict
 from bench.regression.ratios import Pair, compared, steering_metrics
@@ -80,7 +81,25 @@ def test_an_app_is_judged_by_the_intervals_that_steer() -> None:
             for found in ratios.judge(ratios.ratios(rounds, apps=len(pairs)), ratios.cells(pair, RECORDS, 1), 0.03)
             if found.metric in steering_metrics()
         ]
+        assert len(judged) == len(pairs) * len(steering_metrics())
         assert ratios.steering(by_app) == judged
+
+
+def test_nothing_steers_as_long_as_an_app_has_no_ratio() -> None:
+    """The others' precision says nothing of it."""
+    first, second = (folded(pair, RECORDS) for pair in PAIRS[:2])
+    assert ratios.steering([first, second])
+    assert ratios.steering([first, []]) == []
+
+
+def test_a_steering_metric_without_a_ratio_is_invalid_and_not_absent() -> None:
+    """What was to decide is no pass where nothing is known of it; a percentile of too few answers may be absent."""
+    known = ratios.ratios(folded(PAIRS[0], RECORDS), apps=1)
+    lost = steering_metrics()[0]
+    left = {metric: ratio for metric, ratio in known.items() if metric in steering_metrics() and metric != lost}
+    found = {each.metric: each for each in ratios.judge(left, ratios.cells(PAIRS[0], RECORDS, 1), 0.03)}
+    assert found.keys() == set(steering_metrics())
+    assert (found[lost].verdict, found[lost].reasons) == (Verdict.INVALID, (reason(Code.NOT_MEASURED),))
 
 
 @pytest.mark.parametrize("phase", [Phase.DUET, Phase.SATURATED, Phase.FIXED])
@@ -126,7 +145,7 @@ def random_records(seed: int, rounds: int = 4) -> list[SliceRecord]:
 def of_duets(records: Sequence[SliceRecord]) -> dict[int, float]:
     """Returns HEAD:BASE of CPU time by Round, from all records at once: the geometric mean over the Round's Duets."""
     costs = {
-        (seen.round, seen.slice, seen.lane): quotients.cpu_us_per_request(seen)
+        (seen.round, seen.slice, seen.lane): quotients.per_request("server_cpu_ns", 1000, seen)
         for seen in records
         if seen.phase is Phase.DUET and not seen.discarded
     }

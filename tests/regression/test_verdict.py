@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from bench.analysis import intervals
 from bench.analysis.ranking import differs
 from bench.model.estimate import Estimate, Status, Validity
-from bench.model.metrics import CPU
+from bench.model.metrics import CPU, INSTRUCTIONS, THROUGHPUT
 from bench.model.reason import Code, reason
-from bench.model.regression import Verdict
+from bench.model.regression import Evidence, Judged, Verdict
 from bench.regression import verdict
-from bench.regression.ab_runner import MIN_ROUNDS
+from bench.regression.ab_runner import ROUNDS_AT_LEAST
 
 VALID = Validity(Status.VALID)
 ALLOWED = 0.03
@@ -26,7 +26,7 @@ HALVES = st.floats(0.0001, 0.3)
 
 def ratio(log: float, half: float) -> Estimate:
     """Returns a ratio whose logarithm has this mean and half width."""
-    return Estimate(exp(log), exp(log - half), exp(log + half), 6, "ratio", "")
+    return Estimate.ratio(exp(log), exp(log - half), exp(log + half), 6)
 
 
 def judged(metric: str, found: Estimate | None, *validities: Validity) -> Verdict:
@@ -48,13 +48,32 @@ def judged(metric: str, found: Estimate | None, *validities: Validity) -> Verdic
 )
 def test_a_verdict_is_of_the_whole_interval(low: float, high: float, expected: Verdict) -> None:
     """Only an interval that lies wholly on one side of what is allowed says anything."""
-    assert judged("cpu_us_per_request", Estimate((low * high) ** 0.5, low, high, 6, "ratio", "")) is expected
+    assert judged("cpu_us_per_request", Estimate.ratio((low * high) ** 0.5, low, high, 6)) is expected
 
 
 @given(LOGS, HALVES)
 def test_more_throughput_is_as_good_as_less_time(log: float, half: float) -> None:
     """The same change has the same verdict, whichever way the metric counts."""
     assert judged("throughput_rps", ratio(log, half)) is judged("cpu_us_per_request", ratio(-log, half))
+
+
+@given(LOGS, HALVES)
+def test_faster_is_what_would_be_slower_the_other_way_round(log: float, half: float) -> None:
+    """What is allowed is a factor: 3 % slower and then back again is 3 % faster."""
+    mirrored = {Verdict.SLOWER: Verdict.FASTER, Verdict.FASTER: Verdict.SLOWER}
+    found = judged(CPU, ratio(log, half))
+    assert judged(CPU, ratio(-log, half)) is mirrored.get(found, found)
+    assert judged(CPU, Estimate.ratio(0.96, 0.95, 0.9705, 6)) is Verdict.FASTER
+
+
+def test_counts_of_instructions_do_not_save_what_failed_under_load() -> None:
+    """Nor do they make unusable what was measured there."""
+    counts = Evidence(INSTRUCTIONS, None, Verdict.NO_DIFFERENCE, None, ())
+    lost = [Evidence(metric, None, Verdict.INVALID, None, ()) for metric in (CPU, THROUGHPUT)]
+    fine = Evidence(CPU, None, Verdict.UNDECIDED, None, ())
+    assert verdict.is_unusable(Judged("shop", (counts, *lost)))
+    assert not verdict.is_unusable(Judged("shop", (counts, fine, lost[1])))
+    assert not verdict.is_unusable(Judged("shop", (replace(counts, verdict=Verdict.INVALID), fine)))
 
 
 @given(LOGS, HALVES)
@@ -69,7 +88,7 @@ def test_a_bound_is_what_the_interval_leaves_open(log: float, half: float) -> No
 
 def test_without_an_interval_nothing_is_decided() -> None:
     """A point alone is no evidence, however far from 1."""
-    found = verdict.judge("cpu_us_per_request", Estimate(1.5, None, None, 2, "ratio", ""), ALLOWED, [])
+    found = verdict.judge("cpu_us_per_request", Estimate.ratio(1.5, None, None, 2), ALLOWED, [])
     assert (found.verdict, found.bound) == (Verdict.UNDECIDED, None)
 
 
@@ -122,14 +141,14 @@ def test_an_interval_that_ends_the_rounds_holds_almost_as_often_as_any(spread: f
 
 def ended(ratios: list[float], precision: float) -> Estimate:
     """Returns the interval at which a comparison with such ratios by round ends."""
-    so_far = (intervals.ratio_estimate(ratios[:n], [1.0] * n) for n in range(MIN_ROUNDS, len(ratios) + 1))
+    so_far = (intervals.ratio_estimate(ratios[:n], [1.0] * n) for n in range(ROUNDS_AT_LEAST, len(ratios) + 1))
     return next(found for found in so_far if verdict.is_precise([found], precision))
 
 
 def test_nothing_is_never_precise() -> None:
     """Neither is a ratio without an interval."""
     assert not verdict.is_precise([], 1.0)
-    assert verdict.half_width(Estimate(1.0, None, None, 2, "ratio", "")) == inf
+    assert verdict.half_width(Estimate.ratio(1.0, None, None, 2)) == inf
 
 
 @pytest.mark.parametrize(
@@ -145,7 +164,7 @@ def test_a_regression_stands_only_if_it_shows_twice(
     before: tuple[float, float], again: tuple[float, float], together: tuple[float, float], expected: bool
 ) -> None:
     """Each measurement by itself is worse, and all of it together is worse than allowed."""
-    first, second, both = (Estimate((a * b) ** 0.5, a, b, 6, "ratio", "") for a, b in (before, again, together))
+    first, second, both = (Estimate.ratio((a * b) ** 0.5, a, b, 6) for a, b in (before, again, together))
     assert verdict.confirmed(CPU, first, second, both, ALLOWED) is expected
     assert not verdict.confirmed(CPU, first, None, both, ALLOWED)
     assert not verdict.confirmed(CPU, first, replace(second, low=None), both, ALLOWED)

@@ -11,25 +11,13 @@ import pytest
 
 from bench.regression.worktrees import PREFIX, checked_out, fingerprints, temporary_place
 from bench.run.git import OWN, WORKTREE, RevisionFailed, changed_files, current
-from tests.builders.repositories import git, with_uncommitted_changes
+from tests.builders.repositories import git, state, with_uncommitted_changes
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Returns a project in a subfolder of its repository, with changes that are not committed."""
     return with_uncommitted_changes(tmp_path / "repository")
-
-
-def state(project: Path) -> tuple[str, ...]:
-    """Returns all of a repository that a comparison must leave as it is."""
-    asked = (
-        ("status", "--porcelain"),
-        ("branch", "-a"),
-        ("worktree", "list"),
-        ("rev-parse", "HEAD"),
-        ("stash", "list"),
-    )
-    return tuple(git(project, *command) for command in asked)
 
 
 @pytest.mark.parametrize(("revision", "content"), [("one", "first"), ("HEAD", "second"), (WORKTREE, "third")])
@@ -124,7 +112,7 @@ def test_a_project_that_was_not_there_yet_is_named(project: Path, tmp_path: Path
     (project.parent / "shop").mkdir()
     before = state(project)
     with (
-        pytest.raises(RevisionFailed, match="one: found no folder shop in it"),
+        pytest.raises(RevisionFailed, match=r"^one: .* shop "),
         checked_out(project.parent / "shop", "one", tmp_path / "out"),
     ):
         pass
@@ -175,7 +163,7 @@ def test_where_there_is_no_checkout_the_message_says_what_there_is(project: Path
     outside = tmp_path / "outside"
     outside.mkdir()
     for revision in ("HEAD", WORKTREE):
-        with pytest.raises(RevisionFailed, match="found no git work tree"):
+        with pytest.raises(RevisionFailed, match="no git work tree"):
             asked(outside, revision, tmp_path)
 
 

@@ -1,14 +1,12 @@
 """How a comparison is told: on the terminal, in Markdown, and to GitHub Actions."""
 
 import re
-from io import StringIO
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from rich.console import Console
 
 from bench.cli.gate import exit_code
 from bench.model.estimate import Estimate
@@ -30,6 +28,7 @@ from bench.report import comparison as words
 from bench.report import verdict, wording
 from bench.report.exports import junit
 from bench.report.exports.github import annotations
+from tests.builders.forms import printed
 
 CPU, RPS = "cpu_us_per_request", "throughput_rps"
 
@@ -38,7 +37,7 @@ GATED = [row.name for row in METRICS.gated()]
 
 
 def ratio(point: float = 1.05) -> Estimate:
-    return Estimate(point, point * 0.99, point * 1.01, 8, "ratio", "")
+    return Estimate.ratio(point, point * 0.99, point * 1.01, 8)
 
 
 A_REASON = reason(Code.SAID, text="a reason")
@@ -70,18 +69,16 @@ def compared(*found: Evidence, app: str = "shop") -> Comparison:
     )
 
 
-def terminal(comparison: Comparison, width: int = 80) -> str:
-    printed = StringIO()
-    Console(file=printed, width=width, color_system=None).print(words.terminal(comparison))
-    return printed.getvalue()
+def shown(comparison: Comparison, width: int = 80) -> str:
+    return printed(words.terminal(comparison), width)
 
 
 @pytest.mark.parametrize(
     ("verdict", "names"),
     [
-        (Verdict.SLOWER, r"Slower: shop \(CPU time per request\)\."),
+        (Verdict.SLOWER, rf"Slower: shop \({METRICS[CPU].short}\)\."),
         (Verdict.INVALID, r"[^:]* not be measured: shop\."),
-        (Verdict.UNDECIDED, r"No .* regression; undecided: shop \(CPU time per request\)\."),
+        (Verdict.UNDECIDED, rf"No .* regression; undecided: shop \({METRICS[CPU].short}\)\."),
         (Verdict.NO_DIFFERENCE, r"No regression .* 3\.00 %\."),
         (Verdict.FASTER, r"No regression .* 3\.00 %\."),
     ],
@@ -89,7 +86,7 @@ def terminal(comparison: Comparison, width: int = 80) -> str:
 def test_the_verdict_comes_first(verdict: Verdict, names: str) -> None:
     """Whoever reads one line reads the right one, on the terminal and in a pull request."""
     found = compared(evidence(verdict))
-    first = terminal(found, width=200).splitlines()[0]
+    first = shown(found, width=200).splitlines()[0]
     assert re.fullmatch(names, first)
     assert words.markdown(found).splitlines()[0].replace("\\", "") == f"### bench: {first}"
 
@@ -97,10 +94,10 @@ def test_the_verdict_comes_first(verdict: Verdict, names: str) -> None:
 def test_a_regression_is_named_though_another_app_could_not_be_measured() -> None:
     """Nobody is to overlook it, whatever the exit code."""
     apps = (Judged("blog", (evidence(Verdict.INVALID),)), Judged("shop", (evidence(Verdict.SLOWER),)))
-    assert re.fullmatch(r"[^:]*: blog; slower: shop \(CPU time per request\)\.", verdict.verdict(apps, 0.03))
+    assert re.fullmatch(rf"[^:]*: blog; slower: shop \({METRICS[CPU].short}\)\.", verdict.verdict(apps, 0.03))
 
 
-@pytest.mark.parametrize("form", [lambda found: terminal(found, 200), words.markdown])
+@pytest.mark.parametrize("form", [lambda found: shown(found, 200), words.markdown])
 def test_everything_that_is_needed_to_judge_is_there(form: object) -> None:
     """Ratio with interval, n of rounds, both sides, what is allowed, what else differs, and what was not compared."""
     assert callable(form)
@@ -120,8 +117,8 @@ def test_everything_that_is_needed_to_judge_is_there(form: object) -> None:
 
 def test_the_terminal_is_readable_at_80_columns() -> None:
     """No line is wider, whatever the verdict."""
-    found = compared(*(evidence(verdict, metric) for verdict, metric in zip(Verdict, GATED, strict=True)))
-    assert max(map(len, terminal(found).splitlines())) <= 80
+    found = compared(*(evidence(verdict, metric) for metric in GATED for verdict in Verdict))
+    assert max(map(len, shown(found).splitlines())) <= 80
 
 
 def test_an_undecided_verdict_says_what_it_could_have_seen() -> None:
@@ -148,7 +145,7 @@ def test_what_an_undecided_interval_leaves_open_is_said_in_words(
     metric: str, low: float, high: float, said: str
 ) -> None:
     """By its two ends, and which way is better: half of its width alone says neither."""
-    judged = judge(metric, Estimate((low * high) ** 0.5, low, high, 8, "ratio", ""), 0.03, [])
+    judged = judge(metric, Estimate.ratio((low * high) ** 0.5, low, high, 8), 0.03, [])
     assert judged.verdict is Verdict.UNDECIDED
     assert f"undecided: {said}; a regression above " in verdict.said(judged)
 
@@ -156,17 +153,17 @@ def test_what_an_undecided_interval_leaves_open_is_said_in_words(
 @given(st.floats(0.9, 1.2), st.floats(1.001, 1.1), st.floats(0.005, 0.1))
 def test_a_regression_of_the_size_that_would_have_been_seen_is_seen(point: float, half: float, allowed: float) -> None:
     """An interval of the same width about a larger one lies beyond what is allowed."""
-    judged = judge(CPU, Estimate(point, point / half, point * half, 8, "ratio", ""), allowed, [])
+    judged = judge(CPU, Estimate.ratio(point, point / half, point * half, 8), allowed, [])
     assert judged.visible is not None
     seen = (1 + judged.visible) * 1.0001
-    assert judge(CPU, Estimate(seen, seen / half, seen * half, 8, "ratio", ""), allowed, []).verdict is Verdict.SLOWER
+    assert judge(CPU, Estimate.ratio(seen, seen / half, seen * half, 8), allowed, []).verdict is Verdict.SLOWER
 
 
 def test_the_sentence_and_the_exit_code_agree() -> None:
     """A regression is named first though another metric is lost; what is lost stands behind it."""
     lost = compared(evidence(Verdict.SLOWER, CPU), evidence(Verdict.INVALID, RPS))
     said = verdict.verdict(lost.judged, 0.03)
-    assert re.fullmatch(r"Slower: shop \(CPU time per request\); [^:]*: shop \(throughput\)\.", said)
+    assert re.fullmatch(rf"Slower: shop \({METRICS[CPU].short}\); [^:]*: shop \({METRICS[RPS].short}\)\.", said)
     assert exit_code(lost.judged) == 1
     fine = compared(evidence(Verdict.NO_DIFFERENCE, CPU), evidence(Verdict.INVALID, RPS))
     assert re.fullmatch(r"No .* 3\.00 %; [^:]*: shop \(throughput\)\.", verdict.verdict(fine.judged, 0.03))

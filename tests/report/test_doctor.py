@@ -78,7 +78,7 @@ def test_a_docstring_names_the_values() -> None:
 
 def test_everything_that_is_looked_at_has_words() -> None:
     """And a sample here, with the values that it has when it is found."""
-    assert set(findings.WORDS) == set(FOUND) == set(What)
+    assert set(findings.FINDING_WORDS) == set(FOUND) == set(What)
     everything = (
         *checks.findings(HOST, HERE, experiment()),
         checks.of_steal(0.0),
@@ -177,7 +177,7 @@ def test_what_is_well_has_no_advice() -> None:
 
 def test_without_an_a_a_the_findings_stand() -> None:
     """What is known of the machine is told, and why the rest is not."""
-    text = diagnosis_text(diagnosed(None, reason(Code.SAID, text="no Lane is left [/here]"))).plain
+    text = diagnosis_text(diagnosed(None, reason(Code.SAID, text="no Lane [/here]"))).plain
     assert "open files" in text
     assert "to tell apart 1 %" not in text
-    assert " ".join(text.split()).endswith(": no Lane is left [/here]")
+    assert " ".join(text.split()).endswith(": no Lane [/here]")

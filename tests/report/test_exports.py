@@ -245,6 +245,7 @@ def test_the_hlog_has_every_slice(kind: str, tmp_path: Path) -> None:
     phase, column = METRICS.histograms()[kind]
     expected = [record for record in RECORDS if record.phase is phase]
     found = logged(FILES[f"{kind}.hlog"], tmp_path)
+    assert expected
     assert [interval.get_tag() for interval in found] == [record.lane for record in expected]
     for interval, record in zip(found, expected, strict=True):
         assert interval.equals(HdrHistogram.decode(getattr(record, column)))
@@ -473,7 +474,7 @@ def test_parquet_is_left_out_where_pyarrow_is_absent(monkeypatch: pytest.MonkeyP
     assert set(FILES) - set(found.files) == {"slices.parquet"}
     (line,) = found.left_out
     assert "slices.parquet" in line
-    assert "bench[parquet]" in line
+    assert "framework-bench[parquet]" in line
 
 
 def test_the_documentation_reads_them(tmp_path: Path) -> None:

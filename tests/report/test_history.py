@@ -1,36 +1,27 @@
 """What `bench history` says: the figures, the steps and what was left out, at 80 columns; and its chart."""
 
-import io
 import re
 from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
-from rich.console import Console
 
-from bench.model.history import History, HistoryRecord, Reading
+from bench.model.history import HistoryRecord, Reading
 from bench.model.metrics import INSTRUCTIONS
-from bench.regression import trends
 from bench.report import charts
 from bench.report.charts.history import MOST_POINTS, history_chart
 from bench.report.history import conditions, terminal, where
+from tests.builders.forms import printed
+from tests.builders.histories import told
 from tests.builders.runs import IDENTITY, A, B, history_record, history_records
 
 DASH = "\N{EN DASH}"
 STEPS = [1.5] * 12 + [1.6] * 8 + [1.4] * 10
 
 
-def told(records: Sequence[HistoryRecord]) -> tuple[History, list[trends.Series]]:
-    chosen = trends.like_latest(records)
-    series = trends.series(chosen.records)
-    return trends.history(chosen, series), series
-
-
 def text(records: Sequence[HistoryRecord]) -> str:
-    file = io.StringIO()
-    Console(file=file, width=80).print(terminal(told(records)[0], "chart: results/history.svg, .png"))
-    return file.getvalue()
+    return printed(terminal(told(records)[0], "chart: results/history.svg, .png"))
 
 
 def row(said: str, title: str) -> str:

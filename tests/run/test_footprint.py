@@ -1,6 +1,5 @@
 """Footprints of real Apps on real servers, and what is said where one can't be measured."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +20,8 @@ from bench.run import code_lines, footprint, session
 from bench.servers import counters
 from bench.servers.project import Project, open_project, source_files
 from bench.servers.testbed import Testbed
+from tests.builders.commands import with_environments
 
-PROJECT = Path(__file__).parent.parent.parent
 FLASK, UVICORN = "flask_hello@gunicorn-gthread", "raw_hello@uvicorn"
 ALONE = """
 [servers.uvicorn]
@@ -58,12 +57,7 @@ class Seen:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Returns a copy of the project, with the environments that are made already."""
-    shutil.copy(PROJECT / "bench.toml", tmp_path)
-    shutil.copytree(PROJECT / "apps", tmp_path / "apps", ignore=shutil.ignore_patterns("__pycache__"))
-    made = PROJECT / ".bench"
-    made.mkdir(exist_ok=True)
-    (tmp_path / ".bench").symlink_to(made)
-    return tmp_path
+    return with_environments(tmp_path)
 
 
 @contextmanager
@@ -79,7 +73,7 @@ def measured(root: Path, lanes: Sequence[str], *, cold_starts: int) -> Seen:
     seen = Seen()
     with prepared(root, lanes, cold_starts=cold_starts) as testbed:
         before = set(psutil.Process().children(recursive=True))
-        footprint.measure(testbed, seen, seen)
+        footprint.measure(testbed, seen, seen.observing)
         assert set(psutil.Process().children(recursive=True)) <= before
     return seen
 
@@ -136,7 +130,7 @@ def test_an_app_that_does_not_start_has_a_reason(
     config.write_text(config.read_text() + f"[serving]\nready_timeout_s = {timeout_s}\n")
     seen = Seen()
     with prepared(project, [FLASK], cold_starts=3) as testbed:
-        footprint.measure(testbed, seen, seen)
+        footprint.measure(testbed, seen, seen.observing)
     missing = observations.missing(seen.of(FLASK))
     assert set(missing) >= STARTED
     assert all(missing[metric] == reason(code, **values) for metric in STARTED)
@@ -192,7 +186,7 @@ def test_a_system_that_does_not_tell_when_it_booted_ends_no_run(project: Path, m
             assert [facts.workers for facts in servers.facts] == [1]
             assert servers.pids[UVICORN][0] == servers.running[UVICORN].process.pid
             assert counters.rss_bytes(servers.pids[UVICORN]) == counters.UNREADABLE
-        footprint.measure(testbed, seen, seen)
+        footprint.measure(testbed, seen, seen.observing)
     assert set(seen.estimates(UVICORN)) == STARTED | AT_REST
 
 

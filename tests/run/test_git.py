@@ -64,6 +64,14 @@ def test_the_current_commit_is_marked_where_something_is_not_committed(
     assert current(project) is None
 
 
+def test_a_commit_whose_changes_are_not_known_is_marked_too(project: Path) -> None:
+    """Nobody can say that what was measured is what was committed."""
+    git(project.parent, "add", ".")
+    git(project.parent, "commit", "--quiet", "-m", "third")
+    (project.parent / ".git" / "index").write_bytes(b"broken")
+    assert current(project) == git(project, "rev-parse", "--short=12", "HEAD") + "+"
+
+
 def test_what_is_installed_in_a_checkout_is_not_at_its_commit(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

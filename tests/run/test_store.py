@@ -23,17 +23,15 @@ from bench.model.records import Failure, Observation, SliceRecord
 from bench.report.publish import publish
 from bench.run import store
 from tests.builders.runs import LANES, A, B, experiment, failure, fixed, manifest, run_records, saturated
+from tests.builders.stored import stored
 
 RUN_ID = "20260301T101500Z-3f9a1c"
 
 
 def written(results: Path, *rows: SliceRecord | Failure, run_id: str = RUN_ID) -> Path:
     """Returns the folder of a run with a manifest and these rows."""
-    with store.create(results, run_id) as run:
-        run.describe(manifest())
-        for row in rows:
-            run.append(row) if isinstance(row, SliceRecord) else run.fail(row)
-    return results / run_id
+    records = [row for row in rows if isinstance(row, SliceRecord)]
+    return stored(results, manifest(run_id=run_id), records, [row for row in rows if isinstance(row, Failure)])
 
 
 def hidden(folder: Path) -> list[str]:
@@ -148,6 +146,43 @@ def test_a_metric_without_a_row_is_named(tmp_path: Path) -> None:
     assert len(str(refusal.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("metric", "value"), [("throughput_rps", 4698.0), ("own_cost_us_per_request", 2.0), ("import_ms", -1.0)]
+)
+def test_an_observation_that_nothing_observes_is_named(tmp_path: Path, metric: str, value: float) -> None:
+    """It would stand in for what slices say; neither is anything below 0."""
+    folder = written(tmp_path, saturated())
+    row = Observation(lane=A, metric="import_ms", value=2.0)
+    found = msgspec.json.decode(to_row(row)) | {"metric": metric, "value": value}
+    (folder / store.OBSERVATIONS).write_bytes(to_row(row) + to_row(found))
+    with pytest.raises(store.Unreadable, match=rf"{store.OBSERVATIONS}: line 2: .*{metric}"):
+        store.read(folder)
+
+
+@pytest.mark.parametrize("name", [store.SLICES, store.FAILURES, store.OBSERVATIONS])
+def test_a_row_of_a_lane_that_the_run_has_not_is_named(tmp_path: Path, name: str) -> None:
+    """With the file, the line and the Lane that it may be."""
+    folder = written(tmp_path, saturated(A), saturated(A), failure(A), failure(A))
+    (folder / store.OBSERVATIONS).write_bytes(to_row(Observation(lane=A, metric="import_ms", value=2.0)) * 2)
+    first, second = (folder / name).read_bytes().splitlines(keepends=True)
+    (folder / name).write_bytes(first + second.replace(A.encode(), A.replace("a", "o", 1).encode()))
+    with pytest.raises(store.Unreadable, match=re.escape(f"{folder / name}: line 2: lane: found")) as refusal:
+        store.read(folder)
+    assert repr(A) in str(refusal.value)
+
+
+def test_a_manifest_that_contradicts_itself_is_named(tmp_path: Path) -> None:
+    """Groups have Lanes of the run, and it has one."""
+    whole = experiment()
+    stranger = replace(whole.groups[0], lanes=("bottle@gthread",))
+    for lanes, groups, said in ((whole.lanes, (stranger,), "'bottle@gthread'"), ((), (), "lanes: found none")):
+        folder = written(tmp_path / said.strip("'"))
+        damaged = manifest(replace(whole, lanes=lanes, groups=groups))
+        (folder / store.MANIFEST).write_bytes(to_json(replace(damaged, lanes=())))
+        with pytest.raises(store.Unreadable, match=rf"{store.MANIFEST}: .*{said}"):
+            store.read(folder)
+
+
 def test_a_carriage_return_in_the_middle_is_damage(tmp_path: Path) -> None:
     """Only the last line may be unfinished; a damaged one in the middle is named, and never hides the others."""
     folder = written(tmp_path, saturated(), saturated(), saturated())
@@ -179,8 +214,8 @@ def test_a_future_format_is_refused(tmp_path: Path) -> None:
     path = described(written(tmp_path), format_version=FORMAT_VERSION + 1, bench_version="7.1")
     with pytest.raises(store.OtherFormat) as refusal:
         store.read(path.parent)
-    found = f"format_version: found {FORMAT_VERSION + 1}, expected 1 to {FORMAT_VERSION}; use bench 7.1 or newer"
-    assert str(refusal.value) == f"{path}: {found}"
+    assert str(refusal.value).startswith(f"{path}: format_version: found {FORMAT_VERSION + 1}, ")
+    assert re.search(rf"\b1 to {FORMAT_VERSION}\b.*\bbench 7\.1\b", str(refusal.value))
     assert refusal.value.exit_code is ExitCode.NOT_MEASURED
 
 
@@ -188,7 +223,7 @@ def test_a_future_format_is_refused(tmp_path: Path) -> None:
 def test_a_format_that_is_no_number_is_refused(tmp_path: Path, version: Any) -> None:
     """It is damage, and no future: one line with the file."""
     path = described(written(tmp_path), format_version=version)
-    with pytest.raises(store.Unreadable, match=f"expected a whole number from 1 to {FORMAT_VERSION}") as refusal:
+    with pytest.raises(store.Unreadable, match=rf"\b1 to {FORMAT_VERSION}\b") as refusal:
         store.read(path.parent)
     assert str(refusal.value).startswith(f"{path}: format_version: found ")
     assert refusal.value.exit_code is ExitCode.WRONG_USAGE
@@ -227,13 +262,13 @@ def test_an_interrupted_comparison_is_no_run(tmp_path: Path) -> None:
     with store.create(tmp_path, RUN_ID) as run:
         run.describe(manifest(sides))
     assert store.read_comparison(tmp_path / RUN_ID) is None
-    with pytest.raises(store.Unreadable, match="found a comparison, expected a run"):
+    with pytest.raises(store.Unreadable, match="found a comparison,"):
         store.read(tmp_path / RUN_ID)
 
 
 def test_a_damaged_comparison_is_named(tmp_path: Path) -> None:
     """Another format, or no JSON: one line with the file."""
-    future = "found 99, expected 1 to 4; use a newer bench"
+    future = r"found 99, .*\b1 to 4\b"
     for content, said in (("{", "comparison.json: "), ('{"format_version": 99}', future)):
         (tmp_path / store.COMPARISON).write_text(content)
         with pytest.raises(store.Unreadable, match=said):
@@ -252,7 +287,7 @@ def test_a_run_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """The message names what was asked for, and where it was looked for."""
     (tmp_path / "empty").mkdir()
     for name in ("latest", "nobody", "empty"):
-        with pytest.raises(store.Unreadable, match=re.escape(f"{name}: found no manifest.json there or in {tmp_path}")):
+        with pytest.raises(store.Unreadable, match=rf"^{name}: .*\bmanifest\.json\b.*{tmp_path}"):
             store.find(tmp_path, name)
 
 
@@ -380,7 +415,7 @@ def test_a_comparison_of_an_earlier_version_opens(folder: Path) -> None:
     found = store.read_comparison(folder)
     assert found
     assert [len(app.evidence) for app in found.apps] == [4 if folder.name == "compare-early" else 5]
-    with pytest.raises(store.Unreadable, match="found a comparison, expected a run"):
+    with pytest.raises(store.Unreadable, match="found a comparison,"):
         store.read(folder)
 
 

@@ -11,9 +11,16 @@ import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from bench.model.reason import Code, Unknown, known, reason
 from bench.servers import counters
+
+
+def reading(count: int | None) -> counters.Counters:
+    """Returns counters that all say the same."""
+    return counters.Counters(*[count for _ in counters.Counters.__struct_fields__])
+
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -49,17 +56,19 @@ def test_counters_of_a_process_that_ended_are_unknown() -> None:
     """A server that died gives None, not zero and not a traceback."""
     process = subprocess.Popen(["/bin/true"])
     process.wait()
-    assert counters.read([process.pid]) == counters.Counters(None, None)
+    assert set(asdict(counters.read([process.pid])).values()) == {None}
     assert counters.rss_bytes([process.pid]) == counters.UNREADABLE
 
 
 @linux
 def test_shared_pages_are_divided_in_pss() -> None:
-    """PSS is known, above zero, and never above RSS; that of a process that ended is unknown."""
+    """PSS is known, above zero, never above RSS, and grows by what is used; that of a process that ended is unknown."""
     pss, rss = (known(of([os.getpid()])) for of in (counters.pss_bytes, counters.rss_bytes))
     assert pss is not None
     assert rss is not None
     assert 0 < pss <= rss * 1.01
+    own = b"x" * 2**25
+    assert (known(counters.pss_bytes([os.getpid()])) or 0) - pss == pytest.approx(len(own), rel=0.2)
     process = subprocess.Popen(["/bin/true"])
     process.wait()
     assert counters.pss_bytes([process.pid]) == counters.UNREADABLE
@@ -128,4 +137,4 @@ def test_a_counter_that_goes_backwards_is_unknown(before: int | None, after: int
         assert found == Unknown(reason(Code.COUNTER_WENT_BACKWARDS, before=before, after=after))
     else:
         assert found == after - before
-    assert counters.Counters(after, before).since(counters.Counters(before, before)).cpu_ns == found
+    assert reading(after).since(reading(before)).cpu_ns == found

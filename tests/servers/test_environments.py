@@ -118,7 +118,7 @@ def test_what_replaces_locked_versions_must_suit_the_others(lock: Path, tmp_path
     lock.write_text("./shop-1.0-py3-none-any.whl\n./tax-1.0-py3-none-any.whl\n")
     assert prepare("app", lock, tmp_path / "environments").versions == {"shop": "1.0", "tax": "1.0"}
     newer = Recipe(requirements=(f"tax @ file://{tmp_path}/tax-2.0-py3-none-any.whl",))
-    with pytest.raises(EnvironmentFailed, match=r"`shop` requires `tax<2`, but `2.0` is installed"):
+    with pytest.raises(EnvironmentFailed, match=r"`shop` .*`tax<2`.*`2\.0`"):
         prepare("app", lock, tmp_path / "environments", newer)
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from bench.model.metrics import CPU, THROUGHPUT
+from bench.model.metrics import CPU, METRICS, THROUGHPUT
 from bench.model.summary import Report
 from bench.report.charts.page import (
     BACKED,
@@ -38,12 +38,12 @@ from bench.report.group_table import Row, Table, tables
 def throughput(report: Report) -> Figure:
     """Draws the saturated throughput: a bar from zero with its interval for every Lane, a panel a Group."""
     shown, looks = tables(report), looks_of(report)
-    scale = Scale.of(shown, THROUGHPUT, "")
+    scale = Scale.of(shown, THROUGHPUT)
     figure, panels = _bars(report, shown, "throughput", scale)
     for axes, table in zip(panels, shown, strict=True):
         for y, row in enumerate(table.rows):
             _bar(axes, y, row, scale, looks[row.lane.lane])
-    name_axis(panels, "throughput, requests/s (axis from zero; more is better)")
+    name_axis(panels, _axis(THROUGHPUT))
     return figure
 
 
@@ -51,14 +51,19 @@ def throughput(report: Report) -> Figure:
 def cpu(report: Report) -> Figure:
     """Draws the CPU time per request as raw + adapter + framework, a panel a Group."""
     shown, looks, parts = tables(report), looks_of(report), parts_of(report)
-    scale = Scale.of(shown, CPU, " µs")
+    scale = Scale.of(shown, CPU)
     figure, panels = _bars(report, shown, "cpu", scale)
     for axes, table in zip(panels, shown, strict=True):
         for y, row in enumerate(table.rows):
             _stack(axes, y, row, scale, parts.get(row.lane.lane), looks[row.lane.lane])
-    name_axis(panels, "server CPU time per request, µs (axis from zero; less is better)")
+    name_axis(panels, f"server {_axis(CPU)}")
     _component_legend(figure)
     return figure
+
+
+def _axis(metric: str) -> str:
+    row = METRICS[metric]
+    return f"{row.short}, {row.unit.shown} (axis from zero; {row.better.amount} is better)"
 
 
 def _bars(report: Report, shown: Sequence[Table], name: str, scale: Scale) -> tuple[Figure, list[Axes]]:
@@ -90,13 +95,13 @@ def _row_label(row: Row, scale: Scale) -> list[str]:
 
 def _needed(row: Row, scale: Scale, room: float) -> float:
     """Returns how far an axis of ``room`` inches has to go for a row's bar and the value beside it."""
-    beside = min(text_width(row.value(scale.metric, scale.unit), LABEL_PT) + 0.25, 0.8 * room)
+    beside = min(text_width(row.value(scale.metric), LABEL_PT) + 0.25, 0.8 * room)
     return scale.end(row) / (1 - beside / room)
 
 
 def _write_value(axes: Axes, y: float, row: Row, scale: Scale) -> None:
     axes.annotate(
-        row.value(scale.metric, scale.unit),
+        row.value(scale.metric),
         (scale.end(row), y),
         xytext=(8, 0),
         textcoords="offset points",

@@ -83,7 +83,7 @@ def _panel(axes: Axes, metric: str, rows: Sequence[Footprint], looks: Mapping[st
     )
     axes.set(xlim=(0, max(needed, default=0.0) or 1.0), ylim=(len(rows) - 0.5, -0.5))
     axes.set_title(f"{METRICS[metric].title}, {METRICS[metric].unit.shown}", loc="left", size=LABEL_PT, color=INK)
-    axes.xaxis.set_major_locator(MaxNLocator(3, integer=metric in ("packages", "code_lines")))
+    axes.xaxis.set_major_locator(MaxNLocator(3, integer=METRICS[metric].unit.is_whole))
     axes.xaxis.set_major_formatter(FuncFormatter(plain))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)

@@ -8,15 +8,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.model.history import History, LevelStep, Trend
-from bench.model.metrics import CPU
+from bench.model.metrics import CPU, METRICS
 from bench.regression.trends import Line, Series, line
 from bench.report.charts.page import BACKED, CAPTION_PT, INK, LABEL_PT, PAD, STYLE, Page, inches, plain, text_width
 from bench.report.charts.style import Look, app_looks
 from bench.report.format import one_line
-from bench.report.history import READING, change, conditions, where
+from bench.report.history import change, conditions, reading_trends, where
 
-NAME = "history"
-TITLE = "CPU time per request, relative to raw, run by run"
+HISTORY_CHART = "history"
+TITLE = f"{METRICS[CPU].short}, relative to raw, run by run"
 COLUMNS, GAP, HEIGHT = 2, 0.55, 1.25
 MOST_POINTS = 300
 """More than a panel has room for would only cost time: then a point is the median of several runs."""
@@ -52,9 +52,9 @@ def _sheet(history: History, count: int) -> tuple[Figure, list[Axes]]:
     page.height += 0.2
     many = f"With more than {MOST_POINTS} runs, a point is the median of several." if history.runs > MOST_POINTS else ""
     lines = "Line: a run. Band: its 95 % interval. Black: the level between steps. Steps are named where there is room."
-    for sentence in (lines, many, *conditions(history), *READING):
+    for sentence in (lines, many, *conditions(history), *reading_trends()):
         page.write(sentence, CAPTION_PT, color="#444444")
-    figure, panels = page.figure(NAME)
+    figure, panels = page.figure(HISTORY_CHART)
     for spare in panels[count:]:
         spare.remove()
     return figure, panels[:count]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench.model.metrics import MEDIAN_LATENCY, THROUGHPUT
+from bench.model.metrics import MEDIAN_LATENCY, METRICS, THROUGHPUT
 from bench.model.summary import Report
 from bench.report.charts.page import (
     INK,
@@ -36,9 +36,9 @@ PERCENTS = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 LEADER: dict[str, Any] = {"arrowstyle": "-", "linewidth": 0.8, "shrinkA": 2, "shrinkB": 0, "relpos": (0, 0.5)}
 """From a line's end to its name."""
 
-Points = tuple[Sequence[float], Sequence[float]]
-NO_POINTS: Points = ((), ())
-Lines = Mapping[str, Points]
+Coordinates = tuple[Sequence[float], Sequence[float]]
+NO_POINTS: Coordinates = ((), ())
+Lines = Mapping[str, Coordinates]
 NO_LINES: Lines = {}
 LINES_OF = {"latency": MEDIAN_LATENCY, "throughput_over_time": THROUGHPUT}
 """The metric that says whether a chart's lines can be trusted."""
@@ -54,7 +54,7 @@ def latency(report: Report) -> Figure:
     services = {curve.lane: points_of(curve.percentiles, curve.services_ms) for curve in report.curves}
     last = max((xs[-1] for xs, _ in curves.values()), default=1.0)
     ticks = [percent for percent in PERCENTS if nines(percent) <= last + 0.02]
-    figure, panels = _lines(report, "latency", curves, "latency, ms", thin=services)
+    figure, panels = _lines(report, "latency", curves, f"latency, {_unit(MEDIAN_LATENCY)}", thin=services)
     for axes in panels:
         axes.set_xlim(nines(40), last + 0.03)
         axes.set_xticks([nines(percent) for percent in ticks], [f"{percent:g} %" for percent in ticks])
@@ -66,8 +66,8 @@ def latency(report: Report) -> Figure:
 def throughput_over_time(report: Report) -> Figure:
     """Draws the throughput of every saturated slice over the run; lines break, and are marked, where a Round begins."""
     starts = round_starts(report)
-    traces: dict[str, Points] = {trace.lane: (trace.at_s, trace.throughput_rps) for trace in report.traces}
-    figure, panels = _lines(report, "throughput_over_time", traces, "requests/s", breaks=starts)
+    traces: dict[str, Coordinates] = {trace.lane: (trace.at_s, trace.throughput_rps) for trace in report.traces}
+    figure, panels = _lines(report, "throughput_over_time", traces, _unit(THROUGHPUT), breaks=starts)
     times = [at for at_s, _ in traces.values() for at in at_s] or [0.0, 1.0]
     margin = 0.02 * (max(times) - min(times)) or 1.0
     for axes in panels:
@@ -78,8 +78,12 @@ def throughput_over_time(report: Report) -> Figure:
     return figure
 
 
+def _unit(metric: str) -> str:
+    return METRICS[metric].unit.shown
+
+
 def _lines(
-    report: Report, name: str, series: Lines, unit: str, breaks: Sequence[float] = (), thin: Lines = NO_LINES
+    report: Report, name: str, series: Lines, axis: str, breaks: Sequence[float] = (), thin: Lines = NO_LINES
 ) -> tuple[Figure, list[Axes]]:
     """Returns a sheet with a panel a Group and a line a Lane, named beside its end; panels share both axes."""
     shown, looks = tables(report), looks_of(report)
@@ -91,7 +95,7 @@ def _lines(
     drawn = [row.lane.lane for table in shown for row in table.rows]
     values = [y for lines in (series, thin) for lane in drawn for y in lines.get(lane, NO_POINTS)[1]]
     for axes, table, texts in zip(panels, shown, labels, strict=True):
-        _scale(axes, values, unit)
+        _scale(axes, values, axis)
         points = [series.get(row.lane.lane, NO_POINTS) for row in table.rows]
         for row, of_lane in zip(table.rows, points, strict=True):
             _line(axes, of_lane, looks[row.lane.lane], breaks, trusted=row.trusted(LINES_OF[name]))
@@ -106,19 +110,19 @@ def _line_label(row: Row, series: Lines, metric: str) -> list[str]:
     return paragraph(f"{row.name}: {said}" if said else row.name, LABEL_WIDTH, LABEL_PT)
 
 
-def _scale(axes: Axes, values: Sequence[float], unit: str) -> None:
+def _scale(axes: Axes, values: Sequence[float], name: str) -> None:
     """Sets the vertical axis: from zero, or logarithmic where the values differ by much."""
     low, high = min(values, default=1.0), max(values, default=1.0)
     if high < LOG_FROM * low or low <= 0:
-        axes.set(ylim=(0, 1.08 * high or 1.0), ylabel=unit)
+        axes.set(ylim=(0, 1.08 * high or 1.0), ylabel=name)
     else:
-        axes.set(yscale="log", ylim=(low / 1.15, high * 1.15), ylabel=f"{unit} (log)")
+        axes.set(yscale="log", ylim=(low / 1.15, high * 1.15), ylabel=f"{name} (log)")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(plain))
 
 
-def _line(axes: Axes, points: Points, look: Look, breaks: Sequence[float], *, trusted: bool) -> None:
+def _line(axes: Axes, points: Coordinates, look: Look, breaks: Sequence[float], *, trusted: bool) -> None:
     """Draws a line that is interrupted at each break, with at most a dozen markers."""
     for _, piece in groupby(zip(*points, strict=True), key=lambda point: bisect_right(breaks, point[0])):
         xs, ys = zip(*piece, strict=True)
@@ -137,7 +141,7 @@ def _line(axes: Axes, points: Points, look: Look, breaks: Sequence[float], *, tr
 
 
 def _name_lines(
-    axes: Axes, texts: Sequence[list[str]], lines: Sequence[Points], looks: Sequence[Look], trusted: Sequence[bool]
+    axes: Axes, texts: Sequence[list[str]], lines: Sequence[Coordinates], looks: Sequence[Look], trusted: Sequence[bool]
 ) -> None:
     """Writes each Lane's name beside the panel, led to the end of its line; one without a line stands at the bottom."""
     ends = [ys[-1] if ys else None for _, ys in lines]

@@ -17,13 +17,13 @@ from bench.report.group_table import Row, Table
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#56B4E9", "#CC79A7", "#D55E00")
 """Okabe and Ito's palette, safe for colour-blind readers, without its black and its yellow, which is lost on white."""
 MARKERS = "oDs^vPXpdh<>"
-RAW = "#777777"
+RAW_COLOUR = "#777777"
 RAW_MARKERS = "x+123"
 RAW_DASHES: tuple[tuple[float, ...], ...] = ((4, 2), (1, 1.5), (6, 2, 1, 2), (8, 2), (3, 1, 1, 1, 1, 1))
 
 PARTS: dict[str, dict[str, Any]] = {
-    "raw": {"facecolor": "#d0d0d0", "edgecolor": RAW},
-    "adapter": {"facecolor": "white", "edgecolor": RAW, "hatch": "////"},
+    "raw": {"facecolor": "#d0d0d0", "edgecolor": RAW_COLOUR},
+    "adapter": {"facecolor": "white", "edgecolor": RAW_COLOUR, "hatch": "////"},
     "framework, in its colour": {"facecolor": "white", "edgecolor": "#222222"},
 }
 """The parts of a Lane's CPU time; a framework's part is in its own colour, except in the legend."""
@@ -44,14 +44,13 @@ class Scale(Struct, frozen=True):
     """The axis of a metric's bars: ``reach`` is where an interval is cut off, so that one does not dwarf all bars."""
 
     metric: str
-    unit: str
     reach: float
 
     @classmethod
-    def of(cls, shown: Sequence[Table], metric: str, unit: str) -> "Scale":
+    def of(cls, shown: Sequence[Table], metric: str) -> "Scale":
         """Returns the axis for these tables."""
         found = (row.estimate(metric) for table in shown for row in table.rows)
-        return cls(metric, unit, 1.5 * max((estimate.point for estimate in found if estimate), default=0.0))
+        return cls(metric, 1.5 * max((estimate.point for estimate in found if estimate), default=0.0))
 
     def end(self, row: Row) -> float:
         """Returns how far a row's bar and interval reach."""
@@ -65,7 +64,7 @@ def looks_of(report: Report) -> dict[str, Look]:
     apps = app_looks(sorted({lane.app.name for lane in lanes if not lane.app.raw}))
     raw = [lane.name for lane in lanes if lane.app.raw]
     of_raw = {
-        lane: Look(RAW, RAW_MARKERS[index % len(RAW_MARKERS)], RAW_DASHES[index % len(RAW_DASHES)])
+        lane: Look(RAW_COLOUR, RAW_MARKERS[index % len(RAW_MARKERS)], RAW_DASHES[index % len(RAW_DASHES)])
         for index, lane in enumerate(raw)
     }
     return {lane.name: of_raw.get(lane.name) or apps[lane.app.name] for lane in lanes}

@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from bench.model.estimate import Status
 from bench.model.experiment import Sweep
+from bench.model.metrics import METRICS, OBJECTIVE, SWEPT, THROUGHPUT, latency_at_rate
 from bench.model.summary import Report
 from bench.model.sweep import SweepPoint
 from bench.report.charts.page import (
@@ -31,6 +32,8 @@ from bench.report.charts.page import (
 from bench.report.charts.style import Look, looks_of
 from bench.report.sweep_table import SweepRow, SweepTable, doubtful, sweep_tables
 
+LOWER = SWEPT[0]
+"""The percentile of the thinner line."""
 PANEL = 2.7
 """The height of a panel; one with many names is higher."""
 LEFT, RIGHT = 0.85, LABEL_WIDTH + 0.85
@@ -45,7 +48,7 @@ Points = Sequence[tuple[float, float]]
 @mpl.rc_context(STYLE)
 def throughput(report: Report) -> Figure:
     """Draws the throughput against load with its intervals; a star marks the knee, on the line that it belongs to."""
-    figure, panels = _panels(report, "sweep_throughput", "requests/s (log)")
+    figure, panels = _panels(report, "sweep_throughput", f"{METRICS[THROUGHPUT].unit.shown} (log)")
     for axes, table, looks in panels:
         for each, look in zip(table.rows, looks, strict=True):
             _throughput_line(axes, each, look)
@@ -60,7 +63,9 @@ def latency(report: Report) -> Figure:
 
     A line ends where the Lane is overloaded: from there on latency grows for as long as the load lasts.
     """
-    figure, panels = _panels(report, "sweep_latency", "latency, ms (log)")
+    figure, panels = _panels(
+        report, "sweep_latency", f"latency, {METRICS[latency_at_rate(OBJECTIVE)].unit.shown} (log)"
+    )
     sweep = report.manifest.experiment.sweep
     for axes, table, looks in panels:
         for place, (each, look) in enumerate(zip(table.rows, looks, strict=True)):
@@ -69,7 +74,7 @@ def latency(report: Report) -> Figure:
         if sweep:
             _objective(axes, sweep)
     rows = [each for _, table, _ in panels for each in table.rows]
-    points = [ms for each in rows for name in ("p50", "p99") for _, ms in _latencies(each, name)]
+    points = [ms for each in rows for name in (LOWER, OBJECTIVE) for _, ms in _latencies(each, name)]
     _scale(report, [axes for axes, _, _ in panels], [*points, *([sweep.slo_ms] if sweep else [])])
     return figure
 
@@ -124,9 +129,9 @@ def _interval(axes: Axes, point: SweepPoint, look: Look) -> None:
 
 
 def _latency_lines(axes: Axes, each: SweepRow, look: Look) -> None:
-    _thread(axes, _latencies(each, "p50"), look, 0.8)
-    hollow = [doubtful(point) for point in each.sweep.points if "p99" in point.latency_ms]
-    _line(axes, _latencies(each, "p99"), look, hollow)
+    _thread(axes, _latencies(each, LOWER), look, 0.8)
+    hollow = [doubtful(point) for point in each.sweep.points if OBJECTIVE in point.latency_ms]
+    _line(axes, _latencies(each, OBJECTIVE), look, hollow)
 
 
 def _overload(axes: Axes, each: SweepRow, look: Look, height: float) -> None:
@@ -158,7 +163,7 @@ def _thread(axes: Axes, points: Points, look: Look, width: float) -> None:
 def _objective(axes: Axes, sweep: Sweep) -> None:
     axes.axhline(sweep.slo_ms, color=WARNING, linewidth=1, linestyle=(0, (5, 3)))
     axes.annotate(
-        f"p99 within {sweep.slo_ms:g} ms",
+        f"{OBJECTIVE} within {sweep.slo_ms:g} ms",
         (1, sweep.slo_ms),
         xycoords=("axes fraction", "data"),
         xytext=(-4, 3),
@@ -195,11 +200,11 @@ def _legend(axes: Axes, rows: Sequence[SweepRow], looks: Sequence[Look], names: 
 def _scale(report: Report, panels: Sequence[Axes], points: Sequence[float]) -> None:
     """Gives all panels the same logarithmic axes: across, the loads of the sweep; upwards, as far as points lie."""
     sweep = report.manifest.experiment.sweep
-    offered = [load.value for load in sweep.loads] if sweep else [1.0]
+    values = [load.value for load in sweep.loads] if sweep else [1.0]
     for axes in panels:
-        axes.set(xscale="log", xlim=(offered[0] / X_MARGIN, offered[-1] * X_MARGIN))
+        axes.set(xscale="log", xlim=(values[0] / X_MARGIN, values[-1] * X_MARGIN))
         axes.set(yscale="log", ylim=(min(points, default=1.0) / Y_MARGIN, max(points, default=1.0) * Y_MARGIN))
-        ticks = FixedLocator(offered) if len(offered) <= MOST_TICKS else LogLocator(subs=(1, 2, 5))
+        ticks = FixedLocator(values) if len(values) <= MOST_TICKS else LogLocator(subs=(1, 2, 5))
         for axis, locator in ((axes.xaxis, ticks), (axes.yaxis, LogLocator(subs=(1, 2, 5)))):
             axis.set_major_locator(locator)
             axis.set_minor_locator(NullLocator())

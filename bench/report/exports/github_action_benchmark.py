@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from bench.model.estimate import Estimate
 from bench.model.formats import to_json
+from bench.model.metrics import Better
 from bench.report.exports.trends import Point
 
 
@@ -22,8 +23,8 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     extra: str | None = None
 
 
-def render(points: Sequence[Point], better: str) -> bytes:
-    """Returns an array of those points of which ``lower`` or ``higher`` values are better."""
+def render(points: Sequence[Point], better: Better) -> bytes:
+    """Returns an array of those points of which values are better that way."""
     entries = [_entry(point) for point in points if point.estimate.better == better]
     return to_json(entries)
 

@@ -10,29 +10,19 @@ from typing import Any
 
 import msgspec
 
-from bench.model.metrics import METRICS, Unit
+from bench.model.metrics import METRICS
 from bench.model.records import Manifest
 from bench.model.summary import Report
 from bench.report.exports.trends import Point
 from bench.report.format import one_line
 
-FORMAT_VERSION = "1.0"
-UNITS: dict[Unit, tuple[str, float]] = {
-    Unit.US: ("second", 1e-6),
-    Unit.MS: ("second", 1e-3),
-    Unit.MIB: ("byte", 2.0**20),
-    Unit.BYTES: ("byte", 1.0),
-    Unit.INSTRUCTIONS: ("integer", 1.0),
-    Unit.LINES: ("integer", 1.0),
-    Unit.PACKAGES: ("integer", 1.0),
-}
-"""pyperf's unit for each of bench's, and what a value is multiplied by."""
+PYPERF_VERSION = "1.0"
 
 
 def render(report: Report, points: Sequence[Point]) -> bytes:
     """Returns a suite with a benchmark for each point whose unit pyperf knows; pyperf itself refuses an empty one."""
     suite = {
-        "version": FORMAT_VERSION,
+        "version": PYPERF_VERSION,
         "metadata": _metadata(report.manifest),
         "benchmarks": list(_benchmarks(points, report.samples)),
     }
@@ -44,8 +34,9 @@ def _benchmarks(
 ) -> Iterator[dict[str, Any]]:
     for point in points:
         values = samples.get(point.lane, {}).get(point.metric, ())
-        if values and min(values) > 0 and METRICS[point.metric].unit in UNITS:
-            unit, scale = UNITS[METRICS[point.metric].unit]
+        base = METRICS[point.metric].unit.base
+        if base and values and min(values) > 0:
+            unit, scale = base
             runs = [{"values": [value * scale]} for value in values]
             yield {"metadata": {"name": point.name, "unit": unit}, "runs": runs}
 

@@ -13,14 +13,14 @@ from hdrh.histogram import HdrHistogram
 from bench.analysis import histograms, validity
 from bench.model.load import LOADS, Phase
 from bench.model.metrics import PERCENTILES
+from bench.model.protocol import HISTOGRAMS
 from bench.model.reason import Reason
 from bench.model.records import SliceRecord
 from bench.model.summary import Report
 from bench.report.wording import said
 
 MAX = 100.0
-PERCENTILES = {**PERCENTILES, "max": MAX}
-HISTOGRAMS = ("latency_us", "latency_from_intended_us", "send_lateness_us", "loop_lag_us")
+SLICE_PERCENTILES = {**PERCENTILES, "max": MAX}
 UNFOLDED = ("load", *HISTOGRAMS)
 """Columns that others stand for."""
 NOT_TABULAR = ("lane", "unknown", "discarded")
@@ -83,17 +83,17 @@ def _loads(rows: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
 
 def _percentiles(rows: Sequence[Mapping[Any, Any]], column: str) -> pd.DataFrame:
     """Returns percentiles of each row's histogram, where enough answers lie beyond them, and its maximum."""
-    names = [f"{column.removesuffix('us')}{name}_ms" for name in PERCENTILES]
+    names = [f"{column.removesuffix('us')}{name}_ms" for name in SLICE_PERCENTILES]
     return pd.DataFrame([_of_slice(row[column]) for row in rows], columns=names, dtype="Float64")
 
 
 def _of_slice(encoded: str | None) -> list[float | None]:
     histogram = HdrHistogram.decode(encoded) if isinstance(encoded, str) else None
     if not histogram or not histogram.total_count:
-        return [None] * len(PERCENTILES)
+        return [None] * len(SLICE_PERCENTILES)
     return [
         histograms.percentile_ms(histogram, percentile) if _known(histogram.total_count, percentile) else None
-        for percentile in PERCENTILES.values()
+        for percentile in SLICE_PERCENTILES.values()
     ]
 
 

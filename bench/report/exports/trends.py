@@ -6,8 +6,7 @@ from msgspec import Struct
 
 from bench.analysis import validity
 from bench.model.estimate import Estimate, Status, Validity
-from bench.model.load import Phase
-from bench.model.metrics import OWN_COST
+from bench.model.metrics import METRICS, Source
 from bench.model.summary import LaneSummary, Summary
 from bench.report.format import one_line
 
@@ -39,8 +38,8 @@ def trusted(summary: Summary) -> tuple[Point, ...]:
 def _findings(summary: Summary, lane: LaneSummary, metric: str) -> Iterator[Validity]:
     """Yields what was found of all that a metric is made from: a cell, the raw one below it, or the whole Lane."""
     yield validity.of_metric(lane.cells, metric)
-    if metric == OWN_COST:
-        yield from (validity.of_phase(raw.cells, Phase.SATURATED) for raw in _raw(summary, lane))
+    if METRICS[metric].source is Source.DIFFERENCE:
+        yield from (validity.of_metric(raw.cells, metric) for raw in _raw(summary, lane))
 
 
 def _raw(summary: Summary, lane: LaneSummary) -> Iterator[LaneSummary]:

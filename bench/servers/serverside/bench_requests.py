@@ -38,7 +38,7 @@ AsgiApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message
 WsgiApp = Callable[[dict[str, Any], Callable[..., Callable[[bytes], Any]]], Any]
 
 
-class WrongAnswer(Exception):
+class UnexpectedAnswer(Exception):
     """An answer is not what the workload says."""
 
 
@@ -105,11 +105,11 @@ def count_wsgi(app: WsgiApp, requests: list[tuple[str, bytes]], counts: list[int
 
 
 def ask_wsgi(app: WsgiApp, environ: dict[str, Any], target: str, body: bytes) -> None:
-    """Asks for one greeting. Raises WrongAnswer."""
+    """Asks for one greeting. Raises UnexpectedAnswer."""
     statuses: list[str] = []
     parts: list[bytes] = []
 
-    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:  # noqa: ARG001
+    def start_response(status: str, _headers: list[tuple[str, str]], _exc_info: Any = None) -> Callable[[bytes], None]:
         statuses.append(status)
         return parts.append
 
@@ -156,7 +156,7 @@ async def count_asgi(app: AsgiApp, requests: list[tuple[str, bytes]], counts: li
 
 
 async def ask_asgi(app: AsgiApp, scope: Message, target: str, body: bytes) -> None:
-    """Asks for one greeting. Raises WrongAnswer."""
+    """Asks for one greeting. Raises UnexpectedAnswer."""
     sent: list[Message] = []
     asked = False
     answered = asyncio.Event()
@@ -223,13 +223,13 @@ def freeze() -> None:
 
 
 def expect(target: str, status: int, found: bytes, body: bytes) -> None:
-    """Raises WrongAnswer for what the workload does not allow."""
+    """Raises UnexpectedAnswer for what the workload does not allow."""
     if status != 200 or found != body:
-        raise WrongAnswer(f"GET {target}: found {status} {found[:80]!r}, expected 200 {body[:80]!r}")
+        raise UnexpectedAnswer(f"GET {target}: found {status} {found[:80]!r}, expected 200 {body[:80]!r}")
 
 
 if __name__ == "__main__":
     try:
         main()
-    except WrongAnswer as wrong:
+    except UnexpectedAnswer as wrong:
         sys.exit(str(wrong))

@@ -1,4 +1,4 @@
-"""The two loads of a slice: closed, as fast as the answers come, and open, on an absolute schedule."""
+"""What plays a load for one slice: closed, as fast as the answers come, or open, on an absolute schedule."""
 
 from abc import ABC, abstractmethod
 from collections import deque
@@ -24,8 +24,11 @@ ANSWER_LIMIT_S = 5
 """How long the last answers are waited for; what is missing then is an error."""
 
 
-class Load(ABC):
-    """A load on one destination for one slice, offered by users that are there already."""
+class Player(ABC):
+    """Plays a load on one destination for one slice, with users that are there already."""
+
+    needs_timer = False
+    """Whether it takes the driver's one timer, so that it plays alone."""
 
     def __init__(self, order: SliceOrder, destination: Destination, users: Sequence[SliceUser]) -> None:
         self._start_ns = monotonic_ns()
@@ -38,7 +41,7 @@ class Load(ABC):
         self._counts = Counts()
 
     def run(self) -> Counts:
-        """Offers the load, and returns what came of it."""
+        """Plays the load, and returns what came of it."""
         received_before = self._bytes_received()
         for user in self._users:
             user.join(self._attend)
@@ -86,7 +89,7 @@ class Load(ABC):
             user.greenlet.throw(RequestError(f"no answer in {ANSWER_LIMIT_S} s"))
 
 
-class FirstCalls(Load):
+class FirstCalls(Player):
     """Each user whose connection is not open makes one call, so that in the slice itself none is new.
 
     A new connection without a request can hold up all others: gunicorn's ``gthread`` gives it to a thread, which waits.
@@ -106,7 +109,7 @@ class FirstCalls(Load):
             self._counts.requests_in_slice += 1
 
 
-class ClosedLoad(Load):
+class ClosedPlayer(Player):
     """Each user sends its next request when the last one is answered."""
 
     def _take_part(self, user: SliceUser, connection: Connection) -> None:
@@ -125,11 +128,13 @@ class ClosedLoad(Load):
                 return
 
 
-class OpenLoad(Load):
+class OpenPlayer(Player):
     """Requests are due on an absolute schedule, and each is handed to the user that has been idle longest.
 
     While all users are busy, requests wait in order; the wait is part of their time from the intended start.
     """
+
+    needs_timer = True
 
     def __init__(
         self, order: SliceOrder, destination: Destination, users: Sequence[SliceUser], rate_rps: float, timer: Timer
@@ -148,7 +153,7 @@ class OpenLoad(Load):
         return self._window_end_ns + self._send_limit_ns
 
     def run(self) -> Counts:
-        """Offers the load, and returns what came of it."""
+        """Plays the load, and returns what came of it."""
         self._timer.start(self._tick)
         self._timer.call_at(self._start_ns)
         return super().run()
@@ -196,9 +201,9 @@ class OpenLoad(Load):
             self._end()
 
     def _awaited_ns(self) -> int:
-        """Returns the time, once the next request is due where it nearly is.
+        """Returns the time; if the next request is nearly due, waits until it is.
 
-        That holds up no answer's latency: the kernel notes when each one comes in.
+        That makes no answer late: the kernel notes when each one comes in.
         """
         wake_ns, next_ns = self._schedule.wake_ns, self._schedule.next_ns
         now_ns = monotonic_ns()
@@ -215,10 +220,10 @@ class OpenLoad(Load):
         self._idle.clear()
 
 
-def make_load(order: SliceOrder, destination: Destination, users: Sequence[SliceUser], timer: Timer) -> Load:
+def make_player(order: SliceOrder, destination: Destination, users: Sequence[SliceUser], timer: Timer) -> Player:
     """Returns what plays an order's load on one destination."""
     match order.load:
         case Closed():
-            return ClosedLoad(order, destination, users)
+            return ClosedPlayer(order, destination, users)
         case Open(rate_rps):
-            return OpenLoad(order, destination, users, rate_rps, timer)
+            return OpenPlayer(order, destination, users, rate_rps, timer)
