@@ -260,11 +260,13 @@ def of_reasons(sources: Sources) -> Offences:
 
 
 def sentences(source: str) -> Iterator[tuple[int, str]]:
-    """Yields texts of three words and more, with their lines: neither docstrings nor what is raised, nor a pattern."""
+    """Yields texts of three words and more, with their lines: neither docstrings nor errors nor patterns."""
     tree = ast.parse(source)
     apart = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Raise) or (isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.")):
+        if isinstance(node, ast.Raise | ast.Assert) or (
+            isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.")
+        ):
             apart |= {id(part) for part in ast.walk(node)}
     for node in ast.walk(tree):
         text = _text(node)
