@@ -12,11 +12,14 @@ from bench import __version__
 from bench.cli import COMMANDS, Later, main
 from bench.model.config_errors import ConfigError
 from bench.model.errors import BenchError, ExitCode
+from bench.model.reason import Code, ReasonedError, reason
 from bench.regression.selection import NothingDiffers
+from bench.report.wording import all_said
 from bench.run.store import OtherFormat
 from tests.builders.commands import CONFIG, PROJECT, assert_refused, call, copied_project
 
 BENCH = str(Path(sys.executable).parent / "bench")
+LOST, OTHER = reason(Code.SERVER_ENDED, exit_code=3).found_of("alpha@gthread"), reason(Code.NOTHING_LEFT)
 every_command = pytest.mark.parametrize("name", COMMANDS)
 
 
@@ -104,6 +107,7 @@ def test_an_error_of_bench_itself_is_not_a_regression(monkeypatch: pytest.Monkey
     [
         (ConfigError("bench.toml: wrong"), 2, "bench: bench.toml: wrong\n"),
         (BenchError("two\nlines"), 3, "bench: two lines\n"),
+        (ReasonedError(LOST, OTHER), 3, f"bench: {all_said((LOST, OTHER))}\n"),
         (KeyboardInterrupt(), 3, "bench: interrupted\n"),
         (FileNotFoundError(2, "No such file", "here"), 3, "bench: here: No such file\n"),
         (OSError("out of order"), 3, "bench: out of order\n"),

@@ -234,3 +234,13 @@ def test_the_noise_floor_is_stated_before_the_details() -> None:
         assert f"{METRICS[metric].short} 1.01 %" in said
     markdown = words.markdown(comparison)
     assert markdown.index("Noise floor") < markdown.index("<details>")
+
+
+@pytest.mark.parametrize("kind", DifferenceKind)
+def test_a_difference_is_named_with_both_sides(kind: DifferenceKind) -> None:
+    """One that is not there is missing; the words of an older format stay as they are."""
+    found = words.difference(Difference(kind=kind, name="x-a", base="1.25", head=None))
+    assert "x-a" in found
+    assert (found == "x-a") is (kind is DifferenceKind.SAID)
+    assert ("1.25" in found) is (kind is not DifferenceKind.SAID)
+    assert ("header" in found) is (kind is DifferenceKind.HEADER)
