@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 
 from bench.analysis import parity
 from bench.model.errors import BenchError
-from bench.model.experiment import Lane
+from bench.model.experiment import Lane, Sweep
 from bench.model.records import LaneFacts, LatencyEnd, Manifest
 
 Fields = Mapping[str, str]
@@ -81,13 +81,17 @@ def fields(manifest: Manifest, lanes: Collection[str]) -> Fields:
     found |= {f"driver_versions.{name}": version for name, version in manifest.driver_versions.items()}
     found["bench_version"] = manifest.bench_version
     found["latency_end"] = manifest.latency_end or "unknown"
-    found["sweep"] = str(experiment.sweep)
+    found["sweep"] = _swept(experiment.sweep)
     for facts in manifest.lanes:
         if facts.lane in lanes:
             found |= {
                 f"{facts.lane} {name}": value for name, value in _of_lane(experiment.lane(facts.lane), facts).items()
             }
     return found
+
+
+def _swept(sweep: Sweep | None) -> str:
+    return f"{', '.join(load.label for load in sweep.loads)} within {sweep.slo_ms:g} ms" if sweep else "none"
 
 
 def digest(manifest: Manifest) -> str:

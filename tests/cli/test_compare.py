@@ -148,7 +148,9 @@ def test_a_side_that_answers_wrongly_is_exit_code_3(repository: Path) -> None:
     assert "Goodbye" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     (folder,) = (repository / "results").iterdir()
-    assert "Goodbye" in json.loads((folder / "failures.jsonl").read_text())["reason"]
+    why = json.loads((folder / "failures.jsonl").read_text())["reason"]
+    assert why["code"] == Code.ANSWER_DIFFERS
+    assert "Goodbye" in why["values"]["found"]
     assert state(repository) == before
 
 
