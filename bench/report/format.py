@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 from bench.model.estimate import Estimate
-from bench.model.metrics import METRICS, Average, Unit
+from bench.model.metric import Average, Unit
+from bench.model.metrics import METRICS
 
 NO_INTERVAL = "n < 3: no interval"
 
