@@ -23,7 +23,7 @@ from bench.model import quotients
 from bench.model.estimate import Estimate
 from bench.model.experiment import Lane
 from bench.model.load import Closed, Phase
-from bench.model.metric import Better, Unit
+from bench.model.metrics import Better, Unit
 from bench.model.records import SliceRecord
 from bench.model.schedule import Slice
 from bench.run import session

@@ -5,8 +5,7 @@ from msgspec.structs import replace
 
 from bench.analysis.summary import fold
 from bench.model.load import Phase
-from bench.model.metric import Average, Better, Gate, Metric, Source, Unit
-from bench.model.metrics import METRICS, latency_at_rate
+from bench.model.metrics import METRICS, Average, Better, Gate, Metric, Source, Unit, latency_at_rate
 from bench.model.reason import Code
 from bench.model.regression import Verdict
 from bench.regression.check import check

@@ -13,8 +13,7 @@ from bench.analysis.folds import FOLDS
 from bench.analysis.summary import Folded, fold
 from bench.analysis.tidy_table import tidy
 from bench.model.load import Closed, Phase
-from bench.model.metric import Average, Better, Folding, Gate, Metric, Place, Source, Unit
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Average, Better, Folding, Gate, Metric, Place, Source, Unit
 from bench.model.protocol import SliceResult
 from bench.model.reason import Code, Unknown
 from bench.model.records import SliceRecord

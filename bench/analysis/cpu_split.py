@@ -12,8 +12,7 @@ from bench.analysis.autocorrelation import Floats
 from bench.analysis.judged_rounds import JudgedRounds
 from bench.model.estimate import Estimate
 from bench.model.experiment import Experiment, Lane
-from bench.model.metric import Metric
-from bench.model.metrics import CPU, METRICS, OWN_COST
+from bench.model.metrics import CPU, METRICS, OWN_COST, Metric
 from bench.model.reason import Code, Unknown, reason
 from bench.model.summary import AdapterCost, CpuSplit
 

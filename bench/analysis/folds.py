@@ -13,8 +13,7 @@ from bench.analysis import histograms
 from bench.analysis.autocorrelation import Floats
 from bench.model import quotients
 from bench.model.load import Phase
-from bench.model.metric import Folding, Metric, Source
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Folding, Metric, Source
 from bench.model.records import SliceRecord
 
 MIN_BEYOND_IN_ROUND = 1

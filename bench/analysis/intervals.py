@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from bench.analysis import autocorrelation, student_t
 from bench.analysis.autocorrelation import Floats
 from bench.model.estimate import CONFIDENCE, Estimate
-from bench.model.metric import Better, Unit
+from bench.model.metrics import Better, Unit
 
 LARGEST_LOG = 700.0
 """An interval that reaches further knows nothing, and its end would be infinite."""

@@ -11,8 +11,7 @@ from bench.analysis.folds import ByRound, RoundValues, round_values
 from bench.model.estimate import Status
 from bench.model.experiment import Experiment
 from bench.model.load import Phase
-from bench.model.metric import Average, Source
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Average, Source
 from bench.model.reason import Reason
 from bench.model.records import Failure, SliceRecord
 from bench.model.summary import Cell

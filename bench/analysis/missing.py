@@ -8,8 +8,7 @@ from bench.analysis.folds import MIN_BEYOND_IN_ROUND, counts, of_phase
 from bench.model import footprint_plan, schedule
 from bench.model.experiment import Experiment
 from bench.model.load import Phase
-from bench.model.metric import Metric, Source
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Metric, Source
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import Failure, Observation, SliceRecord, Stage
 

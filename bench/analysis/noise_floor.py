@@ -7,8 +7,7 @@ from bench.analysis.intervals import ratio_estimate
 from bench.analysis.judged_rounds import JudgedRounds
 from bench.analysis.ranking import common_rounds
 from bench.model.experiment import Lane
-from bench.model.metric import Metric
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Metric
 from bench.model.summary import NoiseFloor
 
 

@@ -5,8 +5,7 @@ from itertools import groupby
 
 from bench.analysis import intervals
 from bench.model.estimate import Estimate
-from bench.model.metric import Average, Metric
-from bench.model.metrics import CODE_LINES, METRICS
+from bench.model.metrics import CODE_LINES, METRICS, Average, Metric
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import Observation
 

@@ -23,8 +23,7 @@ from bench.model.estimate import Estimate
 from bench.model.experiment import Experiment, Group, Lane
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
-from bench.model.metric import Average, Source
-from bench.model.metrics import METRICS, OWN_COST, THROUGHPUT
+from bench.model.metrics import METRICS, OWN_COST, THROUGHPUT, Average, Source
 from bench.model.reason import Unknown
 from bench.model.records import Failure, Manifest, Observation, SliceRecord
 from bench.model.summary import CpuSplit, GroupSummary, LaneSummary, Report, RunTotals, Summary

@@ -14,7 +14,7 @@ from bench.model import schedule
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Experiment, Lane
 from bench.model.load import Phase
-from bench.model.metric import Better, Unit
+from bench.model.metrics import Better, Unit
 from bench.model.reason import Code, Reason, Unknown, reason
 from bench.model.records import Failure, Manifest, SliceRecord
 

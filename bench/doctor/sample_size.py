@@ -16,7 +16,7 @@ from bench.model import quotients, schedule
 from bench.model.estimate import CONFIDENCE, Estimate
 from bench.model.experiment import Experiment, Group
 from bench.model.load import Phase
-from bench.model.metric import Better, Unit
+from bench.model.metrics import Better, Unit
 from bench.model.reason import Code, reason
 from bench.model.records import Failure, Manifest, SliceRecord
 from bench.model.summary import Ratio

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from bench.model.metric import Better, Unit
+from bench.model.metrics import Better, Unit
 from bench.model.reason import Reason
 
 CONFIDENCE = 0.95

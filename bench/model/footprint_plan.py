@@ -7,7 +7,7 @@ from itertools import groupby
 from msgspec import Struct
 
 from bench.model.experiment import Experiment, Lane, Preset
-from bench.model.metric import Source
+from bench.model.metrics import Source
 
 WORKER_STARTS = 1
 """How often the memory of an added worker is measured: it takes five starts of a worker, and hardly differs."""

@@ -20,8 +20,7 @@ from bench import __version__
 from bench.model import footprint_plan
 from bench.model.errors import BenchError, WrongUsage
 from bench.model.history import HistoryRecord
-from bench.model.metric import Source
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Source
 from bench.model.reason import Code, Reason
 from bench.model.records import Failure, LatencyEnd, Manifest, Observation, SliceRecord, Stage
 from bench.model.regression import Comparison, DifferenceKind

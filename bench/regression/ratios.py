@@ -10,8 +10,7 @@ from bench.analysis.folds import ByRound, Records
 from bench.model.estimate import Estimate
 from bench.model.experiment import Side
 from bench.model.load import Phase
-from bench.model.metric import Metric
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Metric
 from bench.model.records import Failure, Observation
 from bench.model.regression import Evidence, Verdict
 from bench.model.summary import Cell

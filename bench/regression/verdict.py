@@ -10,8 +10,7 @@ from bench.analysis import intervals
 from bench.analysis.ranking import common_rounds
 from bench.model.estimate import Estimate, Validity, inverted
 from bench.model.estimate import Status as Trust
-from bench.model.metric import Better
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Better
 from bench.model.reason import Code, Reason, reason
 from bench.model.regression import Evidence, Judged, Verdict
 

@@ -11,8 +11,7 @@ from bench.model.estimate import Status
 from bench.model.experiment import Lane, Server
 from bench.model.load import Closed, Open, Phase
 from bench.model.load import listed as listed_loads
-from bench.model.metric import Place
-from bench.model.metrics import CPU, METRICS, THROUGHPUT
+from bench.model.metrics import CPU, METRICS, THROUGHPUT, Place
 from bench.model.records import Failure, LaneFacts, LatencyEnd, Machine
 from bench.model.summary import LaneSummary, Report
 from bench.report import missing

@@ -4,8 +4,7 @@ from msgspec import Struct
 
 from bench.analysis import validity
 from bench.model.estimate import Estimate, Status
-from bench.model.metric import Average, Place, Source
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Average, Place, Source
 from bench.model.summary import LaneSummary, Report
 from bench.report import missing
 from bench.report.format import cell, listed, one_line

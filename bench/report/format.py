@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 
 from bench.model.estimate import Estimate
-from bench.model.metric import Average, Unit
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Average, Unit
 
 NO_INTERVAL = "n < 3: no interval"
 

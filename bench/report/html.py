@@ -7,8 +7,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from bench.model.metric import Place
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Place
 from bench.model.summary import Report
 from bench.report import CHARTS, charts_of, context
 from bench.report.footprint_table import code_files, columns, described, footprints, notes

@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from bench.model.metric import Place
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Place
 from bench.model.summary import Report
 from bench.report import charts_of, context
 from bench.report.context import Proof

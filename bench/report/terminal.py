@@ -8,8 +8,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bench.model.load import Phase
-from bench.model.metric import Place
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Place
 from bench.model.records import Failure
 from bench.model.summary import Report
 from bench.report import EXPORTS, HTML, MARKDOWN, charts_of, context

@@ -13,8 +13,7 @@ from msgspec.structs import replace
 
 from bench.model import footprint_plan
 from bench.model.experiment import Lane
-from bench.model.metric import STARTS, Source
-from bench.model.metrics import CODE_LINES, METRICS
+from bench.model.metrics import CODE_LINES, METRICS, STARTS, Source
 from bench.model.reason import Code, Reason, Unknown, known, reason
 from bench.model.records import Observation
 from bench.model.schedule import OutsideSlices

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from bench.analysis import curves, histograms, tidy_table
 from bench.analysis.folds import counts, round_values
 from bench.model.load import Closed, Phase
-from bench.model.metric import Source
-from bench.model.metrics import METRICS, PERCENTILES
+from bench.model.metrics import METRICS, PERCENTILES, Source
 from bench.model.records import SliceRecord
 from bench.model.schedule import Slice
 from bench.model.summary import Curve, Trace

@@ -10,8 +10,7 @@ from scipy.stats import t as student
 
 from bench.analysis import histograms, intervals
 from bench.model.estimate import Estimate
-from bench.model.metric import Better, Unit
-from bench.model.metrics import PERCENTILES
+from bench.model.metrics import PERCENTILES, Better, Unit
 from bench.model.protocol import MAX_LATENCY_US
 from tests.builders.runs import histogram
 

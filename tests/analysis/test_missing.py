@@ -9,8 +9,7 @@ from bench.analysis import missing
 from bench.analysis.missing import lacking
 from bench.analysis.summary import fold
 from bench.model.load import Phase
-from bench.model.metric import Source
-from bench.model.metrics import INSTRUCTIONS, METRICS
+from bench.model.metrics import INSTRUCTIONS, METRICS, Source
 from bench.model.reason import Code, reason
 from bench.model.records import SliceRecord, Stage
 from tests.builders.runs import (

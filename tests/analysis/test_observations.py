@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis import observations
-from bench.model.metric import Average
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Average
 from bench.model.reason import Code, reason
 from bench.model.records import Observation
 

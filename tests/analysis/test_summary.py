@@ -17,8 +17,7 @@ from bench.model.estimate import Estimate, Status
 from bench.model.experiment import Group
 from bench.model.formats import to_json
 from bench.model.load import Open, Phase
-from bench.model.metric import Average, Source
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Average, Source
 from bench.model.reason import Code, reason
 from bench.model.records import Failure, Observation, SliceRecord, Stage
 from bench.model.summary import CpuSplit, LaneSummary, Report, Standing, Summary

@@ -16,7 +16,7 @@ from bench.driver.arrival_schedule import Schedule
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.experiment import Experiment, Sweep
 from bench.model.load import MIN_RATE_RPS, Closed, Load, Open, Phase
-from bench.model.metric import Better, Unit
+from bench.model.metrics import Better, Unit
 from bench.model.reason import Code, Reason, reason
 from bench.model.records import SliceRecord
 from bench.model.sweep import LaneSweep, SweepPoint

@@ -2,7 +2,7 @@
 
 from bench.doctor.diagnosis import AaTest, Host, Resolution
 from bench.model.estimate import Estimate, Status, Validity
-from bench.model.metric import Better, Unit
+from bench.model.metrics import Better, Unit
 from tests.builders.runs import manifest
 
 HOST = Host(

@@ -25,7 +25,7 @@ from bench.model.experiment import (
 )
 from bench.model.formats import FORMAT_VERSION
 from bench.model.load import Phase
-from bench.model.metric import Better, Unit
+from bench.model.metrics import Better, Unit
 from bench.model.reason import Code, reason
 from bench.model.records import Failure, LaneFacts, LatencyEnd, Machine, Manifest, Stage
 from bench.model.summary import (

@@ -24,8 +24,7 @@ from bench.model.experiment import (
 from bench.model.formats import FORMAT_VERSION, HISTORY_VERSION
 from bench.model.history import HistoryRecord, MachineIdentity, Reading
 from bench.model.load import Closed, Open, Phase
-from bench.model.metric import Source
-from bench.model.metrics import INSTRUCTIONS, METRICS
+from bench.model.metrics import INSTRUCTIONS, METRICS, Source
 from bench.model.protocol import MAX_LATENCY_US, SIGNIFICANT_DIGITS
 from bench.model.reason import Code, reason
 from bench.model.records import Failure, LaneFacts, LatencyEnd, Machine, Manifest, Observation, SliceRecord, Stage

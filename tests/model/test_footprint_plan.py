@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from bench.model import footprint_plan, schedule
 from bench.model.experiment import Experiment, Group
 from bench.model.footprint_plan import WORKER_STARTS, Start
-from bench.model.metric import STARTS, Source
+from bench.model.metrics import STARTS, Source
 from tests.builders.runs import LANES, RG, A, B, G, R, experiment
 
 

@@ -9,14 +9,22 @@ from bench.analysis.folds import FOLDS
 from bench.analysis.tidy_table import PLACE
 from bench.model.estimate import Estimate
 from bench.model.load import Phase
-from bench.model.metric import BYTE, COUNT, SECOND, Average, Gate, Metric, Registry, Source, Unit
 from bench.model.metrics import (
+    BYTE,
+    COUNT,
     CPU,
     INSTRUCTIONS,
     METRICS,
     OWN_COST,
+    SECOND,
     SWEPT,
     THROUGHPUT,
+    Average,
+    Gate,
+    Metric,
+    Registry,
+    Source,
+    Unit,
     latency_at_rate,
 )
 from bench.model.protocol import HISTOGRAMS

@@ -21,8 +21,7 @@ from msgspec.structs import replace
 
 from bench.model.estimate import Estimate, Status, Validity
 from bench.model.load import Phase
-from bench.model.metric import Better, Place, Unit
-from bench.model.metrics import CPU, MEDIAN_LATENCY, METRICS, THROUGHPUT
+from bench.model.metrics import CPU, MEDIAN_LATENCY, METRICS, THROUGHPUT, Better, Place, Unit
 from bench.model.reason import Code, reason
 from bench.model.records import LatencyEnd
 from bench.model.summary import Cell, GroupSummary, LaneSummary, NoiseFloor, Ratio, Report, Trace

@@ -12,8 +12,7 @@ from msgspec.structs import replace
 from bench.analysis import observations
 from bench.model.config import select_lanes
 from bench.model.estimate import Estimate
-from bench.model.metric import STARTS, Source
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, STARTS, Source
 from bench.model.reason import Code, Value, reason
 from bench.model.records import Observation
 from bench.model.schedule import OutsideSlices

@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 from msgspec import Struct
 
-from bench.model.metric import Better
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Better
 from bench.model.summary import Report
 from bench.report import EXPORTS
 from bench.report.exports import bencher, github_action_benchmark, hgrm, hlog, junit, pyperf, slices

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from bench.model.estimate import Estimate
 from bench.model.formats import to_json
-from bench.model.metric import Better
+from bench.model.metrics import Better
 from bench.report.exports.trends import Point
 
 

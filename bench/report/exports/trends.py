@@ -6,8 +6,7 @@ from msgspec import Struct
 
 from bench.analysis import validity
 from bench.model.estimate import Estimate, Status, Validity
-from bench.model.metric import Source
-from bench.model.metrics import METRICS
+from bench.model.metrics import METRICS, Source
 from bench.model.summary import LaneSummary, Summary
 from bench.report.format import one_line
 
