@@ -31,14 +31,12 @@ def shares_of(records: Sequence[SliceRecord], workers: int) -> Shares:
         quotients.share_of_core(counter, *records)
         for counter in ("server_cpu_ns", "server_run_queue_ns", "driver_cpu_ns", "driver_run_queue_ns")
     )
-    known = [record for record in records if record.steal_s is not None]
-    slice_s = sum(record.slice_s for record in known)
     return Shares(
         server=None if server is None else server / workers,
         server_waited=None if waited is None else waited / workers,
         driver=driver,
         driver_waited=driver_waited,
-        steal=sum(record.steal_s or 0.0 for record in known) / slice_s if slice_s > 0 else None,
+        steal=quotients.steal_share(*records),
     )
 
 

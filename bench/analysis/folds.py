@@ -94,11 +94,7 @@ def of_phase(metric: Metric, records: Records) -> Records:
 def _merged(phase: Phase, histogram: str, rounds: Mapping[int, Records]) -> dict[int, HdrHistogram]:
     """Returns the sum of the histograms of a phase's slices by Round, where there is such a slice."""
     own = {index: [record for record in records if record.phase is phase] for index, records in rounds.items()}
-    return {
-        index: histograms.merged([text for record in of_round if (text := getattr(record, histogram)) is not None])
-        for index, of_round in own.items()
-        if of_round
-    }
+    return {index: merged_field(histogram, of_round) for index, of_round in own.items() if of_round}
 
 
 def _percentiles(metric: Metric, merged: Mapping[int, HdrHistogram]) -> ByRound:
@@ -112,10 +108,9 @@ def _percentiles(metric: Metric, merged: Mapping[int, HdrHistogram]) -> ByRound:
     return {index: histograms.percentile_ms(histogram, metric.percentile) for index, histogram in merged.items()}
 
 
-def histogram_of(metric: Metric, records: Records) -> HdrHistogram:
-    """Returns the sum of the histograms that a percentile is of."""
-    assert metric.histogram is not None
-    encoded = (getattr(record, metric.histogram) for record in of_phase(metric, records))
+def merged_field(histogram: str, records: Records) -> HdrHistogram:
+    """Returns the sum of the histograms that slices have in one of their fields."""
+    encoded = (getattr(record, histogram) for record in records)
     return histograms.merged([text for text in encoded if text is not None])
 
 

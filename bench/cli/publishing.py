@@ -8,26 +8,24 @@ from bench.cli.output import show, tell
 if TYPE_CHECKING:
     from bench.analysis.summary import Folded
     from bench.model.regression import Comparison
+    from bench.run.store import StoredRun
 
 
 def folded(folder: Path) -> "Folded":
     """Returns a stored run with all that is derived from it. Raises Unreadable."""
-    from bench.analysis.summary import fold
     from bench.run import store
 
-    run = store.read(folder)
-    return fold(run.manifest, run.records, run.failures, run.observations)
+    return _fold(store.read(folder))
 
 
 def publish_run(folder: Path, *, as_json: bool) -> "Folded":
     """Makes a run's reports, shows the result, and returns what they were made from. Raises Unreadable."""
-    from bench.analysis.summary import fold
     from bench.report import SUMMARY, terminal
     from bench.report.publish import publish
     from bench.run import store
 
     stored = store.read(folder)
-    run = fold(stored.manifest, stored.records, stored.failures, stored.observations)
+    run = _fold(stored)
     published = publish(run, stored.records)
     store.write_files(folder, published.files)
     for line in published.left_out:
@@ -51,3 +49,9 @@ def publish_comparison(folder: Path, comparison: "Comparison", *, as_json: bool)
     }
     store.write_files(folder, files)
     show(words.terminal(comparison), document, as_json=as_json)
+
+
+def _fold(stored: "StoredRun") -> "Folded":
+    from bench.analysis.summary import fold
+
+    return fold(stored.manifest, stored.records, stored.failures, stored.observations)

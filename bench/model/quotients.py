@@ -3,6 +3,7 @@
 What may be averaged by its logarithm is above zero or None.
 """
 
+from collections.abc import Sequence
 from math import fsum
 
 from bench.model.protocol import SliceResult
@@ -40,15 +41,25 @@ def queued_ms_per_request(*slices: SliceRecord) -> float | None:
 
 def share_of_core(counter: str, *slices: SliceRecord) -> float | None:
     """Returns the share of wall time that a ``*_ns`` counter covers, in the slices that know it; None without one."""
+    return _share_of_time(counter, NS_PER_S, slices)
+
+
+def steal_share(*slices: SliceRecord) -> float | None:
+    """Returns the share of wall time that the hypervisor took, in the slices that know it; None without one."""
+    return _share_of_time("steal_s", 1, slices)
+
+
+def _share_of_time(counter: str, per_s: float, slices: Sequence[SliceRecord]) -> float | None:
     known = [each for each in slices if getattr(each, counter) is not None]
     slice_s = sum(each.slice_s for each in known)
-    return float(sum(getattr(each, counter) for each in known) / NS_PER_S / slice_s) if slice_s > 0 else None
+    return float(sum(getattr(each, counter) for each in known) / per_s / slice_s) if slice_s > 0 else None
 
 
 def error_ratio(*slices: SliceRecord) -> float | None:
     """Returns the wrong answers among all; None without one."""
-    answers = errors(*slices) + sum(each.requests_in_slice for each in slices)
-    return errors(*slices) / answers if answers else None
+    wrong = errors(*slices)
+    answers = wrong + sum(each.requests_in_slice for each in slices)
+    return wrong / answers if answers else None
 
 
 def errors(*slices: SliceRecord) -> int:

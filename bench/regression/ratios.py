@@ -158,8 +158,8 @@ def _lane_round(records: Records) -> LaneRound:
     answers: dict[str, int] = {}
     for metric in (METRICS[name] for name, phase in compared().items() if phase is not Phase.DUET):
         own = folds.of_phase(metric, records)
-        if own and metric.percentile is not None:
-            histogram = folds.histogram_of(metric, own)
+        if own and metric.percentile is not None and metric.histogram is not None:
+            histogram = folds.merged_field(metric.histogram, own)
             answers[metric.name] = histogram.total_count
             values[metric.name] = histograms.percentile_ms(histogram, metric.percentile)
         elif own and (value := folds.folded(metric, own)) is not None:

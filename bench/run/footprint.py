@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from bench.model import footprint_plan
 from bench.model.experiment import Lane
-from bench.model.metrics import CODE_LINES, METRICS, STARTS, Source
+from bench.model.metrics import CODE_LINES, METRICS, MIB, STARTS, Source
 from bench.model.reason import Code, Reason, Unknown, known, reason
 from bench.model.records import Observation
 from bench.model.schedule import OutsideSlices
@@ -26,7 +26,6 @@ from bench.servers.project import source_files
 from bench.servers.readiness import first_answers
 from bench.servers.testbed import Testbed
 
-MIB = 2**20
 FEW, MORE = 2, 3
 """Workers between which one is added. One alone may be served without the process that supervises several."""
 QUIET_S, QUIET_SHARE = 0.15, 0.5

@@ -14,10 +14,8 @@ from bench.model.reason import Code, Unknown, reason
 
 PROC = Path("/proc")
 
-
 _Number = TypeVar("_Number", int, float)
 _Count = TypeVar("_Count", int | None, int | Unknown)
-
 
 UNREADABLE = Unknown(reason(Code.UNREADABLE))
 
